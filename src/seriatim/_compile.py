@@ -1,0 +1,62 @@
+"""`jax.jit` for functions whose arguments may hold more than arrays.
+
+Models and policies arrive as records, plain objects or bare functions, often one inside another (a planner holds its
+base policy). Array leaves are traced, so that new numbers do not compile again; every other leaf (a function, an
+object that is no pytree, a string) is a compile-time constant, compared by equality.
+"""
+
+import functools
+from collections.abc import Callable, Hashable
+from typing import Any, ParamSpec, TypeVar
+
+import jax
+import numpy as np
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_TRACED = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
+
+
+def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> Callable[P, R]:
+    """Compile `function`; leaves of its arguments that are not arrays or numbers become constants.
+
+    Args:
+        function: a pure function of pytrees.
+        static_argnames: keyword arguments that are constants whatever they are (sizes, lengths).
+    """
+
+    @functools.partial(jax.jit, static_argnums=(1, 2, 3))
+    def compiled(traced: Any, constants: Any, structure: Any, options: Any) -> R:
+        leaves = [c.value if t is None else t for t, c in zip(traced, constants, strict=True)]
+        args, kwargs = jax.tree.unflatten(structure, leaves)
+        return function(*args, **kwargs, **dict(options))
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        options = tuple((k, v) for k, v in sorted(kwargs.items()) if k in static_argnames)
+        rest = {k: v for k, v in kwargs.items() if k not in static_argnames}
+        leaves, structure = jax.tree.flatten((args, rest))
+        traced = tuple(leaf if isinstance(leaf, _TRACED) else None for leaf in leaves)
+        constants = tuple(
+            _Constant(None) if isinstance(leaf, _TRACED) else _Constant(leaf) for leaf in leaves
+        )
+        return compiled(traced, constants, structure, options)
+
+    return call
+
+
+class _Constant:
+    """A value compared by equality where it can be hashed, by identity where it cannot."""
+
+    __slots__ = ("_key", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self._key: Any = value if isinstance(value, Hashable) else id(value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Constant) and bool(self._key == other._key)
+
+    def __hash__(self) -> int:
+        return hash(self._key)

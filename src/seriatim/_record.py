@@ -1,0 +1,82 @@
+"""Frozen records that JAX can map, compile and differentiate through.
+
+A *record* is a frozen dataclass registered as a pytree. Its fields are data (leaves: arrays, numbers, other
+records) unless they are marked `static()`: sizes, options, names, which are compile-time constants.
+
+Why not `jax.tree_util.register_dataclass`: it rebuilds records through `__init__`, so that `__post_init__` would run
+inside every `vmap` and `jit`, on tracers. Here a record that JAX takes apart is put together again without either.
+`__post_init__` therefore runs exactly when a person builds a record, the one moment when checks can speak in values.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, TypeVar, dataclass_transform
+
+import jax
+
+T = TypeVar("T")
+
+_STATIC = "seriatim_static"
+
+
+def static(
+    *, default: Any = dataclasses.MISSING, default_factory: Any = dataclasses.MISSING, init: bool = True
+) -> Any:
+    """Mark a record's field as a compile-time constant: a size, an option, a name; hashable, never an array.
+
+    Functions compiled for one value are compiled again for another.
+
+    >>> @record
+    ... class Grid:
+    ...     heights: jax.Array
+    ...     name: str = static(default="flat")
+    >>> jax.tree.leaves(Grid(heights=1.0))
+    [1.0]
+    """
+    return dataclasses.field(
+        default=default, default_factory=default_factory, init=init, metadata={_STATIC: True}
+    )
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, static))
+def record(cls: type[T]) -> type[T]:
+    """Make `cls` a frozen dataclass and a pytree.
+
+    Fields are pytree leaves or subtrees, in order of definition, except those declared with `static()`.
+    `__post_init__` runs when a user builds the record or calls `dataclasses.replace`, never inside `vmap`,
+    `jit` or `tree.map`; it is the place for checks and for derived fields (`dataclasses.field(init=False)`, set with
+    `object.__setattr__`).
+
+    Records compare by identity: comparing arrays gives arrays, not an answer.
+    """
+    made = dataclasses.dataclass(frozen=True, eq=False)(cls)
+    fields = dataclasses.fields(made)  # type: ignore[arg-type]
+    data = tuple(f.name for f in fields if not f.metadata.get(_STATIC))
+    meta = tuple(f.name for f in fields if f.metadata.get(_STATIC))
+    flatten, flatten_with_keys, unflatten = _pytree_functions(made, data, meta)
+    jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
+    return made
+
+
+def _pytree_functions(
+    cls: type[Any], data: tuple[str, ...], meta: tuple[str, ...]
+) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
+    keys = tuple(jax.tree_util.GetAttrKey(name) for name in data)
+
+    def flatten(instance: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        children = tuple(getattr(instance, name) for name in data)
+        return children, tuple(getattr(instance, name) for name in meta)
+
+    def flatten_with_keys(instance: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        children, constants = flatten(instance)
+        return tuple(zip(keys, children, strict=True)), constants
+
+    def unflatten(constants: tuple[Any, ...], children: tuple[Any, ...]) -> Any:
+        instance = object.__new__(cls)
+        for name, value in zip(data, children, strict=True):
+            object.__setattr__(instance, name, value)
+        for name, value in zip(meta, constants, strict=True):
+            object.__setattr__(instance, name, value)
+        return instance
+
+    return flatten, flatten_with_keys, unflatten

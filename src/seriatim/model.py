@@ -1,0 +1,126 @@
+"""Models: a team in an uncertain world, as the functions `f`, `g` and the distribution of `w`.
+
+    x' = f(x, u, w),   stage cost g(x, u, w),   w ~ a fixed distribution, independent of x and u.
+
+All randomness is in the disturbance `w`. A law of motion whose probabilities depend on state and control is
+*reparameterised*: a Gaussian is `mean(x, u) + std(x, u) * w`; a categorical is `argmax(logits(x, u) + w)` with Gumbel
+`w`, or inverts a cumulative sum at a uniform `w`. Since `w` is drawn without knowing `x` and `u`, alternatives can meet
+the same `w` (common random numbers), and no planner can see the future.
+
+Shapes, throughout the package: `m` agents, `c` controls of one agent, `n` samples or alternatives, `T` stages,
+`s` states, `k` outcomes. Everything is written for one state; `vmap` makes many.
+
+Source: D. Bertsekas, Reinforcement Learning and Optimal Control, Athena Scientific, 2019, section 1.2.
+"""
+
+from typing import Any, Protocol, TypeAlias, runtime_checkable
+
+from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+
+from seriatim._record import record
+
+State: TypeAlias = Any  # a pytree of arrays; the same structure, shapes and dtypes at every stage
+Disturbance: TypeAlias = Any  # a pytree of arrays, or a key: the laziest disturbance
+Observation: TypeAlias = Any  # a pytree of arrays
+Key: TypeAlias = PRNGKeyArray | Array  # a typed key (`jax.random.key`) or an old one (`jax.random.PRNGKey`)
+
+
+@record
+class Transition:
+    """What one stage leads to: the next state, the stage cost, and whether the problem has ended.
+
+    `done` says that the problem *terminated*: no cost follows. A limit on time is the evaluator's word, never the
+    model's. Scalars for one transition; leading axes for stacked ones.
+    """
+
+    state: State
+    cost: Float[Array, "..."] | float
+    done: Bool[Array, "..."] | bool
+
+
+@runtime_checkable
+class Model(Protocol):
+    """A team problem: `m` agents, each with up to `c` controls, costs to be minimised.
+
+    Laws (tested by `seriatim.check_model`): the methods are pure and can be traced by JAX; `transition` returns a state
+    of the structure, shapes and dtypes of the one it got; costs are finite; at every state every agent has at least
+    one admissible control.
+
+    Optional methods that planners and evaluators use where they exist:
+
+    * `feasible(state, control) -> Bool[""]`: coupled constraints. An infeasible joint control has Q-factor infinity.
+      The base policy must be feasible, so that one agent at a time always has a feasible choice.
+    * `nominal_disturbance() -> Disturbance`: the typical `w`, for certainty equivalence.
+    * `base_policy() -> Policy`: the heuristic that comes with the model.
+    * `draw(state) -> str`: an SVG picture; `text(state) -> str`: one for the terminal.
+    """
+
+    @property
+    def num_agents(self) -> int:
+        """The number of agents, m."""
+        ...
+
+    @property
+    def num_controls(self) -> int:
+        """The number of controls of one agent, c; where agents differ, the largest, with masks for the rest."""
+        ...
+
+    @property
+    def discount(self) -> float | Float[Array, ""]:
+        """The discount factor of one stage, in (0, 1]."""
+        ...
+
+    def initial_state(self, key: Key) -> State:
+        """Draw the state an episode starts from."""
+        ...
+
+    def control_mask(self, state: State) -> Bool[Array, "m c"]:
+        """Say which controls each agent may choose: True is admissible; every agent always has one."""
+        ...
+
+    def sample_disturbance(self, key: Key) -> Disturbance:
+        """Draw `w`. Exogenous: it sees neither state nor control."""
+        ...
+
+    def transition(self, state: State, control: Int[Array, " m"], disturbance: Disturbance) -> Transition:
+        """Return `f(x, u, w)`, `g(x, u, w)` and whether the problem has ended."""
+        ...
+
+
+@runtime_checkable
+class FiniteModel(Model, Protocol):
+    """A model with few enough states to be solved exactly.
+
+    The states are numbered `0 .. s-1`; `index` inverts `states`.
+    """
+
+    def states(self) -> State:
+        """Return all states, stacked along a leading axis `s`."""
+        ...
+
+    def index(self, state: State) -> Int[Array, ""]:
+        """Return the number of `state` in `states()`."""
+        ...
+
+    def outcomes(
+        self, state: State, control: Int[Array, " m"]
+    ) -> tuple[Transition, Float[Array, " k"]]:
+        """Enumerate the `k` outcomes: stacked transitions and their probabilities, which sum to one."""
+        ...
+
+
+@runtime_checkable
+class ObservedModel(Model, Protocol):
+    """A model whose state is hidden; the team sees observations."""
+
+    def observation(
+        self, state: State, control: Int[Array, " m"], disturbance: Disturbance
+    ) -> Observation:
+        """Return what is seen of the *new* state, after the transition that `control` and `disturbance` made."""
+        ...
+
+    def observation_likelihood(
+        self, observation: Observation, state: State, control: Int[Array, " m"]
+    ) -> Float[Array, ""]:
+        """Return the probability of `observation` given the new state and the control that led to it."""
+        ...

@@ -1,0 +1,67 @@
+"""Policies: from what is known (a state, a belief, what one team sees) to a joint control.
+
+A planner is a policy made from a policy: `OneAtATimeRollout(model, base, simulation)` is called like its base, and may
+itself be the base of another planner.
+"""
+
+from typing import Any, Protocol, runtime_checkable
+
+from jaxtyping import Array, Float, Int
+
+from seriatim._record import record
+from seriatim.model import Key
+
+
+@runtime_checkable
+class Policy(Protocol):
+    """A joint control for the team.
+
+    Any callable of this signature serves. A record whose parameters are fields is compiled once for all parameters; a
+    closure is compiled again for each. A deterministic policy ignores `key`.
+    """
+
+    def __call__(self, info: Any, key: Key) -> Int[Array, " m"]:
+        """Choose a control for each agent, admissible at `info`."""
+        ...
+
+
+@record
+class Decision:
+    """A joint control, with the evidence it rests on.
+
+    Attributes:
+        control: the control chosen for each agent, `[m]`.
+        base_control: what the base policy would have done, `[m]`.
+        q_factors: the estimates that were compared, in cost units; infinity where inadmissible or infeasible. One
+            agent at a time and signalling: `[m, c]`, row `i` the estimates agent `i` chose from, given its
+            predecessors' choices or their signals. Standard rollout: `[c**m]`, joint controls in the order of
+            `seriatim.controls.joint_controls`.
+        improvement: estimated cost of `base_control` less that of `control`, both followed by the base policy.
+        standard_error: of `improvement`, from paired differences on common random numbers; nan where one sample
+            leaves it unknown, 0 where the expectation is exact. Choosing the best of noisy estimates flatters it: take
+            `improvement` as evidence, and `seriatim.compare` as the proof.
+        num_q_factors: Q-factors compared in this decision (m*c, or c**m).
+        num_simulations: joint controls that had to be simulated for it, each `num_samples` times.
+    """
+
+    control: Int[Array, "*batch m"]
+    base_control: Int[Array, "*batch m"]
+    q_factors: Float[Array, "..."]
+    improvement: Float[Array, "*batch"]
+    standard_error: Float[Array, "*batch"]
+    num_q_factors: Int[Array, "*batch"]
+    num_simulations: Int[Array, "*batch"]
+
+
+@runtime_checkable
+class Planner(Policy, Protocol):
+    """A policy made from a policy: a base policy in, a better one out."""
+
+    @property
+    def base(self) -> Policy:
+        """The policy that is improved."""
+        ...
+
+    def decide(self, info: Any, key: Key) -> Decision:
+        """Choose a joint control and show the evidence; `planner(info, key)` is `decide(info, key).control`."""
+        ...

@@ -1,0 +1,117 @@
+"""Simulation of one episode, and the discipline of keys that makes comparisons fair.
+
+An episode is a function of one key. The key is split into three streams, the start, the disturbances and the policy's
+own randomness, and each stage folds its number into its stream. Two policies under one key therefore start in the same
+state and meet the same disturbances, stage by stage, whatever they do: common random numbers by construction. No policy
+ever receives a key from which a disturbance was or will be drawn.
+"""
+
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from seriatim._compile import jit
+from seriatim._errors import InputError
+from seriatim._record import record
+from seriatim.model import Key, Model, State, Transition
+from seriatim.policy import Policy
+
+
+class Streams(NamedTuple):
+    """The three independent streams of keys of one episode."""
+
+    start: Key
+    disturbance: Key
+    policy: Key
+
+
+def streams(key: Key) -> Streams:
+    """Split an episode's key into its streams."""
+    start, disturbance, policy = jax.random.split(key, 3)
+    return Streams(start, disturbance, policy)
+
+
+def stage(
+    model: Model, policy: Policy, state: State, keys: Streams, t: Int[Array, ""] | int
+) -> tuple[Int[Array, " m"], Transition]:
+    """Play stage `t`: the policy chooses, the disturbance of the stage is drawn, the model moves."""
+    control = policy(state, jax.random.fold_in(keys.policy, t))
+    disturbance = model.sample_disturbance(jax.random.fold_in(keys.disturbance, t))
+    return control, model.transition(state, control, disturbance)
+
+
+@record
+class Trajectory:
+    """One episode of at most `T` stages.
+
+    Attributes:
+        states: stacked, leading axis `T + 1`; after termination the last state is repeated.
+        controls: `[T, m]`; after termination -1.
+        costs: stage costs, undiscounted, `[T]`; after termination 0.
+        cost: the discounted sum of `costs`.
+        length: the number of stages played.
+        terminated: whether the problem ended; otherwise the episode was cut at `T`.
+    """
+
+    states: State
+    controls: Int[Array, "T m"]
+    costs: Float[Array, " T"]
+    cost: Float[Array, ""]
+    length: Int[Array, ""]
+    terminated: Bool[Array, ""]
+
+
+def simulate(
+    model: Model, policy: Policy, key: Key, *, horizon: int = 400, state: State | None = None
+) -> Trajectory:
+    """Play one episode and keep all of it.
+
+    Args:
+        model: the problem.
+        policy: chooses the joint control at every stage.
+        key: decides everything random in the episode.
+        horizon: the number of stages after which it is cut, T.
+        state: where to start; by default the model draws the initial state.
+
+    Raises:
+        InputError: `horizon` is less than 1.
+    """
+    if horizon < 1:
+        raise InputError(f"horizon={horizon}: an episode needs at least 1 stage; give a positive whole number.")
+    return _simulate(model, policy, key, state, horizon=int(horizon))
+
+
+def _play(model: Model, policy: Policy, key: Key, start: State | None, *, horizon: int) -> Trajectory:
+    keys = streams(key)
+    state0 = model.initial_state(keys.start) if start is None else start
+
+    def played(state: State, t: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array]:
+        control, after = stage(model, policy, state, keys, t)
+        return after.state, jnp.asarray(control, int), jnp.asarray(after.cost, float), jnp.asarray(after.done)
+
+    def over(state: State, _: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array]:
+        return state, jnp.full(model.num_agents, -1, int), jnp.zeros((), float), jnp.array(True)
+
+    def step(carry: tuple[State, Array], t: Int[Array, ""]) -> tuple[tuple[State, Array], tuple[Array, ...]]:
+        state, ended = carry
+        after, control, cost, done = jax.lax.cond(ended, over, played, state, t)
+        return (after, done), (after, control, cost, done, ~ended)
+
+    stages = jnp.arange(horizon)
+    (_, terminated), history = jax.lax.scan(step, (state0, jnp.array(False)), stages)
+    states, controls, costs, _, alive = history
+    with_start = jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), state0, states)
+    weights = jnp.asarray(model.discount, float) ** stages
+    return Trajectory(
+        states=with_start,
+        controls=controls,
+        costs=costs,
+        cost=jnp.sum(weights * costs),
+        length=jnp.sum(alive),
+        terminated=terminated,
+    )
+
+
+_simulate = jit(_play, static_argnames=("horizon",))
