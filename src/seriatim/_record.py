@@ -80,3 +80,15 @@ def _pytree_functions(
         return instance
 
     return flatten, flatten_with_keys, unflatten
+
+
+def with_fields(instance: T, **changes: Any) -> T:
+    """Copy a record with other values in some fields, as JAX would: without `__post_init__`.
+
+    For compiled code, where fields may be tracers that no check can read. Elsewhere use `dataclasses.replace`.
+    """
+    copy = object.__new__(type(instance))
+    for field in dataclasses.fields(instance):  # type: ignore[arg-type]
+        value = changes[field.name] if field.name in changes else getattr(instance, field.name)
+        object.__setattr__(copy, field.name, value)
+    return copy

@@ -1,0 +1,136 @@
+"""Comparison of policies on common random numbers.
+
+All policies play the same episodes: the same initial states, the same disturbances. The difference of two policies'
+costs is taken episode by episode, and its standard error is that of the paired differences, usually several times
+smaller than that of either mean.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+from seriatim._errors import InputError
+from seriatim._record import record
+from seriatim.evaluation._estimate import Estimate, mean_and_error
+from seriatim.evaluation._evaluate import evaluate
+from seriatim.evaluation._timing import compile_seconds, time_decisions
+from seriatim.model import Key, Model
+from seriatim.policy import Policy
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+
+
+@record
+class Difference:
+    """Mean of the paired differences `cost - reference cost`, with its standard error. Negative is better."""
+
+    mean: float
+    standard_error: float
+
+
+@record
+class Row:
+    """One policy of a comparison.
+
+    Attributes:
+        estimate: its cost.
+        difference: to the first policy, paired; None for the first.
+        q_factors_per_decision: Q-factors compared for one decision; 0 for a policy that compares none.
+        milliseconds_per_decision: median time of a single decision, compiled, one state at a time.
+        compile_seconds: time spent compiling for this policy.
+    """
+
+    estimate: Estimate
+    difference: Difference | None
+    q_factors_per_decision: int
+    milliseconds_per_decision: float
+    compile_seconds: float
+
+
+@record
+class Comparison:
+    """Policies side by side, the first being the reference."""
+
+    rows: dict[str, Row]
+    episodes: int
+    horizon: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain numbers, ready for JSON; what is unknown is None."""
+        policies = {name: _row_as_dict(row) for name, row in self.rows.items()}
+        return {"episodes": self.episodes, "horizon": self.horizon, "policies": policies}
+
+    def __str__(self) -> str:
+        return "\n".join(f"{name}: {row.estimate}{_versus(row)}" for name, row in self.rows.items())
+
+
+def compare(
+    model: Model,
+    policies: Mapping[str, Policy],
+    key: Key,
+    *,
+    episodes: int = 100,
+    horizon: int = 400,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Evaluate policies on the same episodes, and their differences to the first one.
+
+    Args:
+        model: the problem as it is.
+        policies: by name; the first is the reference, usually the base policy.
+        key: decides the episodes; see `evaluate`.
+        episodes: how many each policy plays.
+        horizon: stages after which an episode is cut.
+        progress: called with (name of the policy, episodes done, episodes).
+
+    Raises:
+        InputError: there is no policy, or as `evaluate` does.
+    """
+    if not policies:
+        raise InputError("policies={}: there is nothing to compare; give at least one policy by name.")
+    rows: dict[str, Row] = {}
+    for name, policy in policies.items():
+        told = None if progress is None else functools.partial(progress, name)
+        compiled_before = compile_seconds()
+        found = evaluate(model, policy, key, episodes=episodes, horizon=horizon, progress=told)
+        timing = time_decisions(model, policy, key)
+        rows[name] = Row(
+            estimate=found,
+            difference=_difference(found, next(iter(rows.values())).estimate) if rows else None,
+            q_factors_per_decision=timing.q_factors,
+            milliseconds_per_decision=timing.milliseconds,
+            compile_seconds=compile_seconds() - compiled_before,
+        )
+    return Comparison(rows, int(episodes), int(horizon))
+
+
+def _difference(found: Estimate, reference: Estimate) -> Difference:
+    return Difference(*mean_and_error(found.costs - reference.costs))
+
+
+def _row_as_dict(row: Row) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "mean": _known(row.estimate.mean),
+        "standard_error": _known(row.estimate.standard_error),
+        "truncated": row.estimate.truncated,
+        "tail_weight": row.estimate.tail_weight,
+        "q_factors_per_decision": row.q_factors_per_decision,
+        "milliseconds_per_decision": row.milliseconds_per_decision,
+    }
+    if row.difference is not None:
+        entry["difference_to_base"] = {
+            "mean": _known(row.difference.mean),
+            "standard_error": _known(row.difference.standard_error),
+        }
+    return entry
+
+
+def _known(number: float) -> float | None:
+    return number if math.isfinite(number) else None
+
+
+def _versus(row: Row) -> str:
+    if row.difference is None:
+        return ""
+    return f"; difference {row.difference.mean:+.4g} ± {row.difference.standard_error:.2g}"

@@ -1,0 +1,58 @@
+"""Estimates from independent episodes, with what their standard errors cannot say: how much was cut off."""
+
+import math
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from seriatim._record import record
+
+
+def mean_and_error(values: Float[np.ndarray, " episodes"]) -> tuple[float, float]:
+    """Return the mean and its standard error, std / sqrt(n); nan where one value leaves the error unknown."""
+    n = len(values)
+    error = float(np.std(values, ddof=1)) / math.sqrt(n) if n > 1 else math.nan
+    return float(np.mean(values)), error
+
+
+@record
+class Estimate:
+    """The expected discounted cost of a policy, estimated from episodes.
+
+    Attributes:
+        mean: mean cost of an episode.
+        standard_error: of `mean`.
+        truncated: share of the episodes that were cut at the horizon. Their cost is too low by what would have
+            followed, so compare policies by cost only where this is 0, or where `tail_weight` is small.
+        tail_weight: weight of what was cut off, the mean over episodes of `a**T` if truncated, else 0. The bias of
+            `mean` is `tail_weight` times the mean cost-to-go where episodes were cut.
+        costs: of each episode.
+        stages: played in each episode.
+        horizon: the stage at which episodes were cut, T.
+    """
+
+    mean: float
+    standard_error: float
+    truncated: float
+    tail_weight: float
+    costs: Float[np.ndarray, " episodes"]
+    stages: Int[np.ndarray, " episodes"]
+    horizon: int
+
+    def __str__(self) -> str:
+        cut = f", {self.truncated:.0%} truncated at {self.horizon} stages" if self.truncated else ""
+        return f"{self.mean:.4g} ± {self.standard_error:.2g} ({len(self.costs)} episodes{cut})"
+
+
+def estimate(
+    costs: Float[np.ndarray, " episodes"],
+    stages: Int[np.ndarray, " episodes"],
+    terminated: Bool[np.ndarray, " episodes"],
+    *,
+    horizon: int,
+    discount: float,
+) -> Estimate:
+    """Summarise episodes."""
+    mean, error = mean_and_error(costs)
+    truncated = float(np.mean(~terminated))
+    return Estimate(mean, error, truncated, truncated * discount**horizon, costs, stages, horizon)

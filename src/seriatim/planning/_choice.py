@@ -1,0 +1,55 @@
+"""The rule of choice: leave the reference control only for a gain that the samples can show.
+
+Let `d_s = Q_s(reference) - Q_s(alternative)`, sample by sample, under the same disturbances. The gain is the mean of
+`d`, its standard error `std(d) / sqrt(N)`. An alternative is eligible if it is allowed and
+
+    gain > significance * standard_error      (and more than rounding),
+
+and the eligible one with the least Q-factor is chosen; without one, the reference stays. Ties therefore go to the
+reference. With one sample, or an exact expectation, there is no standard error and the plain comparison decides.
+
+The minimum of noisy Q-factors is biased towards luck: with few samples the plain minimum can be worse than the base.
+The threshold is the remedy, and costs little where there are many samples.
+"""
+
+from typing import NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+
+class Choice(NamedTuple):
+    """Which alternative was chosen, -1 for the reference, and the Q-factors of all alternatives."""
+
+    index: Int[Array, ""]
+    q_factors: Float[Array, " n"]
+
+
+def gain(
+    reference: Float[Array, " samples"], alternative: Float[Array, "*n samples"]
+) -> tuple[Float[Array, "*n"], Float[Array, "*n"]]:
+    """Return the mean paired gain over the reference and its standard error (nan for one sample)."""
+    samples = reference.shape[-1]
+    paired = jnp.broadcast_to(reference, alternative.shape) - alternative
+    mean = jnp.mean(paired, axis=-1)
+    if samples == 1:
+        return mean, jnp.full_like(mean, jnp.nan)
+    return mean, jnp.std(paired, axis=-1, ddof=1) / np.sqrt(samples)
+
+
+def choose(
+    reference: Float[Array, " samples"],
+    alternatives: Float[Array, "n samples"],
+    allowed: Bool[Array, " n"],
+    significance: Float[Array, ""] | float,
+) -> Choice:
+    """Choose among alternatives to a reference by their paired samples. An infinite reference is always left."""
+    mean, error = gain(reference, alternatives)
+    q = jnp.where(allowed, jnp.mean(alternatives, axis=-1), jnp.inf)
+    # Equal costs summed in another order differ by rounding; that is a tie, and no reason to leave the reference.
+    rounding = 8 * jnp.finfo(q.dtype).eps * jnp.abs(jnp.where(jnp.isfinite(q), q, 0.0))
+    threshold = jnp.where(jnp.isfinite(error), significance * error, 0.0) + rounding
+    eligible = allowed & (mean > threshold)
+    best = jnp.argmin(jnp.where(eligible, q, jnp.inf))
+    return Choice(jnp.where(jnp.any(eligible), best, -1).astype(jnp.int32), q)

@@ -1,0 +1,108 @@
+"""What all planners share: checks at the door, the players of later stages, the certificate of a decision."""
+
+import operator
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from seriatim._errors import InputError
+from seriatim._record import with_fields
+from seriatim.model import Key, Model
+from seriatim.planning._choice import gain
+from seriatim.planning._simulation import Simulation
+from seriatim.policy import Decision, Policy
+
+DEFAULT_SIGNIFICANCE = 1.0
+
+
+class PlannerKeys(NamedTuple):
+    """The independent keys of one decision. All planners split alike, so that under one key they can be compared."""
+
+    base: Key
+    simulation: Key
+    order: Key
+    signal: Key
+
+
+def planner_keys(key: Key) -> PlannerKeys:
+    """Split a decision's key."""
+    return PlannerKeys(*jax.random.split(key, 4))
+
+
+@runtime_checkable
+class _Rollout(Protocol):
+    @property
+    def base(self) -> Policy: ...
+    @property
+    def simulation(self) -> Simulation: ...
+    def __call__(self, info: Any, key: Any) -> Any: ...
+
+
+R = TypeVar("R", bound=_Rollout)
+
+
+def players(planner: R) -> tuple[Policy, ...]:
+    """Return who plays stages 1, 2, ... of a simulation: the planner with shorter lookahead, then its base.
+
+    With lookahead l the planner itself plays l - 1 more stages, each time looking one stage less ahead and to the same
+    end, so that the cost of the first control is that of l optimised stages. These are policies like any other: their
+    samples are independent of the outer ones, and what they choose cannot be flattered by them.
+    """
+    shorter = planner.simulation.lookahead - 1
+    if shorter == 0:
+        return (planner.base,)
+    horizon = planner.simulation.horizon
+    simulation = with_fields(
+        planner.simulation, lookahead=shorter, horizon=None if horizon is None else horizon - 1
+    )
+    inner = with_fields(planner, simulation=simulation)
+    return (inner, *players(inner))
+
+
+def check_planner(model: Model, base: Policy, significance: Any) -> None:
+    """Refuse what no planner can work with, while values can still be read."""
+    for name, kind in (("num_agents", "agents"), ("num_controls", "controls")):
+        value = getattr(model, name, None)
+        if value is None:
+            raise InputError(f"model={model!r} has no {name}; give a model, a record with the methods of st.Model.")
+        if operator.index(value) < 1:
+            raise InputError(f"{name}={value}: a team problem needs at least 1 of its {kind}; fix the model.")
+    if not callable(base):
+        raise InputError(
+            f"base={base!r} cannot be called; give a policy, that is a function (state, key) -> control [m]."
+        )
+    if isinstance(significance, jax.core.Tracer):
+        return
+    if not significance >= 0:
+        raise InputError(
+            f"significance={significance}: give the number of standard errors, from 0 up, by which an improvement "
+            "must exceed its noise."
+        )
+
+
+def decision(
+    simulation: Simulation,
+    *,
+    control: Int[Array, " m"],
+    base_control: Int[Array, " m"],
+    q_factors: Float[Array, "..."],
+    chosen: Float[Array, " samples"],
+    reference: Float[Array, " samples"],
+    num_q_factors: int | Int[Array, ""],
+    num_simulations: int | Int[Array, ""],
+) -> Decision:
+    """Put a decision together, with its improvement over the base control measured sample by sample."""
+    improvement, error = gain(reference, chosen)
+    # The same joint control has no error, whatever the number of samples; nor has an exact expectation.
+    same = jnp.all(control == base_control) | (simulation.expectation == "exact")
+    return Decision(
+        control=control,
+        base_control=base_control,
+        q_factors=q_factors,
+        improvement=improvement,
+        standard_error=jnp.where(same, 0.0, error),
+        num_q_factors=jnp.asarray(num_q_factors, jnp.int32),
+        num_simulations=jnp.asarray(num_simulations, jnp.int32),
+    )

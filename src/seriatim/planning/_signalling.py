@@ -1,0 +1,146 @@
+"""Signalling: all agents choose at once, each guessing what its predecessors will choose.
+
+One agent at a time is serial: agent i waits for agents 1, ..., i-1. If it uses a precomputed *signal* in their place,
+
+    u_i = argmin over v of Q(x, (signal_1(x), ..., signal_{i-1}(x), v, base_{i+1}(x), ..., base_m(x))),
+
+nobody waits and nobody communicates. With a perfect signal, the controls that one-at-a-time rollout would choose, the
+decision is the same. With a poor one it may be worse than the base policy: there is no guarantee. The base policy itself
+is the signal at hand, and often a poor one: agents that chase the same target do not learn of each other, and may swing
+to and fro for ever. Always look at the share of truncated episodes.
+
+Source: D. Bertsekas, Multiagent Reinforcement Learning: Rollout and Policy Iteration, IEEE/CAA Journal of Automatica
+Sinica 8(2), 2021, section IV (autonomous multiagent rollout).
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from seriatim._errors import InputError
+from seriatim._record import record, static
+from seriatim.model import Key, Model, State
+from seriatim.planning._choice import choose
+from seriatim.planning._common import DEFAULT_SIGNIFICANCE, check_planner, decision, planner_keys, players
+from seriatim.planning._one_at_a_time import deviations
+from seriatim.planning._order import Order, check_order, given_order
+from seriatim.planning._q_factors import allowed, q_samples
+from seriatim.planning._simulation import Simulation
+from seriatim.policy import Decision, Policy
+
+
+@record
+class SignallingRollout:
+    """Rollout in which all agents choose at once, their predecessors' choices guessed by `signal`.
+
+    Guarantee: none, unless the signal is what one-at-a-time rollout would choose. `Decision.improvement` is that of the
+    joint control they arrive at together, and is negative where the agents got into each other's way.
+
+    Attributes:
+        model: what the planner believes of the world.
+        base: the policy to improve.
+        signal: guesses the controls of predecessors; None uses the base policy's.
+        simulation: how the future is estimated.
+        order: who precedes whom: a tuple, None for 0, 1, ..., or "random".
+        significance: an agent leaves its base control only for an improvement of more than so many standard errors.
+
+    Where agents that choose apart arrive at a joint control that is not feasible, the base policy's is applied.
+
+    Raises:
+        InputError: an argument is out of range, or `order` is no order of the agents.
+    """
+
+    model: Model
+    base: Policy
+    signal: Policy | None = None
+    simulation: Simulation = dataclasses.field(default_factory=Simulation)
+    order: Order = static(default=None)
+    significance: float | Float[Array, ""] = DEFAULT_SIGNIFICANCE
+
+    def __post_init__(self) -> None:
+        check_planner(self.model, self.base, self.significance)
+        check_order(self.order, self.model.num_agents, names=("random",))
+        if self.signal is not None and not callable(self.signal):
+            raise InputError(f"signal={self.signal!r} cannot be called; give a policy, or None for the base policy.")
+
+    def __call__(self, info: State, key: Key) -> Int[Array, " m"]:
+        """Return the control of `decide`."""
+        return self.decide(info, key).control
+
+    def decide(self, info: State, key: Key) -> Decision:
+        """Let the agents choose at once at a state; `q_factors` is `[m, c]`, a row for each agent."""
+        keys = planner_keys(key)
+        base_control = jnp.asarray(self.base(info, keys.base), jnp.int32)
+        m, c = self.model.num_agents, self.model.num_controls
+        order = given_order(self.order, m, keys.order)
+        contexts = self._contexts(info, base_control, order, keys.signal)
+        deviating = _deviations(contexts, base_control, c)
+
+        def simulated(controls: Int[Array, "n m"]) -> Float[Array, "n samples"]:
+            return q_samples(self.model, players(self), self.simulation, info, controls, keys.simulation)
+
+        samples = simulated(jnp.concatenate([contexts, deviating.reshape(-1, m)]))
+        references = jnp.broadcast_to(samples[: len(contexts)], (m, samples.shape[1]))
+        control, q_factors = self._choose(info, base_control, contexts, references, deviating, samples)
+        return decision(
+            self.simulation,
+            control=control,
+            base_control=base_control,
+            q_factors=q_factors,
+            chosen=simulated(control[None])[0],
+            # The first agent has nobody to guess: it reckons with the base control, whatever the signal.
+            reference=references[order[0]],
+            num_q_factors=m * c,
+            num_simulations=samples.shape[0] + 1,
+        )
+
+    def _choose(
+        self,
+        info: State,
+        base_control: Int[Array, " m"],
+        contexts: Int[Array, "contexts m"],
+        references: Float[Array, "m samples"],
+        deviating: Int[Array, "m c_less_1 m"],
+        samples: Float[Array, "n samples"],
+    ) -> tuple[Int[Array, " m"], Float[Array, "m c"]]:
+        """Let every agent choose in its own context; fall back on the base control where the result is infeasible."""
+        m, c = self.model.num_agents, self.model.num_controls
+        usable = jnp.broadcast_to(allowed(self.model, info, contexts), (m,))
+        references = jnp.where(usable[:, None], references, jnp.inf)
+        q_factors = jnp.broadcast_to(jnp.mean(references, axis=1)[:, None], (m, c))
+        if c == 1:
+            return base_control, q_factors
+        alternatives = samples[len(contexts) :].reshape(m, c - 1, -1)
+        admissible = allowed(self.model, info, deviating.reshape(-1, m)).reshape(m, c - 1)
+        choice = jax.vmap(choose, (0, 0, 0, None))(references, alternatives, admissible, self.significance)
+        agents = jnp.arange(m)
+        own = deviating[agents, :, agents]
+        control = jnp.where(choice.index < 0, base_control, own[agents, choice.index])
+        control = jnp.where(allowed(self.model, info, control[None])[0], control, base_control)
+        return control, q_factors.at[agents[:, None], own].set(choice.q_factors)
+
+    def _contexts(
+        self, info: State, base_control: Int[Array, " m"], order: Int[Array, " m"], key: Key
+    ) -> Int[Array, "contexts m"]:
+        """Return the joint control each agent reckons with: guesses before it, base at it and after it.
+
+        Without a signal all agents reckon with the base control, and one row serves them all.
+        """
+        if self.signal is None:
+            return base_control[None]
+        m = base_control.shape[0]
+        guess = jnp.broadcast_to(jnp.asarray(self.signal(info, key), jnp.int32), (m, m))
+        place = jnp.zeros(m, jnp.int32).at[order].set(jnp.arange(m, dtype=jnp.int32))
+        precedes = place[None, :] < place[:, None]
+        return jnp.where(precedes, guess, jnp.broadcast_to(base_control, (m, m)))
+
+
+def _deviations(
+    contexts: Int[Array, "contexts m"], base_control: Int[Array, " m"], num_controls: int
+) -> Int[Array, "m c_less_1 m"]:
+    """List, for each agent, the joint controls in which it leaves its base control within its context."""
+    m = base_control.shape[0]
+    everyone = jnp.broadcast_to(contexts, (m, m))
+    return jax.vmap(deviations, (0, 0, None))(everyone, jnp.arange(m), num_controls)

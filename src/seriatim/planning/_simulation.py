@@ -1,0 +1,120 @@
+"""How a planner estimates the future: the settings of a simulation, apart from any model."""
+
+import math
+import operator
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from seriatim._errors import InputError
+from seriatim._record import record, static
+from seriatim.model import Model
+from seriatim.value import Value
+
+# An endless simulation must end. Discounted costs are followed until the weight of what is cut off is below this ...
+TAIL_WEIGHT = 1e-4
+# ... and undiscounted ones, or discounts very near 1, for at most so many stages.
+MAX_STAGES = 10_000
+# Samples of a Q-factor where the model is random and the user names no number.
+DEFAULT_SAMPLES = 32
+
+
+@record
+class Simulation:
+    """How Q-factors are estimated.
+
+    The Q-factor of a joint control u at state x, followed by the base policy, is
+
+        Q(x, u) = E[ g(x, u, w_0) + sum_{t=1}^{H-1} a^t g(x_t, base(x_t), w_t) + a^H J(x_H) ]
+
+    with discount `a`, `H = horizon` and `J = terminal_cost`.
+
+    Attributes:
+        horizon: stages simulated, the first included, H >= 1. None follows each simulation to termination; discounted
+            models are cut where a**H <= 1e-4, and any after 10,000 stages.
+        num_samples: disturbance sequences averaged for each Q-factor; all candidates meet the same ones. By default
+            1 where the model is deterministic (its disturbance is an empty pytree) and 32 elsewhere; give a number
+            where the model is deterministic and the base policy random.
+        terminal_cost: the cost-to-go added where a simulation is cut off by `horizon`; by default 0.
+        lookahead: stages l >= 1 at which controls are optimised rather than taken from the base policy. The stages
+            1 .. l-1 are played by the same planner with lookahead l-1, ..., 1 and the rest of the horizon, so that
+            with exact expectations standard rollout minimises over the controls of l stages exactly. The work grows
+            as (candidates * num_samples)**l.
+        expectation: "sampled", or "exact": every outcome of every stage is enumerated (`model.outcomes`), which takes
+            a short `horizon`. With horizon=1 and the base policy's exact cost-to-go as `terminal_cost`, the Q-factors
+            are exact, and so is the guarantee of improvement. The base policy must then be deterministic.
+        nominal_from: certainty equivalence: from this stage on, disturbances are the model's `nominal_disturbance()`.
+            1 keeps the first stage random, the usual advice; 0 makes all of it deterministic; None none of it.
+
+    Raises:
+        InputError: a number is out of range, or options contradict each other.
+
+    Source: D. Bertsekas, Rollout, Policy Iteration, and Distributed Reinforcement Learning, Athena Scientific, 2020,
+    sections 2.3 (rollout, truncation, multistep lookahead) and 2.3.6 (certainty equivalence).
+    """
+
+    horizon: int | None = static(default=None)
+    num_samples: int | None = static(default=None)
+    terminal_cost: Value | None = None
+    lookahead: int = static(default=1)
+    expectation: Literal["sampled", "exact"] = static(default="sampled")
+    nominal_from: int | None = static(default=None)
+
+    def __post_init__(self) -> None:
+        _at_least(1, "horizon", self.horizon, "stages are simulated")
+        _at_least(1, "num_samples", self.num_samples, "samples are averaged")
+        _at_least(1, "lookahead", self.lookahead, "stages are optimised")
+        _at_least(0, "nominal_from", self.nominal_from, "is the stage from which disturbances are nominal")
+        if self.expectation not in ("sampled", "exact"):
+            raise InputError(f"expectation={self.expectation!r} is neither 'sampled' nor 'exact'.")
+        if self.expectation == "exact" and self.horizon is None:
+            raise InputError(
+                "expectation='exact' enumerates every outcome of every stage and needs a horizon; "
+                "give horizon=1 and the base policy's cost-to-go as terminal_cost."
+            )
+        if self.expectation == "exact" and self.nominal_from is not None:
+            raise InputError(
+                f"expectation='exact' and nominal_from={self.nominal_from} contradict each other; give one of them."
+            )
+        if self.horizon is not None and self.horizon < self.lookahead:
+            raise InputError(
+                f"horizon={self.horizon} is shorter than lookahead={self.lookahead}; "
+                "give a horizon at least as long as the lookahead."
+            )
+
+
+def _at_least(lowest: int, name: str, value: int | None, meaning: str) -> None:
+    if value is None:
+        return
+    try:
+        small = operator.index(value) < lowest
+    except TypeError:
+        small = True
+    if small:
+        raise InputError(f"{name}={value!r}: {name} {meaning}; give a whole number from {lowest} up.")
+
+
+def num_stages(simulation: Simulation, model: Model) -> Int[Array, ""]:
+    """Return the number of stages to simulate at most, H."""
+    if simulation.horizon is not None:
+        return jnp.asarray(simulation.horizon, jnp.int32)
+    discount = jnp.asarray(model.discount, float)
+    stages = jnp.ceil(math.log(TAIL_WEIGHT) / jnp.log(jnp.minimum(discount, 1 - 1e-6)))
+    return jnp.clip(stages, 1, MAX_STAGES).astype(jnp.int32)
+
+
+def num_samples(simulation: Simulation, model: Model) -> int:
+    """Return the number of samples of each Q-factor: a constant, known before anything is compiled."""
+    if simulation.num_samples is not None:
+        return simulation.num_samples
+    drawn = jax.eval_shape(lambda: model.sample_disturbance(jax.random.key(0)))
+    return DEFAULT_SAMPLES if jax.tree.leaves(drawn) else 1
+
+
+def terminal(simulation: Simulation, state: object) -> Float[Array, ""]:
+    """Return the cost-to-go where a simulation is cut off."""
+    if simulation.terminal_cost is None:
+        return jnp.zeros((), float)
+    return jnp.asarray(simulation.terminal_cost(state), float)
