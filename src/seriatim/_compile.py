@@ -38,10 +38,9 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
         rest = {k: v for k, v in kwargs.items() if k not in static_argnames}
         leaves, structure = jax.tree.flatten((args, rest))
         traced = tuple(leaf if isinstance(leaf, _TRACED) else None for leaf in leaves)
-        constants = tuple(
-            _Constant(None) if isinstance(leaf, _TRACED) else _Constant(leaf) for leaf in leaves
-        )
-        return compiled(traced, constants, structure, options)
+        constants = tuple(_Constant(None) if isinstance(leaf, _TRACED) else _Constant(leaf) for leaf in leaves)
+        result: R = compiled(traced, constants, structure, options)
+        return result
 
     return call
 

@@ -20,7 +20,10 @@ _STATIC = "seriatim_static"
 
 
 def static(
-    *, default: Any = dataclasses.MISSING, default_factory: Any = dataclasses.MISSING, init: bool = True
+    *,
+    default: Any = dataclasses.MISSING,
+    default_factory: Any = dataclasses.MISSING,
+    init: bool = True,
 ) -> Any:
     """Mark a record's field as a compile-time constant: a size, an option, a name; hashable, never an array.
 
@@ -33,9 +36,7 @@ def static(
     >>> jax.tree.leaves(Grid(heights=1.0))
     [1.0]
     """
-    return dataclasses.field(
-        default=default, default_factory=default_factory, init=init, metadata={_STATIC: True}
-    )
+    return dataclasses.field(default=default, default_factory=default_factory, init=init, metadata={_STATIC: True})
 
 
 @dataclass_transform(frozen_default=True, field_specifiers=(dataclasses.field, static))

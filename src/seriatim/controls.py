@@ -13,7 +13,8 @@ from jaxtyping import Array, Bool, Int
 
 def num_joint_controls(num_agents: int, num_controls: int) -> int:
     """Return c**m, as a Python integer of any size."""
-    return int(num_controls) ** int(num_agents)
+    count: int = int(num_controls) ** int(num_agents)
+    return count
 
 
 def joint_controls(num_agents: int, num_controls: int) -> Int[np.ndarray, "c_to_the_m m"]:

@@ -102,9 +102,7 @@ class FiniteModel(Model, Protocol):
         """Return the number of `state` in `states()`."""
         ...
 
-    def outcomes(
-        self, state: State, control: Int[Array, " m"]
-    ) -> tuple[Transition, Float[Array, " k"]]:
+    def outcomes(self, state: State, control: Int[Array, " m"]) -> tuple[Transition, Float[Array, " k"]]:
         """Enumerate the `k` outcomes: stacked transitions and their probabilities, which sum to one."""
         ...
 
@@ -113,9 +111,7 @@ class FiniteModel(Model, Protocol):
 class ObservedModel(Model, Protocol):
     """A model whose state is hidden; the team sees observations."""
 
-    def observation(
-        self, state: State, control: Int[Array, " m"], disturbance: Disturbance
-    ) -> Observation:
+    def observation(self, state: State, control: Int[Array, " m"], disturbance: Disturbance) -> Observation:
         """Return what is seen of the *new* state, after the transition that `control` and `disturbance` made."""
         ...
 

@@ -63,9 +63,7 @@ class Trajectory:
     terminated: Bool[Array, ""]
 
 
-def simulate(
-    model: Model, policy: Policy, key: Key, *, horizon: int = 400, state: State | None = None
-) -> Trajectory:
+def simulate(model: Model, policy: Policy, key: Key, *, horizon: int = 400, state: State | None = None) -> Trajectory:
     """Play one episode and keep all of it.
 
     Args:
@@ -89,7 +87,12 @@ def _play(model: Model, policy: Policy, key: Key, start: State | None, *, horizo
 
     def played(state: State, t: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array]:
         control, after = stage(model, policy, state, keys, t)
-        return after.state, jnp.asarray(control, int), jnp.asarray(after.cost, float), jnp.asarray(after.done)
+        return (
+            after.state,
+            jnp.asarray(control, int),
+            jnp.asarray(after.cost, float),
+            jnp.asarray(after.done),
+        )
 
     def over(state: State, _: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array]:
         return state, jnp.full(model.num_agents, -1, int), jnp.zeros((), float), jnp.array(True)

@@ -25,10 +25,10 @@ EPISODES_AT_ONCE = 50
 class Episode(NamedTuple):
     """The summary of one episode; `fault` is the stage at which a law was broken, -1 if none was."""
 
-    cost: Float[Array, ""]
-    stages: Int[Array, ""]
-    terminated: Bool[Array, ""]
-    fault: Int[Array, ""]
+    cost: Float[Array, "*episodes"]
+    stages: Int[Array, "*episodes"]
+    terminated: Bool[Array, "*episodes"]
+    fault: Int[Array, "*episodes"]
 
 
 def evaluate(
@@ -61,18 +61,17 @@ def evaluate(
         if value < 1:
             raise InputError(f"{name}={value}: at least 1 is needed; give a positive whole number.")
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(_whole_batches(episodes)))
-    parts: list[Episode] = []
+    played: list[Episode] = []
     for start in range(0, episodes, _batch(episodes)):
-        batch = _play_batch(model, policy, keys[start : start + _batch(episodes)], jnp.int32(horizon))
-        parts.append(jax.tree.map(np.asarray, batch))
-        _refuse_faults(model, policy, keys[start:], parts[-1])
+        batch = keys[start : start + _batch(episodes)]
+        played.append(_play_batch(model, policy, batch, jnp.int32(horizon)))
+        _refuse_faults(model, policy, batch, played[-1])
         if progress is not None:
             progress(min(start + _batch(episodes), episodes), episodes)
-    played = Episode(*(np.concatenate(part)[:episodes] for part in zip(*parts, strict=True)))
     return estimate(
-        np.asarray(played.cost, np.float64),
-        np.asarray(played.stages),
-        np.asarray(played.terminated),
+        np.concatenate([np.asarray(batch.cost, np.float64) for batch in played])[:episodes],
+        np.concatenate([np.asarray(batch.stages) for batch in played])[:episodes],
+        np.concatenate([np.asarray(batch.terminated) for batch in played])[:episodes],
         horizon=int(horizon),
         discount=float(model.discount),
     )

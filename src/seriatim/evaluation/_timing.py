@@ -18,9 +18,9 @@ PATIENCE = 2.0
 _compiled: list[float] = []
 
 
-def _listen(event: str, duration: float, **_: Any) -> None:
+def _listen(event: str, duration_secs: float, **_: str | int) -> None:
     if event == "/jax/core/compile/backend_compile_duration":
-        _compiled.append(duration)
+        _compiled.append(duration_secs)
 
 
 jax.monitoring.register_event_duration_secs_listener(_listen)

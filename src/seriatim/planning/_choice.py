@@ -22,7 +22,7 @@ from jaxtyping import Array, Bool, Float, Int
 class Choice(NamedTuple):
     """Which alternative was chosen, -1 for the reference, and the Q-factors of all alternatives."""
 
-    index: Int[Array, ""]
+    best: Int[Array, ""]
     q_factors: Float[Array, " n"]
 
 
@@ -48,7 +48,7 @@ def choose(
     mean, error = gain(reference, alternatives)
     q = jnp.where(allowed, jnp.mean(alternatives, axis=-1), jnp.inf)
     # Equal costs summed in another order differ by rounding; that is a tie, and no reason to leave the reference.
-    rounding = 8 * jnp.finfo(q.dtype).eps * jnp.abs(jnp.where(jnp.isfinite(q), q, 0.0))
+    rounding = 8 * float(np.finfo(q.dtype).eps) * jnp.abs(jnp.where(jnp.isfinite(q), q, 0.0))
     threshold = jnp.where(jnp.isfinite(error), significance * error, 0.0) + rounding
     eligible = allowed & (mean > threshold)
     best = jnp.argmin(jnp.where(eligible, q, jnp.inf))

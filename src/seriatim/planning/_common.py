@@ -54,9 +54,7 @@ def players(planner: R) -> tuple[Policy, ...]:
     if shorter == 0:
         return (planner.base,)
     horizon = planner.simulation.horizon
-    simulation = with_fields(
-        planner.simulation, lookahead=shorter, horizon=None if horizon is None else horizon - 1
-    )
+    simulation = with_fields(planner.simulation, lookahead=shorter, horizon=None if horizon is None else horizon - 1)
     inner = with_fields(planner, simulation=simulation)
     return (inner, *players(inner))
 

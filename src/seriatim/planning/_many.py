@@ -34,7 +34,8 @@ def decide_many(planner: Planner, states: State, keys: Key | Shaped[Array, "stat
 
 
 def _many(planner: Planner, states: State, keys: Key) -> Decision:
-    return jax.lax.map(lambda pair: planner.decide(*pair), (states, keys), batch_size=STATES_AT_ONCE)
+    decisions: Decision = jax.lax.map(lambda pair: planner.decide(*pair), (states, keys), batch_size=STATES_AT_ONCE)
+    return decisions
 
 
 _decide_many = jit(_many)

@@ -26,7 +26,13 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._record import record, static
 from seriatim.model import Key, Model, State
 from seriatim.planning._choice import choose
-from seriatim.planning._common import DEFAULT_SIGNIFICANCE, check_planner, decision, planner_keys, players
+from seriatim.planning._common import (
+    DEFAULT_SIGNIFICANCE,
+    check_planner,
+    decision,
+    planner_keys,
+    players,
+)
 from seriatim.planning._order import Order, check_order, given_order
 from seriatim.planning._q_factors import allowed, q_samples
 from seriatim.planning._simulation import Simulation
@@ -78,12 +84,10 @@ class OneAtATimeRollout:
         m, c = self.model.num_agents, self.model.num_controls
         blank = jnp.full((m, c), jnp.inf, reference.dtype)
         start = _Progress(base_control, reference, blank, jnp.zeros((), jnp.int32))
-        if c == 1:
-            end, compared = start, m
-        elif self.order == "optimised":
+        if self.order == "optimised" and c > 1:
             end, compared = _in_optimised_order(turn, start)
         else:
-            end, compared = _in_given_order(turn, start, given_order(self.order, m, keys.order)), m * c
+            end, compared = _in_given_order(turn, start, given_order(self.order, m, keys.order))
         return decision(
             self.simulation,
             control=end.control,
@@ -126,33 +130,34 @@ def other_controls(control: Int[Array, ""], num_controls: int) -> Int[Array, " c
     return (jnp.broadcast_to(control, steps.shape) + steps) % num_controls
 
 
-def deviations(
-    control: Int[Array, " m"], agent: Int[Array, ""], num_controls: int
-) -> Int[Array, "c_less_1 m"]:
+def deviations(control: Int[Array, " m"], agent: Int[Array, ""], num_controls: int) -> Int[Array, "c_less_1 m"]:
     """List the joint controls in which only `agent` leaves its present control."""
     others = other_controls(control[agent], num_controls)
     every = jnp.broadcast_to(control, (num_controls - 1, control.shape[0]))
     return every.at[:, agent].set(others)
 
 
-def _in_given_order(turn: _Turn, start: _Progress, order: Int[Array, " m"]) -> _Progress:
-    c = turn.planner.model.num_controls
+def _in_given_order(turn: _Turn, start: _Progress, order: Int[Array, " m"]) -> tuple[_Progress, Int[Array, ""]]:
+    m, c = turn.planner.model.num_agents, turn.planner.model.num_controls
+    compared = jnp.asarray(m * c, jnp.int32)
+    if c == 1:
+        return start, compared
 
     def take_turn(now: _Progress, agent: Int[Array, ""]) -> tuple[_Progress, None]:
         controls = deviations(now.control, agent, c)
         samples = turn.samples(controls)
         choice = choose(now.samples, samples, turn.allowed(controls), turn.planner.significance)
-        stays = choice.index < 0
+        stays = choice.best < 0
         row = jnp.full(c, jnp.mean(now.samples)).at[controls[:, agent]].set(choice.q_factors)
         after = _Progress(
-            jnp.where(stays, now.control, controls[choice.index]),
-            jnp.where(stays, now.samples, samples[choice.index]),
+            jnp.where(stays, now.control, controls[choice.best]),
+            jnp.where(stays, now.samples, samples[choice.best]),
             now.q_factors.at[agent].set(row),
             now.simulated + c - 1,
         )
         return after, None
 
-    return jax.lax.scan(take_turn, start, order)[0]
+    return jax.lax.scan(take_turn, start, order)[0], compared
 
 
 def _in_optimised_order(turn: _Turn, start: _Progress) -> tuple[_Progress, Int[Array, ""]]:
@@ -164,7 +169,9 @@ def _in_optimised_order(turn: _Turn, start: _Progress) -> tuple[_Progress, Int[A
     m, c = turn.planner.model.num_agents, turn.planner.model.num_controls
     agents = jnp.repeat(jnp.arange(m), c - 1)
 
-    def unfinished(loop: tuple[_Progress, Bool[Array, " m"], Bool[Array, ""], Int[Array, ""]]) -> Bool[Array, ""]:
+    def unfinished(
+        loop: tuple[_Progress, Bool[Array, " m"], Bool[Array, ""], Int[Array, ""]],
+    ) -> Bool[Array, ""]:
         _, remaining, improved, _ = loop
         return improved & jnp.any(remaining)
 
@@ -176,16 +183,16 @@ def _in_optimised_order(turn: _Turn, start: _Progress) -> tuple[_Progress, Int[A
         samples = turn.samples(controls)
         candidate = turn.allowed(controls) & remaining[agents]
         choice = choose(now.samples, samples, candidate, turn.planner.significance)
-        stays = choice.index < 0
+        stays = choice.best < 0
         own = jnp.take_along_axis(controls, agents[:, None], axis=1)[:, 0]
         rows = jnp.full((m, c), jnp.mean(now.samples)).at[agents, own].set(choice.q_factors)
         after = _Progress(
-            jnp.where(stays, now.control, controls[choice.index]),
-            jnp.where(stays, now.samples, samples[choice.index]),
+            jnp.where(stays, now.control, controls[choice.best]),
+            jnp.where(stays, now.samples, samples[choice.best]),
             jnp.where(remaining[:, None], rows, now.q_factors),
             now.simulated + m * (c - 1),
         )
-        left = remaining & (jnp.arange(m) != agents[choice.index])
+        left = remaining & (jnp.arange(m) != agents[choice.best])
         return after, jnp.where(stays, remaining, left), ~stays, compared + c * jnp.sum(remaining)
 
     loop = (start, jnp.ones(m, bool), jnp.array(True), jnp.zeros((), jnp.int32))

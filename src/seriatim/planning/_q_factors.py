@@ -55,7 +55,7 @@ def q_samples(
 
     if controls.shape[0] <= width:
         return simulated(controls)
-    return jax.lax.map(lambda u: simulated(u[None])[0], controls, batch_size=width)
+    return jnp.asarray(jax.lax.map(lambda u: simulated(u[None])[0], controls, batch_size=width))
 
 
 def allowed(model: Model, state: State, controls: Int[Array, "n m"]) -> Bool[Array, " n"]:
@@ -121,15 +121,15 @@ def _sampled(
         lanes = play(policy, lanes)
     # The stages are counted outside the lanes, so that the draws of a stage serve all candidates.
     lanes = jax.lax.while_loop(
-        lambda now: (now.t < horizon) & ~jnp.all(now.done), lambda now: play(policies[-1], now), lanes
+        lambda now: (now.t < horizon) & ~jnp.all(now.done),
+        lambda now: play(policies[-1], now),
+        lanes,
     )
     rest = jax.vmap(jax.vmap(lambda x: terminal(simulation, x)))(lanes.state)
     return lanes.cost + lanes.weight * jnp.where(lanes.done, 0.0, rest)
 
 
-def _draw(
-    model: Model, simulation: Simulation, keys: Key, t: Int[Array, ""]
-) -> Disturbance:
+def _draw(model: Model, simulation: Simulation, keys: Key, t: Int[Array, ""]) -> Disturbance:
     """Draw the disturbance of stage `t` for every sample, or take the nominal one."""
     drawn = jax.vmap(lambda k: model.sample_disturbance(jax.random.fold_in(k, t)))(keys)
     if simulation.nominal_from is None:

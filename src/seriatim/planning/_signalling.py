@@ -5,9 +5,9 @@ One agent at a time is serial: agent i waits for agents 1, ..., i-1. If it uses 
     u_i = argmin over v of Q(x, (signal_1(x), ..., signal_{i-1}(x), v, base_{i+1}(x), ..., base_m(x))),
 
 nobody waits and nobody communicates. With a perfect signal, the controls that one-at-a-time rollout would choose, the
-decision is the same. With a poor one it may be worse than the base policy: there is no guarantee. The base policy itself
-is the signal at hand, and often a poor one: agents that chase the same target do not learn of each other, and may swing
-to and fro for ever. Always look at the share of truncated episodes.
+decision is the same. With a poor one it may be worse than the base policy: there is no guarantee. The base policy
+itself is the signal at hand, and often a poor one: agents that chase the same target do not learn of each other, and
+may swing to and fro for ever. Always look at the share of truncated episodes.
 
 Source: D. Bertsekas, Multiagent Reinforcement Learning: Rollout and Policy Iteration, IEEE/CAA Journal of Automatica
 Sinica 8(2), 2021, section IV (autonomous multiagent rollout).
@@ -23,7 +23,13 @@ from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.model import Key, Model, State
 from seriatim.planning._choice import choose
-from seriatim.planning._common import DEFAULT_SIGNIFICANCE, check_planner, decision, planner_keys, players
+from seriatim.planning._common import (
+    DEFAULT_SIGNIFICANCE,
+    check_planner,
+    decision,
+    planner_keys,
+    players,
+)
 from seriatim.planning._one_at_a_time import deviations
 from seriatim.planning._order import Order, check_order, given_order
 from seriatim.planning._q_factors import allowed, q_samples
@@ -117,7 +123,7 @@ class SignallingRollout:
         choice = jax.vmap(choose, (0, 0, 0, None))(references, alternatives, admissible, self.significance)
         agents = jnp.arange(m)
         own = deviating[agents, :, agents]
-        control = jnp.where(choice.index < 0, base_control, own[agents, choice.index])
+        control = jnp.where(choice.best < 0, base_control, own[agents, choice.best])
         control = jnp.where(allowed(self.model, info, control[None])[0], control, base_control)
         return control, q_factors.at[agents[:, None], own].set(choice.q_factors)
 

@@ -11,7 +11,6 @@ Sinica 8(2), 2021, section II.
 
 import dataclasses
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -20,7 +19,13 @@ from seriatim._record import record, static
 from seriatim.controls import count_in_words, joint_controls, joint_index, num_joint_controls
 from seriatim.model import Key, Model, State
 from seriatim.planning._choice import choose
-from seriatim.planning._common import DEFAULT_SIGNIFICANCE, check_planner, decision, planner_keys, players
+from seriatim.planning._common import (
+    DEFAULT_SIGNIFICANCE,
+    check_planner,
+    decision,
+    planner_keys,
+    players,
+)
 from seriatim.planning._q_factors import allowed, q_samples
 from seriatim.planning._simulation import Simulation
 from seriatim.policy import Decision, Policy
@@ -73,7 +78,7 @@ class StandardRollout:
         samples = q_samples(self.model, players(self), self.simulation, info, controls, keys.simulation)
         base_index = joint_index(base_control, c)
         chosen = choose(samples[base_index], samples, allowed(self.model, info, controls), self.significance)
-        best = jnp.where(chosen.index < 0, base_index, chosen.index)
+        best = jnp.where(chosen.best < 0, base_index, chosen.best)
         return decision(
             self.simulation,
             control=controls[best],

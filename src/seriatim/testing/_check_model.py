@@ -1,0 +1,194 @@
+"""The laws of a model.
+
+1. The sizes are whole numbers from 1 up, the discount is in (0, 1].
+2. Every method can be traced by JAX and gives the shapes and dtypes the protocol promises; `transition` keeps the
+   state's structure, so that it can be iterated.
+3. The same key, state, control and disturbance always give the same result.
+4. Along episodes under random admissible controls: costs are finite, states hold no NaN, and every agent always has an
+   admissible control.
+5. A finite model numbers its states without gaps, its outcomes stay among them with probabilities that sum to one, and
+   sampled transitions follow them.
+"""
+
+import operator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from seriatim.model import Key, Model, Transition
+from seriatim.testing._finite_laws import finite_laws
+from seriatim.testing._observed_laws import observed_laws
+from seriatim.testing._report import Broken, Law, NotApplicable, Report, call, examine
+from seriatim.testing._structure import in_words, require_arrays, require_same, shapes
+from seriatim.testing._walk import random_walk
+
+METHODS = ("initial_state", "control_mask", "sample_disturbance", "transition")
+
+
+def check_model(model: Model, key: Key | None = None, *, quick: bool = False) -> Report:
+    """Check the laws of a model and say, for each, what was seen.
+
+    Args:
+        model: yours.
+        key: decides the sampled states and controls; by default `jax.random.key(0)`.
+        quick: check structure and a short walk only, not the laws of finite and observed models.
+
+    Returns:
+        A report; it never raises for a fault of the model's. Statistical laws have a false-alarm rate below one in
+        100,000 for the whole report.
+    """
+    key = jax.random.key(0) if key is None else key
+    name = type(model).__name__
+    laws = [
+        Law("sizes and discount", lambda: _sizes(model, name), vital=True),
+        Law("methods exist", lambda: _methods(model, name), vital=True),
+        Law(
+            "initial_state gives arrays of fixed shapes",
+            lambda: _initial_state(model, name, key),
+            vital=True,
+        ),
+        Law("control_mask is boolean [m, c]", lambda: _control_mask(model, name, key), vital=True),
+        Law(
+            "sample_disturbance gives arrays",
+            lambda: _sample_disturbance(model, name, key),
+            vital=True,
+        ),
+        Law("transition keeps the state's shapes", lambda: _transition(model, name, key), vital=True),
+        Law("feasible is one boolean", lambda: _feasible(model, name, key), vital=True),
+        Law("nominal_disturbance is like a drawn one", lambda: _nominal(model, name, key)),
+        Law("transition is a pure function", lambda: _pure(model, name, key)),
+        Law("along random episodes", lambda: random_walk(model, key, 8 if quick else 64), vital=True),
+    ]
+    if not quick:
+        laws += [*finite_laws(model, key), *observed_laws(model, key)]
+    return examine(laws)
+
+
+def _sizes(model: Any, name: str) -> str:
+    for field in ("num_agents", "num_controls"):
+        value = getattr(model, field, None)
+        try:
+            whole = operator.index(value)  # type: ignore[arg-type]
+        except TypeError:
+            raise Broken(f"{name}.{field} is {value!r}; a whole number from 1 up is expected.") from None
+        if whole < 1:
+            raise Broken(f"{name}.{field} is {whole}; a whole number from 1 up is expected.")
+    discount = getattr(model, "discount", None)
+    try:
+        inside = 0 < float(discount) <= 1  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        inside = False
+    if not inside:
+        raise Broken(f"{name}.discount is {discount!r}; a number above 0 and at most 1 is expected.")
+    return f"{model.num_agents} agents, {model.num_controls} controls each, discount {float(model.discount):g}"
+
+
+def _methods(model: Any, name: str) -> str:
+    missing = [method for method in METHODS if not callable(getattr(model, method, None))]
+    if missing:
+        raise Broken(f"{name} has no method {missing[0]}; a model needs {', '.join(METHODS)}.")
+    return ", ".join(METHODS)
+
+
+def _initial_state(model: Model, name: str, key: Key) -> str:
+    state = call(model, "initial_state", key)
+    require_arrays(f"{name}.initial_state", state)
+    traced = call(model, "initial_state", key, traced=True)
+    require_same(
+        f"{name}.initial_state under jit",
+        traced,
+        shapes(state),
+        "it must not depend on being compiled",
+    )
+    leaves = jax.tree.leaves(traced)
+    return f"{len(leaves)} arrays: " + ", ".join(in_words(leaf) for leaf in leaves[:4])
+
+
+def _control_mask(model: Model, name: str, key: Key) -> str:
+    state = model.initial_state(key)
+    call(model, "control_mask", state, traced=True)
+    mask = call(model, "control_mask", state)
+    expected = (model.num_agents, model.num_controls)
+    if np.shape(mask) != expected or jnp.result_type(mask) != jnp.bool_:
+        seen = in_words(shapes(mask)) if hasattr(mask, "shape") else repr(mask)
+        raise Broken(f"{name}.control_mask returned {seen}; bool[{expected[0]}, {expected[1]}] is expected.")
+    stuck = np.flatnonzero(~np.asarray(mask).any(axis=1))
+    if stuck.size:
+        raise Broken(
+            f"{name}.control_mask leaves agent {stuck[0]} no admissible control at the initial state; every agent "
+            "needs at least one (a control that does nothing will do)."
+        )
+    return f"{int(np.sum(mask))} of {mask.size} controls admissible at the initial state"
+
+
+def _sample_disturbance(model: Model, name: str, key: Key) -> str:
+    drawn = call(model, "sample_disturbance", key)
+    require_arrays(f"{name}.sample_disturbance", drawn)
+    call(model, "sample_disturbance", key, traced=True)
+    count = len(jax.tree.leaves(drawn))
+    return f"{count} arrays" if count else "none: the model is deterministic"
+
+
+def _transition(model: Model, name: str, key: Key) -> str:
+    state, control, disturbance = _first_stage(model, key)
+    after = call(model, "transition", state, control, disturbance, traced=True)
+    if not isinstance(after, Transition):
+        raise Broken(f"{name}.transition returned a {type(after).__name__}; a seriatim.Transition is expected.")
+    require_same(
+        f"{name}.transition(...).state",
+        after.state,
+        shapes(state),
+        "the next state must be like the one given",
+    )
+    for field, kinds, expected in (("cost", "fiu", "one number"), ("done", "b", "one boolean")):
+        value = shapes(getattr(after, field))
+        if value.shape != () or value.dtype.kind not in kinds:
+            raise Broken(f"{name}.transition(...).{field} is {in_words(value)}; {expected}, shape [], is expected.")
+    return "state, cost [] and done []"
+
+
+def _feasible(model: Model, name: str, key: Key) -> str:
+    if not hasattr(model, "feasible"):
+        raise NotApplicable("the model has no coupled constraints")
+    state, control, _ = _first_stage(model, key)
+    seen = shapes(call(model, "feasible", state, control, traced=True))
+    if seen.shape != () or seen.dtype != bool:
+        raise Broken(f"{name}.feasible returned {in_words(seen)}; one boolean, shape [], is expected.")
+    return "one boolean"
+
+
+def _nominal(model: Model, name: str, key: Key) -> str:
+    if not hasattr(model, "nominal_disturbance"):
+        raise NotApplicable("the model has no nominal disturbance, which only certainty equivalence needs")
+    drawn = shapes(model.sample_disturbance(key))
+    require_same(
+        f"{name}.nominal_disturbance",
+        shapes(call(model, "nominal_disturbance")),
+        drawn,
+        "it stands in for a drawn one",
+    )
+    return "same arrays as a drawn disturbance"
+
+
+def _pure(model: Model, name: str, key: Key) -> str:
+    state, control, disturbance = _first_stage(model, key)
+    first = call(model, "transition", state, control, disturbance)
+    second = call(model, "transition", state, control, disturbance)
+    compiled = jax.jit(model.transition)(state, control, disturbance)
+    for other, how in ((second, "called again"), (compiled, "compiled")):
+        same = jax.tree.map(lambda a, b: bool(np.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)), first, other)
+        if not all(jax.tree.leaves(same)):
+            raise Broken(
+                f"{name}.transition gave another result for the same arguments when {how}; randomness must come from "
+                "the disturbance alone, and nothing may be remembered between calls."
+            )
+    return "the same result again, and compiled"
+
+
+def _first_stage(model: Model, key: Key) -> tuple[Any, Any, Any]:
+    """Return an initial state, each agent's first admissible control, and a disturbance."""
+    state = model.initial_state(key)
+    control = jnp.argmax(jnp.asarray(model.control_mask(state)), axis=1).astype(jnp.int32)
+    return state, control, model.sample_disturbance(key)

@@ -1,0 +1,164 @@
+"""The laws of a finite model: numbered states, outcomes with probabilities, and samples that follow them."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import scipy.stats
+from jaxtyping import Shaped
+
+from seriatim.model import Key, Model
+from seriatim.testing._report import Broken, Law, NotApplicable, call
+from seriatim.testing._structure import require_same, shapes
+from seriatim.testing._walk import random_control
+
+# State-control pairs whose samples are tested, samples of each, and the false-alarm rate of all tests together.
+PAIRS = 16
+SAMPLES = 4000
+FALSE_ALARM = 1e-6
+STATES_CHECKED = 2000
+ROUNDING = 1e-4
+
+
+def finite_laws(model: Any, key: Key) -> list[Law]:
+    """List the laws; they do not apply to a model without `states`, `index` and `outcomes`."""
+    return [
+        Law("finite: states are numbered", lambda: _numbered(model)),
+        Law("finite: outcomes have probabilities", lambda: _outcomes(model, key)),
+        Law("finite: samples follow the outcomes", lambda: _samples(model, key)),
+    ]
+
+
+def _states(model: Any) -> Any:
+    if not all(callable(getattr(model, name, None)) for name in ("states", "index", "outcomes")):
+        raise NotApplicable("the model has no states(), index() and outcomes()")
+    # Many models are finite in some configurations only, and say so by refusing.
+    try:
+        return call(model, "states")
+    except Broken as reason:
+        if isinstance(reason.__cause__, ValueError):
+            raise NotApplicable(str(reason)) from None
+        raise
+
+
+def _some(states: Any) -> tuple[Any, Shaped[np.ndarray, " n"]]:
+    """Return at most `STATES_CHECKED` states, evenly spread, with their numbers."""
+    count = len(jax.tree.leaves(states)[0])
+    numbers = np.unique(np.linspace(0, count - 1, STATES_CHECKED).astype(int))
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf)[numbers], states), numbers
+
+
+def _numbered(model: Any) -> str:
+    states, name = _states(model), type(model).__name__
+    count = len(jax.tree.leaves(states)[0])
+    one = jax.tree.map(lambda leaf: jnp.asarray(leaf)[0], states)
+    initial = model.initial_state(jax.random.key(0))
+    require_same(f"{name}.states()[0]", shapes(one), shapes(initial), "it must be like initial_state")
+    some, numbers = _some(states)
+    index = np.asarray(jax.jit(jax.vmap(model.index))(some))
+    wrong = np.flatnonzero(index != numbers)
+    if wrong.size:
+        n = numbers[wrong[0]]
+        raise Broken(f"{name}.index(states()[{n}]) is {index[wrong[0]]}; {n} is expected.")
+    start = int(model.index(initial))
+    found = 0 <= start < count and _equal(jax.tree.map(lambda leaf: leaf[start], states), initial)
+    if not found:
+        raise Broken(f"{name}.index(initial_state(key)) is {start}, which is not where states() holds that state.")
+    return f"{count:,} states"
+
+
+def _equal(a: Any, b: Any) -> bool:
+    return all(jax.tree.leaves(jax.tree.map(lambda x, y: bool(np.array_equal(x, y)), a, b)))
+
+
+def _outcomes(model: Any, key: Key) -> str:
+    states, name = _states(model), type(model).__name__
+    some, numbers = _some(states)
+    controls, _ = jax.vmap(lambda x, k: random_control(model, x, k))(some, jax.random.split(key, len(numbers)))
+    first = jax.tree.map(lambda leaf: leaf[0], some)
+    call(model, "outcomes", first, controls[0], traced=True)
+    after, probability = jax.jit(jax.vmap(model.outcomes))(some, controls)
+    p = np.asarray(probability, np.float64)
+    off = np.flatnonzero((p < -ROUNDING).any(axis=1) | (abs(p.sum(axis=1) - 1) > ROUNDING))
+    if off.size:
+        n = off[0]
+        raise Broken(
+            f"{name}.outcomes at state {numbers[n]}, control {controls[n].tolist()} has probabilities {p[n].tolist()} "
+            f"that sum to {p[n].sum():.6g}; non-negative numbers that sum to 1 are expected."
+        )
+    index = np.asarray(jax.vmap(jax.vmap(model.index))(after.state))
+    count = len(jax.tree.leaves(states)[0])
+    clipped = np.clip(index, 0, count - 1)
+    back = jax.tree.map(lambda leaf: np.asarray(leaf)[clipped], states)
+    matches = jax.tree.map(lambda x, y: (np.asarray(x) == y).reshape(*p.shape, -1).all(-1), after.state, back)
+    known = np.logical_and.reduce([index == clipped, *jax.tree.leaves(matches)])
+    lost = np.argwhere(~known & (p > 0) & ~np.asarray(after.done))
+    if lost.size:
+        n, k = lost[0]
+        raise Broken(
+            f"{name}.outcomes at state {numbers[n]}, control {controls[n].tolist()}: outcome {k} leads to a state "
+            "that is not among states()."
+        )
+    return f"probabilities sum to 1 at {len(numbers):,} states, {p.shape[1]} outcomes each"
+
+
+def _samples(model: Any, key: Key) -> str:
+    states, name = _states(model), type(model).__name__
+    some, numbers = _some(states)
+    picks = np.asarray(jax.random.choice(key, len(numbers), (min(PAIRS, len(numbers)),), replace=False))
+    draws = jax.vmap(model.sample_disturbance)(jax.random.split(key, SAMPLES))
+    level = FALSE_ALARM / (2 * len(picks))
+    for n in picks:
+        state = jax.tree.map(lambda leaf, n=n: leaf[n], some)
+        control, _ = random_control(model, state, jax.random.fold_in(key, int(n)))
+        place = f"at state {numbers[n]}, control {control.tolist()}"
+        exact = model.outcomes(state, control)
+        sampled = jax.vmap(lambda w, x=state, u=control: model.transition(x, u, w))(draws)
+        _same_distribution(model, name, place, exact, sampled, level)
+    return f"{SAMPLES} samples at each of {len(picks)} states agree (false-alarm rate {FALSE_ALARM:g})"
+
+
+def _same_distribution(model: Model, name: str, place: str, exact: Any, sampled: Any, level: float) -> None:
+    after, probability = exact
+    p = np.asarray(probability, np.float64)
+    label = _labels(model, after)
+    drawn = _labels(model, sampled)
+    kinds = np.unique(label[p > 0])
+    expected = np.array([p[label == kind].sum() for kind in kinds]) * SAMPLES
+    observed = np.array([(drawn == kind).sum() for kind in kinds])
+    if observed.sum() < SAMPLES:
+        odd = drawn[~np.isin(drawn, kinds)][0]
+        raise Broken(
+            f"{name}.transition {place} led to {'the end' if odd < 0 else f'state {odd}'}, "
+            "which is not among outcomes()."
+        )
+    if _chi_square(observed, expected) < level:
+        raise Broken(
+            f"{name}.transition {place} led to states {kinds.tolist()} {observed.tolist()} times of {SAMPLES}, where "
+            f"outcomes() expects {np.round(expected, 1).tolist()}."
+        )
+    cost = np.asarray(after.cost, np.float64)
+    mean = float(p @ cost)
+    error = np.sqrt(max(float(p @ (cost - mean) ** 2), 0.0) / SAMPLES)
+    seen = float(np.mean(np.asarray(sampled.cost, np.float64)))
+    limit = scipy.stats.norm.isf(level / 2) * error + ROUNDING * (1 + abs(mean))
+    if abs(seen - mean) > limit:
+        raise Broken(f"{name}.transition {place} costs {seen:.6g} on average, where outcomes() gives {mean:.6g}.")
+
+
+def _chi_square(observed: Shaped[np.ndarray, " n"], expected: Shaped[np.ndarray, " n"]) -> float:
+    """Return the p-value of the counts; kinds expected fewer than 5 times are pooled, as the test requires."""
+    rare = expected < 5
+    if rare.any():
+        observed = np.append(observed[~rare], observed[rare].sum())
+        expected = np.append(expected[~rare], expected[rare].sum())
+    keep = expected >= 5
+    statistic = float(((observed - expected)[keep] ** 2 / expected[keep]).sum())
+    return float(scipy.stats.chi2.sf(statistic, max(int(keep.sum()) - 1, 1)))
+
+
+def _labels(model: Any, after: Any) -> Shaped[np.ndarray, " n"]:
+    """Number each transition by the state it leads to, -1 for the end."""
+    index = np.asarray(jax.vmap(model.index)(after.state))
+    return np.where(np.asarray(after.done), -1, index)

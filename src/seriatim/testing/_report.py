@@ -1,0 +1,110 @@
+"""The outcome of a check: one finding a law, in a sentence a person can act on."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+
+from seriatim._errors import InputError
+from seriatim._record import record
+
+
+class Broken(Exception):
+    """A law is broken; the message says which method, what was seen and what was expected."""
+
+
+class NotApplicable(Exception):
+    """A law does not concern this model."""
+
+
+@record
+class Finding:
+    """One law: `passed` is True, False, or None where the law does not apply or could not be checked."""
+
+    law: str
+    passed: bool | None
+    message: str
+
+
+@record
+class Report:
+    """What was found, law by law. Print it to read it; `ok` says whether all is well."""
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether no law is broken."""
+        return not self.failures
+
+    @property
+    def failures(self) -> tuple[Finding, ...]:
+        """The laws that are broken."""
+        return tuple(f for f in self.findings if f.passed is False)
+
+    def raise_if_broken(self) -> None:
+        """Raise an InputError with the first broken law's sentence."""
+        if self.failures:
+            raise InputError(self.failures[0].message)
+
+    def __str__(self) -> str:
+        marks = {True: "ok    ", False: "WRONG ", None: "--    "}
+        return "\n".join(f"{marks[f.passed]}{f.law}: {f.message}" for f in self.findings)
+
+
+class Law(NamedTuple):
+    """A law and its check, which returns what was seen, or raises `Broken` or `NotApplicable`.
+
+    `vital` laws are those without which the later ones make no sense.
+    """
+
+    text: str
+    check: Callable[[], str]
+    vital: bool = False
+
+
+def examine(laws: Sequence[Law]) -> Report:
+    """Check the laws in order; after a broken vital law the rest is left unchecked."""
+    findings: list[Finding] = []
+    stopped = False
+    for law in laws:
+        finding = Finding(law.text, None, "not checked, since a law above is broken") if stopped else _check(law)
+        stopped = stopped or (law.vital and finding.passed is False)
+        findings.append(finding)
+    return Report(tuple(findings))
+
+
+def _check(law: Law) -> Finding:
+    try:
+        return Finding(law.text, True, law.check())
+    except Broken as broken:
+        return Finding(law.text, False, str(broken))
+    except NotApplicable as reason:
+        return Finding(law.text, None, str(reason))
+
+
+def call(owner: Any, method: str, *args: Any, traced: bool = False, mapped: bool = False) -> Any:
+    """Call a user's method; whatever it raises becomes a sentence that names it.
+
+    `traced` only works out the shapes of the result; `mapped` calls it over a leading axis of all arguments.
+    """
+    name = f"{type(owner).__name__}.{method}" if method != "__call__" else policy_name(owner)
+    bound = (lambda *given: owner(*given)) if method == "__call__" else getattr(owner, method)
+    function = jax.vmap(bound) if mapped else bound
+    try:
+        return jax.eval_shape(function, *args) if traced else function(*args)
+    except InputError as error:
+        raise Broken(f"{name}: {error}") from error
+    except jax.errors.ConcretizationTypeError as error:
+        raise Broken(
+            f"{name} decides on the value of an array in plain Python (if, while, int(), bool(), indexing a list), "
+            "which JAX cannot compile; use jnp.where, jax.lax.cond or array indexing instead."
+        ) from error
+    except Exception as error:
+        said = str(error).strip().splitlines()
+        raise Broken(f"{name} raised {type(error).__name__}: {said[0] if said else 'no message'}") from error
+
+
+def policy_name(policy: Any) -> str:
+    """Name a policy as its author would: the function's name or the record's type."""
+    return str(getattr(policy, "__name__", type(policy).__name__))

@@ -1,0 +1,46 @@
+"""Comparing pytrees of arrays by structure, shape and dtype, leaf by leaf, in words."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from seriatim.testing._report import Broken
+
+
+def shapes(tree: Any) -> Any:
+    """Replace every leaf by its shape and dtype."""
+    return jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.result_type(leaf)), tree)
+
+
+def require_arrays(what: str, tree: Any) -> None:
+    """Refuse leaves that are no arrays."""
+    for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+        try:
+            jnp.shape(leaf), jnp.result_type(leaf)
+        except TypeError:
+            place = what + jax.tree_util.keystr(path)
+            raise Broken(
+                f"{place} is {leaf!r} of type {type(leaf).__name__}; a pytree of arrays is expected."
+            ) from None
+
+
+def require_same(what: str, seen: Any, expected: Any, reason: str) -> None:
+    """Refuse a tree that differs from the expected one in structure, shape or dtype; name the first such leaf."""
+    if str(jax.tree.structure(seen)) != str(jax.tree.structure(expected)):
+        raise Broken(
+            f"{what} has the structure {jax.tree.structure(seen)}, where {jax.tree.structure(expected)} is expected: "
+            f"{reason}."
+        )
+    pairs = zip(jax.tree_util.tree_flatten_with_path(seen)[0], jax.tree.leaves(expected), strict=True)
+    for (path, leaf), other in pairs:
+        if (leaf.shape, leaf.dtype) != (other.shape, other.dtype):
+            raise Broken(
+                f"{what}{jax.tree_util.keystr(path)} is {in_words(leaf)}, where {in_words(other)} is expected: "
+                f"{reason}."
+            )
+
+
+def in_words(leaf: Any) -> str:
+    """Write a shape and dtype as `int32[3, 2]`."""
+    return f"{leaf.dtype}[{', '.join(map(str, leaf.shape))}]"
