@@ -1,0 +1,91 @@
+"""Imports point one way. The allowed arrows are those of docs/design.md; this test reads the imports themselves."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
+
+# Every part may import what stands to its right, and itself.
+CORE = {"_record", "_errors", "_compile"}
+TYPES = CORE | {"model", "policy", "value", "controls"}
+ALLOWED = {
+    "_record": set(),
+    "_errors": set(),
+    "_compile": set(),
+    "model": {"_record"},
+    "policy": {"_record", "model"},
+    "value": set(),
+    "controls": set(),
+    "simulation": TYPES,
+    "planning": TYPES | {"simulation"},
+    "exact": TYPES | {"simulation"},
+    "evaluation": TYPES | {"simulation"},
+    "testing": TYPES | {"simulation"},
+    "formats": TYPES,
+    "drawing": TYPES | {"simulation"},
+    "problems": TYPES | {"formats", "drawing"},
+    "cli": TYPES | {"simulation", "planning", "exact", "evaluation", "testing", "formats", "drawing", "problems"},
+}
+
+
+def modules() -> list[Path]:
+    return sorted(path for path in PACKAGE.rglob("*.py") if path != PACKAGE / "__init__.py")
+
+
+def imported(path: Path) -> set[str]:
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+    return {name for name in names if name == "seriatim" or name.startswith("seriatim.")}
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def part(module: str) -> str:
+    return module.split(".")[1]
+
+
+@pytest.mark.parametrize("path", modules(), ids=module_name)
+def test_imports_point_one_way(path):
+    here = part(module_name(path))
+    assert here in ALLOWED, f"{here} is a new part: say in this test what it may import"
+    # The command line is the only part that uses the public names, as a user would.
+    used = {part(name) for name in imported(path) if name != "seriatim" and is_module(name)}
+    assert used <= ALLOWED[here] | {here}
+    assert "seriatim" not in imported(path) or here == "cli"
+
+
+def is_module(name: str) -> bool:
+    place = PACKAGE.parent / Path(*name.split("."))
+    return place.is_dir() or place.with_suffix(".py").is_file()
+
+
+def test_there_are_no_cycles_between_files():
+    arrows = {module_name(p): {n for n in imported(p) if is_module(n)} - {module_name(p)} for p in modules()}
+    done: set[str] = set()
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        assert name not in path, " -> ".join((*path[path.index(name) :], name))
+        if name in done or name not in arrows:
+            return
+        for other in arrows[name]:
+            visit(other, (*path, name))
+        done.add(name)
+
+    for name in arrows:
+        visit(name, ())
+
+
+def test_the_project_speaks_of_itself_alone():
+    words = ("/work/", "TODO", "FIXME", "XXX")
+    for path in modules():
+        found = [word for word in words if word in path.read_text()]
+        assert not found, f"{path}: {found}"

@@ -1,0 +1,74 @@
+"""`jit` of functions whose arguments hold more than arrays: when it compiles again, and when not."""
+
+import jax
+import jax.numpy as jnp
+
+import seriatim as st
+from seriatim._compile import jit
+
+
+@st.record
+class Gain:
+    factor: float
+
+    def __call__(self, x):
+        return self.factor * x
+
+
+class Plain:
+    """An object that is no pytree."""
+
+    def __call__(self, x):
+        return x + 1
+
+
+def counted():
+    traces = []
+
+    def apply(function, x, *, times=1):
+        traces.append(None)
+        for _ in range(times):
+            x = function(x)
+        return x
+
+    return jit(apply, static_argnames=("times",)), traces
+
+
+def test_new_parameters_of_a_record_do_not_compile_again():
+    apply, traces = counted()
+    assert [float(apply(Gain(g), 2.0)) for g in (1.0, 2.0, 3.0)] == [2.0, 4.0, 6.0]
+    assert len(traces) == 1
+
+
+def test_functions_and_plain_objects_are_constants_compared_by_identity():
+    apply, traces = counted()
+    double, plain = (lambda x: 2 * x), Plain()
+    assert [float(apply(f, 3.0)) for f in (double, double, plain, plain)] == [6.0, 6.0, 4.0, 4.0]
+    assert len(traces) == 2
+
+
+def test_functions_inside_records_are_constants_too():
+    @st.record
+    class Twice:
+        inner: object
+
+        def __call__(self, x):
+            return self.inner(self.inner(x))
+
+    apply, traces = counted()
+    assert float(apply(Twice(jnp.sin), 1.0)) == float(jnp.sin(jnp.sin(1.0)))
+    assert float(apply(Twice(Gain(3.0)), 1.0)) == 9.0
+    assert float(apply(Twice(Gain(4.0)), 1.0)) == 16.0
+    assert len(traces) == 2
+
+
+def test_named_options_are_constants():
+    apply, traces = counted()
+    assert [float(apply(Gain(2.0), 1.0, times=n)) for n in (1, 3, 3)] == [2.0, 8.0, 8.0]
+    assert len(traces) == 2
+
+
+def test_it_composes_with_the_transformations():
+    apply, _ = counted()
+    assert float(jax.grad(lambda g: apply(Gain(g), 5.0))(2.0)) == 5.0
+    assert jax.vmap(lambda x: apply(Gain(2.0), x))(jnp.arange(3.0)).tolist() == [0.0, 2.0, 4.0]
