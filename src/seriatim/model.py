@@ -15,7 +15,7 @@ Source: D. Bertsekas, Reinforcement Learning and Optimal Control, Athena Scienti
 
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-from jaxtyping import Array, Bool, Float, Int, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Bool, Float, Int, PRNGKeyArray, Shaped
 
 from seriatim._record import record
 
@@ -30,12 +30,12 @@ class Transition:
     """What one stage leads to: the next state, the stage cost, and whether the problem has ended.
 
     `done` says that the problem *terminated*: no cost follows. A limit on time is the evaluator's word, never the
-    model's. Scalars for one transition; leading axes for stacked ones.
+    model's. `cost` is a number and `done` a boolean for one transition, with leading axes for stacked ones.
     """
 
     state: State
-    cost: Float[Array, "..."] | float
-    done: Bool[Array, "..."] | bool
+    cost: Shaped[ArrayLike, "..."]
+    done: Shaped[ArrayLike, "..."]
 
 
 @runtime_checkable
