@@ -1,0 +1,350 @@
+"""What every planner does, whatever its kind. A new planner joins these laws by one line in PLANNERS."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.stats
+from test_guarantee import everywhere, team
+
+import seriatim as st
+
+
+def optimised(*args, **options):
+    return st.OneAtATimeRollout(*args, order="optimised", **options)
+
+
+def shuffled(*args, **options):
+    return st.OneAtATimeRollout(*args, order="random", **options)
+
+
+def with_signal(model, base, simulation=None, **options):
+    signal = st.OneAtATimeRollout(model, base, simulation, **options)
+    return st.SignallingRollout(model, base, signal, simulation, **options)
+
+
+PLANNERS = {
+    "standard": st.StandardRollout,
+    "in turn": st.OneAtATimeRollout,
+    "optimised": optimised,
+    "shuffled": shuffled,
+    "signalling": lambda model, base, simulation, **o: st.SignallingRollout(model, base, None, simulation, **o),
+    "signalling, own signal": with_signal,
+}
+every_planner = pytest.mark.parametrize("kind", PLANNERS.values(), ids=PLANNERS)
+
+SHAPE = (3, (2, 3, 2), 9, 0.9)
+SAMPLED = st.Simulation(num_samples=6, horizon=10)
+
+
+@every_planner
+def test_controls_are_admissible_and_inadmissible_ones_infinite(kind):
+    model = team(SHAPE, 0)
+    planner = kind(model, model.base_policy(), SAMPLED)
+    assert st.check_policy(model, planner).ok
+    found = everywhere(planner)
+    assert np.isfinite(found.q_factors).any()
+    if found.q_factors.ndim == 3:
+        assert np.array_equal(np.isinf(found.q_factors) | np.asarray(model.mask), np.ones_like(model.mask))
+        assert not np.isfinite(np.asarray(found.q_factors)[~np.asarray(model.mask)]).any()
+
+
+@every_planner
+def test_one_compilation_serves_all_parameters(kind):
+    traces = []
+
+    @st.record
+    class Counting:
+        control: jax.Array
+
+        def __call__(self, state, key):
+            traces.append(None)
+            return self.control[state]
+
+    counts = []
+    for seed in range(3):
+        model = team(SHAPE, seed)
+        everywhere(kind(model, Counting(model.base_control), SAMPLED, significance=float(seed)))
+        counts.append(len(traces))
+    assert counts[0] == counts[1] == counts[2] > 0
+
+
+@every_planner
+def test_ties_go_to_the_base_control(kind):
+    """Where all controls cost the same, sampled or not, nothing is changed."""
+    model = team(SHAPE, 1)
+    same = st.problems.Tabular(
+        successors=jnp.zeros_like(model.successors),
+        probabilities=model.probabilities,
+        costs=jnp.broadcast_to(jnp.arange(3.0), model.costs.shape),
+        done=jnp.zeros_like(model.done),
+        mask=model.mask,
+        discount=0.9,
+        base_control=model.base_control,
+    )
+    for significance in (0.0, 1.0):
+        found = everywhere(kind(same, same.base_policy(), SAMPLED, significance=significance))
+        assert np.array_equal(found.control, found.base_control)
+        assert not np.any(found.improvement)
+        assert not np.any(found.standard_error)
+
+
+@every_planner
+def test_an_infinite_significance_never_leaves_the_base(kind):
+    model = team(SHAPE, 2)
+    found = everywhere(kind(model, model.base_policy(), SAMPLED, significance=1e9))
+    assert np.array_equal(found.control, np.asarray(model.base_control))
+
+
+@every_planner
+def test_what_is_left_behind_was_significantly_worse(kind):
+    """Sampled: no decision rests on less than `significance` standard errors, unless agents choose apart."""
+    model = team(SHAPE, 3)
+    found = everywhere(kind(model, model.base_policy(), SAMPLED, significance=2.0))
+    moved = np.any(np.asarray(found.control) != np.asarray(found.base_control), axis=1)
+    if kind is st.StandardRollout:
+        assert np.all(np.asarray(found.improvement)[moved] > 2 * np.asarray(found.standard_error)[moved])
+    if kind not in (PLANNERS["signalling"],):
+        assert np.all(np.asarray(found.improvement)[moved] > 0)
+    assert not np.any(np.asarray(found.improvement)[~moved])
+
+
+@every_planner
+def test_decide_many_is_decide_at_each_state(kind):
+    model = team(SHAPE, 4)
+    planner = kind(model, model.base_policy(), SAMPLED)
+    states, keys = model.states(), jax.random.split(jax.random.key(1), 9)
+    many = st.decide_many(planner, states, keys)
+    for i in (0, 5, 8):
+        one = planner.decide(states[i], keys[i])
+        assert np.array_equal(one.control, many.control[i])
+        np.testing.assert_allclose(one.q_factors, many.q_factors[i], rtol=1e-5)
+        assert np.array_equal(planner(states[i], keys[i]), one.control)
+
+
+@every_planner
+def test_coupled_constraints_are_kept(kind):
+    """Infeasible joint controls are never chosen, though the base policy alone is known to be feasible."""
+    model = team((3, (3, 3, 3), 8, 0.9), 5)
+    rng = np.random.default_rng(0)
+    feasible = rng.random((8, 27)) < 0.5
+    index = np.asarray(model.base_control) @ np.array([9, 3, 1])
+    feasible[np.arange(8), index] = True
+    constrained = st.problems.Tabular(
+        successors=model.successors,
+        probabilities=model.probabilities,
+        costs=model.costs,
+        done=model.done,
+        mask=model.mask,
+        discount=0.9,
+        base_control=model.base_control,
+        is_feasible=jnp.asarray(feasible),
+    )
+    found = everywhere(kind(constrained, constrained.base_policy(), SAMPLED, significance=0.0))
+    chosen = np.asarray(found.control) @ np.array([9, 3, 1])
+    assert feasible[np.arange(8), chosen].all()
+    assert np.any(chosen != index)
+
+
+@every_planner
+def test_one_control_leaves_nothing_to_choose(kind):
+    model = team((3, (1, 1, 1), 6, 0.9), 0)
+    found = everywhere(kind(model, model.base_policy(), SAMPLED))
+    assert not np.any(found.control)
+
+
+def test_each_agents_best_estimate_is_no_larger_than_its_predecessors():
+    """For every seed, without tolerance: the samples of the joint control so far are one of the alternatives."""
+    for seed in range(10):
+        model = team(SHAPE, seed)
+        found = everywhere(
+            st.OneAtATimeRollout(model, model.base_policy(), SAMPLED, order=(2, 0, 1), significance=0.0), seed
+        )
+        q = np.asarray(found.q_factors)
+        chosen = np.take_along_axis(q, np.asarray(found.control)[..., None], axis=2)[..., 0]
+        before = np.take_along_axis(q, np.asarray(found.base_control)[..., None], axis=2)[..., 0]
+        assert np.all(chosen[:, [2, 0, 1]] <= before[:, [2, 0, 1]])
+        # Each turn starts from the very estimate its predecessor ended with.
+        assert np.array_equal(before[:, [0, 1]], chosen[:, [2, 0]])
+        np.testing.assert_allclose(found.improvement, before[:, 2] - chosen[:, 1], rtol=1e-3, atol=1e-4)
+
+
+def test_sampled_q_factors_are_unbiased():
+    """Against exact ones; the statement is false by chance once in 10,000 runs, over all states and controls."""
+    model = team((2, (2, 2), 6, 0.9), 0)
+    base = st.exact.cost_to_go(model, np.asarray(model.base_control))
+    q = st.exact.bellman(st.exact.tabulate(model), base)
+    controls = jnp.array([[0, 0], [0, 1], [1, 0], [1, 1]], jnp.int32)
+    simulation = st.Simulation(num_samples=4000, horizon=200)
+    key = jax.random.key(7)
+    limit = scipy.stats.norm.isf(0.5e-4 / 24)
+    for s in range(6):
+        samples = np.asarray(
+            st.planning.q_samples(model, (model.base_policy(),), simulation, jnp.int32(s), controls, key), float
+        )
+        allowed = np.isfinite(q[s])
+        error = samples.std(axis=1, ddof=1) / np.sqrt(4000)
+        assert np.all(np.abs(samples.mean(axis=1) - q[s])[allowed] < (limit * error + 1e-3)[allowed])
+
+
+def test_common_random_numbers_are_common():
+    """The same control under the same key has the same samples, whatever else is in the list."""
+    model = team(SHAPE, 0)
+    controls = jnp.array([[0, 0, 0], [1, 2, 1], [0, 0, 0]], jnp.int32)
+    args = (model, (model.base_policy(),), SAMPLED, jnp.int32(0))
+    three = st.planning.q_samples(*args, controls, jax.random.key(0))
+    one = st.planning.q_samples(*args, controls[1:2], jax.random.key(0))
+    assert np.array_equal(three[0], three[2])
+    np.testing.assert_allclose(three[1], one[0], rtol=1e-6)
+
+
+def test_truncation_adds_the_terminal_cost():
+    """With the base policy's own cost-to-go as terminal cost, any horizon gives the same Q-factors."""
+    model = team(SHAPE, 6)
+    base = st.exact.cost_to_go(model, np.asarray(model.base_control))
+    value = st.exact.TableValue(model, jnp.asarray(base, jnp.float32))
+    rows = []
+    for horizon in (1, 2, 3):
+        simulation = st.Simulation(horizon=horizon, expectation="exact", terminal_cost=value)
+        rows.append(everywhere(st.StandardRollout(model, model.base_policy(), simulation)).q_factors)
+    np.testing.assert_allclose(rows[1], rows[0], rtol=1e-4)
+    np.testing.assert_allclose(rows[2], rows[0], rtol=1e-4)
+
+
+@st.record
+class Drift:
+    """A cost of |x| on the integers, pushed by the control and by noise of mean zero; its nominal noise is zero."""
+
+    discount: float = 0.9
+    num_agents: int = st.static(default=1)
+    num_controls: int = st.static(default=3)
+
+    def initial_state(self, key):
+        return jnp.float32(4.0)
+
+    def control_mask(self, state):
+        return jnp.ones((1, 3), bool)
+
+    def sample_disturbance(self, key):
+        return jax.random.normal(key)
+
+    def nominal_disturbance(self):
+        return jnp.float32(0.0)
+
+    def transition(self, state, control, disturbance):
+        after = state + control[0] - 1 + disturbance
+        return st.Transition(after, after**2, jnp.array(False))
+
+
+def stay(state, key):
+    return jnp.ones(1, jnp.int32)
+
+
+@pytest.mark.parametrize(("nominal_from", "noise"), [(0, 0.0), (1, 1.0), (None, 1 + 0.9 * 2)])
+def test_certainty_equivalence_takes_the_noise_away_from_a_stage_on(nominal_from, noise):
+    """Two stages from x with control v: (x + v)^2 (1 + a) plus the variance met, 1 in the first and 2 in the second."""
+    n = 20_000
+    simulation = st.Simulation(horizon=2, num_samples=n, nominal_from=nominal_from)
+    if nominal_from == 1:
+        noise = 1 + 0.9
+    controls = jnp.arange(3, dtype=jnp.int32)[:, None]
+    samples = np.asarray(
+        st.planning.q_samples(Drift(), (stay,), simulation, jnp.float32(4.0), controls, jax.random.key(0)), float
+    )
+    truth = np.array([3.0, 4.0, 5.0]) ** 2 * 1.9 + noise
+    error = samples.std(axis=1) / np.sqrt(n)
+    assert np.all(np.abs(samples.mean(axis=1) - truth) <= 5.5 * error + 1e-3)
+    assert (error.max() == 0) == (nominal_from == 0)
+
+
+def test_the_default_number_of_samples_follows_the_model():
+    found = st.StandardRollout(Drift(), stay, st.Simulation(horizon=3)).decide(jnp.float32(4.0), jax.random.key(0))
+    assert np.isfinite(found.standard_error)
+    assert float(found.standard_error) > 0
+    one = st.StandardRollout(Drift(), stay, st.Simulation(horizon=3, num_samples=1))
+    assert np.isnan(one.decide(jnp.float32(4.0), jax.random.key(0)).standard_error)
+
+
+def test_many_lanes_are_taken_in_turns(monkeypatch):
+    """Bounding the memory changes nothing in the answer."""
+    model = team(SHAPE, 0)
+    planner = st.StandardRollout(model, model.base_policy(), SAMPLED)
+    whole = planner.decide(jnp.int32(0), jax.random.key(0))
+    monkeypatch.setattr("seriatim.planning._q_factors.MAX_LANES", 12)
+    parts = planner.decide(jnp.int32(0), jax.random.key(0))
+    np.testing.assert_allclose(whole.q_factors, parts.q_factors, rtol=1e-6)
+    assert np.array_equal(whole.control, parts.control)
+
+
+def test_counts_of_q_factors():
+    model = team((4, (2, 2, 1, 2), 7, 1.0), 0)
+    base = model.base_policy()
+    count = {
+        name: [int(n[0]) for n in (found.num_q_factors, found.num_simulations)]
+        for name, found in ((name, everywhere(kind(model, base, SAMPLED))) for name, kind in PLANNERS.items())
+    }
+    assert count["standard"] == [16, 16]
+    assert count["in turn"] == count["shuffled"] == [4 * 2, 4 * 1 + 1]
+    assert count["signalling"] == [4 * 2, 4 * 1 + 2]
+
+
+REFUSED = {
+    "no stages": (lambda m: st.Simulation(horizon=0), "horizon=0"),
+    "negative samples": (lambda m: st.Simulation(num_samples=-1), "num_samples=-1"),
+    "no lookahead": (lambda m: st.Simulation(lookahead=0), "lookahead=0"),
+    "horizon below lookahead": (lambda m: st.Simulation(horizon=1, lookahead=2), "horizon=1 is shorter"),
+    "exact without horizon": (lambda m: st.Simulation(expectation="exact"), "needs a horizon"),
+    "exact and nominal": (
+        lambda m: st.Simulation(expectation="exact", horizon=1, nominal_from=0),
+        "contradict each other",
+    ),
+    "negative significance": (
+        lambda m: st.OneAtATimeRollout(m, m.base_policy(), significance=-1.0),
+        r"significance=-1\.0",
+    ),
+    "an order that forgets an agent": (
+        lambda m: st.OneAtATimeRollout(m, m.base_policy(), order=(0, 1)),
+        r"order=\(0, 1\) is no order of 3 agents",
+    ),
+    "an order signalling does not have": (
+        lambda m: st.SignallingRollout(m, m.base_policy(), order="optimised"),
+        "order='optimised'",
+    ),
+    "too many joint controls": (
+        lambda m: st.StandardRollout(m, m.base_policy(), max_joint_controls=10),
+        r"3\*\*3 = 27 joint controls.*one-at-a-time would compare 9",
+    ),
+    "nominal without a method": (
+        lambda m: everywhere(st.OneAtATimeRollout(m, m.base_policy(), st.Simulation(nominal_from=0))),
+        r"has no method nominal_disturbance\(\)",
+    ),
+    "too many outcomes": (
+        lambda m: everywhere(
+            st.OneAtATimeRollout(m, m.base_policy(), st.Simulation(horizon=30, expectation="exact"))
+        ),
+        r"3\*\*30 = 205,891,132,094,649 outcomes",
+    ),
+    "fewer keys than states": (
+        lambda m: st.decide_many(
+            st.OneAtATimeRollout(m, m.base_policy()), m.states(), jax.random.split(jax.random.key(0), 2)
+        ),
+        "lengths 2, 9",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_cannot_be_done_is_refused_in_a_sentence(case):
+    attempt, sentence = REFUSED[case]
+    with pytest.raises(st.InputError, match=sentence):
+        attempt(team(SHAPE, 0))
+
+
+def test_standard_rollout_names_the_count_and_the_alternative():
+    model = st.problems.SpidersAndFlies()
+    with pytest.raises(st.InputError, match=r"5\*\*15 = 30,517,578,125 joint controls.*one-at-a-time would compare 75"):
+        st.StandardRollout(model, model.base_policy())
+    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=1, num_samples=1))
+    key = jax.random.key(0)
+    found = jax.eval_shape(planner.decide, model.initial_state(key), key)
+    assert found.q_factors.shape == (15, 5)
