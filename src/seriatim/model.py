@@ -10,7 +10,7 @@ the same `w` (common random numbers), and no planner can see the future.
 Shapes, throughout the package: `m` agents, `c` controls of one agent, `n` samples or alternatives, `T` stages,
 `s` states, `k` outcomes. Everything is written for one state; `vmap` makes many.
 
-Source: D. Bertsekas, Reinforcement Learning and Optimal Control, Athena Scientific, 2019, section 1.2.
+Source: D. Bertsekas, Reinforcement Learning and Optimal Control, Athena Scientific, 2019.
 """
 
 from typing import Any, Protocol, TypeAlias, runtime_checkable

@@ -70,7 +70,7 @@ def test_decisions_are_those_of_the_plain_planner(guess):
 
 
 def test_improving_alone_at_the_same_time_can_be_worse_than_the_base():
-    """Bertsekas 2021, section IV: cost 0 where two agents differ, 1 at (0, 0), 2 at (1, 1); base (0, 0)."""
+    """Bertsekas 2021: cost 0 where two agents differ, 1 at (0, 0), 2 at (1, 1); base (0, 0)."""
     model = one_stage({(0, 0): 1.0, (0, 1): 0.0, (1, 0): 0.0, (1, 1): 2.0})
     at_once = decide(st.SignallingRollout, model)
     assert at_once.control.tolist() == [1, 1]

@@ -13,7 +13,7 @@ Nothing is simulated twice: agent i's present control gives the joint control it
 are known. One simulation of the base control and c - 1 for each agent make m(c-1) + 1.
 
 Source: D. Bertsekas, Multiagent Reinforcement Learning: Rollout and Policy Iteration, IEEE/CAA Journal of Automatica
-Sinica 8(2), 2021, sections II and III.
+Sinica 8(2), 2021, 249-272.
 """
 
 import dataclasses

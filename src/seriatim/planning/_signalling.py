@@ -10,7 +10,7 @@ itself is the signal at hand, and often a poor one: agents that chase the same t
 may swing to and fro for ever. Always look at the share of truncated episodes.
 
 Source: D. Bertsekas, Multiagent Reinforcement Learning: Rollout and Policy Iteration, IEEE/CAA Journal of Automatica
-Sinica 8(2), 2021, section IV (autonomous multiagent rollout).
+Sinica 8(2), 2021, 249-272.
 """
 
 import dataclasses

@@ -51,8 +51,7 @@ class Simulation:
     Raises:
         InputError: a number is out of range, or options contradict each other.
 
-    Source: D. Bertsekas, Rollout, Policy Iteration, and Distributed Reinforcement Learning, Athena Scientific, 2020,
-    sections 2.3 (rollout, truncation, multistep lookahead) and 2.3.6 (certainty equivalence).
+    Source: D. Bertsekas, Rollout, Policy Iteration, and Distributed Reinforcement Learning, Athena Scientific, 2020.
     """
 
     horizon: int | None = static(default=None)

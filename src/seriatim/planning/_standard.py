@@ -6,7 +6,7 @@ Theorem (cost improvement). With exact Q-factors and the base policy's control a
 rollout policy is no larger than the base policy's at every state. The price is c**m Q-factors a decision.
 
 Source: D. Bertsekas, Multiagent Reinforcement Learning: Rollout and Policy Iteration, IEEE/CAA Journal of Automatica
-Sinica 8(2), 2021, section II.
+Sinica 8(2), 2021, 249-272.
 """
 
 import dataclasses
