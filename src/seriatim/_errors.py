@@ -1,4 +1,11 @@
-"""The one exception for mistakes of the user's."""
+"""Mistakes of the user's: the one exception for them, and the place of an error in the user's own code."""
+
+import sysconfig
+import traceback
+from pathlib import Path
+
+_PACKAGE = str(Path(__file__).parent)
+_STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 
 
 class InputError(ValueError):
@@ -6,3 +13,34 @@ class InputError(ValueError):
 
     The command line prints it and ends with status 2. Everything else that is raised is a fault of the library's.
     """
+
+
+def users_frame(error: BaseException) -> traceback.FrameSummary | None:
+    """Return the innermost frame of `error` in the user's own code, or None if the error never passed there.
+
+    The user's is every file that belongs neither to this package, nor to Python, nor to an installed library.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    return next((frame for frame in reversed(frames) if _is_users(frame.filename)), None)
+
+
+def in_words(error: BaseException) -> str:
+    """Write an error as `ZeroDivisionError: division by zero (model.py, line 12)`: its first line, and the place."""
+    lines = str(error).strip().splitlines() or ["no message"]
+    said = f"{type(error).__name__}: {lines[0]}"
+    if isinstance(error, SyntaxError) and error.filename:
+        return f"{type(error).__name__}: {error.msg} ({_shown(error.filename)}, line {error.lineno})"
+    frame = users_frame(error)
+    return said if frame is None else f"{said} ({_shown(frame.filename)}, line {frame.lineno})"
+
+
+def _is_users(filename: str) -> bool:
+    installed = {"site-packages", "dist-packages"} & set(Path(filename).parts)
+    ours = filename.startswith((_PACKAGE, _STANDARD_LIBRARY, "<"))
+    return not installed and not ours
+
+
+def _shown(filename: str) -> str:
+    """Shorten a path to one relative to where the user works, if it lies below."""
+    path = Path(filename)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename

@@ -1,11 +1,12 @@
 """The outcome of a check: one finding a law, in a sentence a person can act on."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 
-from seriatim._errors import InputError
+from seriatim._errors import InputError, in_words
 from seriatim._record import record
 
 
@@ -19,11 +20,15 @@ class NotApplicable(Exception):
 
 @record
 class Finding:
-    """One law: `passed` is True, False, or None where the law does not apply or could not be checked."""
+    """One law: `passed` is True, False, or None where the law does not apply or could not be checked.
+
+    `cause` is the exception that a method of the user's raised, if it did.
+    """
 
     law: str
     passed: bool | None
     message: str
+    cause: BaseException | None = dataclasses.field(default=None, repr=False)
 
 
 @record
@@ -45,7 +50,7 @@ class Report:
     def raise_if_broken(self) -> None:
         """Raise an InputError with the first broken law's sentence."""
         if self.failures:
-            raise InputError(self.failures[0].message)
+            raise InputError(self.failures[0].message) from self.failures[0].cause
 
     def __str__(self) -> str:
         marks = {True: "ok    ", False: "WRONG ", None: "--    "}
@@ -78,7 +83,7 @@ def _check(law: Law) -> Finding:
     try:
         return Finding(law.text, True, law.check())
     except Broken as broken:
-        return Finding(law.text, False, str(broken))
+        return Finding(law.text, False, str(broken), broken.__cause__)
     except NotApplicable as reason:
         return Finding(law.text, None, str(reason))
 
@@ -101,8 +106,7 @@ def call(owner: Any, method: str, *args: Any, traced: bool = False, mapped: bool
             "which JAX cannot compile; use jnp.where, jax.lax.cond or array indexing instead."
         ) from error
     except Exception as error:
-        said = str(error).strip().splitlines()
-        raise Broken(f"{name} raised {type(error).__name__}: {said[0] if said else 'no message'}") from error
+        raise Broken(f"{name} raised {in_words(error)}.") from error
 
 
 def policy_name(policy: Any) -> str:
