@@ -26,7 +26,7 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
         static_argnames: keyword arguments that are constants whatever they are (sizes, lengths).
     """
 
-    @functools.partial(jax.jit, static_argnums=(1, 2, 3))
+    @functools.partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
     def compiled(traced: Any, constants: Any, structure: Any, options: Any) -> R:
         leaves = [c.value if t is None else t for t, c in zip(traced, constants, strict=True)]
         args, kwargs = jax.tree.unflatten(structure, leaves)

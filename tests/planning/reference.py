@@ -7,7 +7,8 @@ import itertools
 
 import numpy as np
 
-ROUNDING = 1e-5
+# A gain that is neither clearly above nor clearly below rounding may be taken or left.
+SURE, UNSURE = 1e-7, 1e-4
 
 
 def table(row, num_agents, num_controls):
@@ -16,8 +17,8 @@ def table(row, num_agents, num_controls):
     return dict(zip(joint, np.asarray(row, float).tolist(), strict=True))
 
 
-def better(new, old):
-    return new < old - ROUNDING * (1 + abs(old) if np.isfinite(old) else 1)
+def better(new, old, rounding=SURE):
+    return new < old - rounding * (1 + abs(old) if np.isfinite(old) else 1)
 
 
 def standard(q, base):
@@ -47,13 +48,13 @@ def optimised(q, base, num_controls):
     return control
 
 
-def signalling(q, base, signal, order, num_controls):
+def signalling(q, base, signal, order, num_controls, rounding=SURE):
     control = list(base)
     for place, agent in enumerate(order):
         context = tuple(signal[j] if j in order[:place] else base[j] for j in range(len(base)))
         own = [with_control(context, agent, v) for v in range(num_controls)]
         best = min(own, key=q.get)
-        if better(q[best], q[context]):
+        if better(q[best], q[context], rounding):
             control[agent] = best[agent]
     return tuple(control) if np.isfinite(q[tuple(control)]) else base
 

@@ -40,9 +40,9 @@ SAMPLED = st.Simulation(num_samples=6, horizon=10)
 @every_planner
 def test_controls_are_admissible_and_inadmissible_ones_infinite(kind):
     model = team(SHAPE, 0)
-    planner = kind(model, model.base_policy(), SAMPLED)
-    assert st.check_policy(model, planner).ok
-    found = everywhere(planner)
+    found = everywhere(kind(model, model.base_policy(), SAMPLED))
+    chosen = np.take_along_axis(np.asarray(model.mask), np.asarray(found.control)[..., None], axis=2)
+    assert chosen.all()
     assert np.isfinite(found.q_factors).any()
     if found.q_factors.ndim == 3:
         assert np.array_equal(np.isinf(found.q_factors) | np.asarray(model.mask), np.ones_like(model.mask))
@@ -75,8 +75,8 @@ def test_ties_go_to_the_base_control(kind):
     model = team(SHAPE, 1)
     same = st.problems.Tabular(
         successors=jnp.zeros_like(model.successors),
-        probabilities=model.probabilities,
-        costs=jnp.broadcast_to(jnp.arange(3.0), model.costs.shape),
+        probabilities=jnp.broadcast_to(model.probabilities[0, 0], model.probabilities.shape),
+        costs=jnp.broadcast_to(jnp.arange(model.costs.shape[-1] * 1.0), model.costs.shape),
         done=jnp.zeros_like(model.done),
         mask=model.mask,
         discount=0.9,
@@ -319,10 +319,8 @@ REFUSED = {
         r"has no method nominal_disturbance\(\)",
     ),
     "too many outcomes": (
-        lambda m: everywhere(
-            st.OneAtATimeRollout(m, m.base_policy(), st.Simulation(horizon=30, expectation="exact"))
-        ),
-        r"3\*\*30 = 205,891,132,094,649 outcomes",
+        lambda m: everywhere(st.OneAtATimeRollout(m, m.base_policy(), st.Simulation(horizon=30, expectation="exact"))),
+        r"would enumerate \d\*\*30 = .* outcomes, more than 1,048,576",
     ),
     "fewer keys than states": (
         lambda m: st.decide_many(

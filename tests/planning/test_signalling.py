@@ -61,11 +61,14 @@ def test_decisions_are_those_of_the_plain_planner(guess):
         for s, base in enumerate(base_control.tolist()):
             row = reference.table(q[s], m, c)
             told = base if guess == "base" else other[s].tolist()
-            expected = reference.signalling(row, tuple(base), tuple(told), (1, 2, 0), c)
-            assert tuple(np.asarray(found.control[s]).tolist()) == expected
+            chosen = tuple(np.asarray(found.control[s]).tolist())
+            assert chosen in {
+                reference.signalling(row, tuple(base), tuple(told), (1, 2, 0), c, rounding)
+                for rounding in (reference.SURE, reference.UNSURE)
+            }
             # The certificate is of the joint control they arrive at, and may be negative.
             np.testing.assert_allclose(
-                float(found.improvement[s]), row[tuple(base)] - row[expected], rtol=1e-3, atol=1e-3
+                float(found.improvement[s]), row[tuple(base)] - row[chosen], rtol=1e-3, atol=1e-3
             )
 
 

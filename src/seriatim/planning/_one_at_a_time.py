@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim._compile import jit
 from seriatim._record import record, static
 from seriatim.model import Key, Model, State
 from seriatim.planning._choice import choose
@@ -76,7 +77,10 @@ class OneAtATimeRollout:
         return self.decide(info, key).control
 
     def decide(self, info: State, key: Key) -> Decision:
-        """Let the agents choose in turn at a state; `q_factors` is `[m, c]`, a row for each agent's turn."""
+        """Let the agents choose in turn at a state; `q_factors` is `[m, c]`, a row for each turn. Compiled."""
+        return _decide(self, info, key)
+
+    def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
         base_control = jnp.asarray(self.base(info, keys.base), jnp.int32)
         turn = _Turn(self, info, keys.simulation)
@@ -198,3 +202,6 @@ def _in_optimised_order(turn: _Turn, start: _Progress) -> tuple[_Progress, Int[A
     loop = (start, jnp.ones(m, bool), jnp.array(True), jnp.zeros((), jnp.int32))
     end, _, _, compared = jax.lax.while_loop(unfinished, take_turn, loop)
     return end, compared
+
+
+_decide = jit(OneAtATimeRollout._decide)

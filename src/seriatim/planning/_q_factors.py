@@ -115,7 +115,8 @@ def _sampled(
 
     zero = jnp.zeros((), jnp.int32)
     start = _Lanes(zero, jnp.ones((), float), None, jnp.zeros(shape, float), jnp.zeros(shape, bool))
-    first = jax.vmap(jax.vmap(model.transition, (None, None, 0)), (None, 0, None))
+    # The number of samples is given, because the disturbance of a deterministic model has no axis to read it from.
+    first = jax.vmap(jax.vmap(model.transition, (None, None, 0), axis_size=samples), (None, 0, None))
     lanes = advance(start, first(state, controls, _draw(model, simulation, disturbance_keys, zero)))
     for policy in policies[:-1]:
         lanes = play(policy, lanes)

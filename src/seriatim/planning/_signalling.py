@@ -19,6 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.model import Key, Model, State
@@ -76,7 +77,10 @@ class SignallingRollout:
         return self.decide(info, key).control
 
     def decide(self, info: State, key: Key) -> Decision:
-        """Let the agents choose at once at a state; `q_factors` is `[m, c]`, a row for each agent."""
+        """Let the agents choose at once at a state; `q_factors` is `[m, c]`, a row for each agent. Compiled."""
+        return _decide(self, info, key)
+
+    def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
         base_control = jnp.asarray(self.base(info, keys.base), jnp.int32)
         m, c = self.model.num_agents, self.model.num_controls
@@ -150,3 +154,6 @@ def _deviations(
     m = base_control.shape[0]
     everyone = jnp.broadcast_to(contexts, (m, m))
     return jax.vmap(deviations, (0, 0, None))(everyone, jnp.arange(m), num_controls)
+
+
+_decide = jit(SignallingRollout._decide)

@@ -14,6 +14,7 @@ import dataclasses
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.controls import count_in_words, joint_controls, joint_index, num_joint_controls
@@ -70,7 +71,10 @@ class StandardRollout:
         return self.decide(info, key).control
 
     def decide(self, info: State, key: Key) -> Decision:
-        """Compare all joint controls at a state; `q_factors` is `[c**m]`."""
+        """Compare all joint controls at a state; `q_factors` is `[c**m]`. Compiled when first called."""
+        return _decide(self, info, key)
+
+    def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
         base_control = jnp.asarray(self.base(info, keys.base), jnp.int32)
         c = self.model.num_controls
@@ -89,3 +93,6 @@ class StandardRollout:
             num_q_factors=controls.shape[0],
             num_simulations=controls.shape[0],
         )
+
+
+_decide = jit(StandardRollout._decide)
