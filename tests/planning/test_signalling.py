@@ -83,7 +83,7 @@ def test_improving_alone_at_the_same_time_can_be_worse_than_the_base():
 
 
 def test_one_at_a_time_can_stay_where_standard_rollout_does_not():
-    """Bertsekas 2021: cost 2 where two agents differ, 1 at (0, 0), 0 at (1, 1); base (0, 0) is agent-by-agent optimal."""
+    """Bertsekas 2021: cost 2 where two agents differ, 1 at (0, 0), 0 at (1, 1): (0, 0) is agent-by-agent optimal."""
     model = one_stage({(0, 0): 1.0, (0, 1): 2.0, (1, 0): 2.0, (1, 1): 0.0})
     for order in (None, (1, 0), "random", "optimised"):
         assert decide(st.OneAtATimeRollout, model, order=order).control.tolist() == [0, 0]
