@@ -1,1 +1,5 @@
-"""TODO."""
+"""The command line: `seriatim compare`, `run`, `check`."""
+
+from seriatim.cli._main import main
+
+__all__ = ["main"]

@@ -1,0 +1,113 @@
+"""`seriatim compare`: policies side by side on the same episodes."""
+
+from typing import Any
+
+import jax
+import rich.box
+from rich.table import Table
+from rich.text import Text
+
+import seriatim as st
+from seriatim.cli._faults import say
+from seriatim.cli._load import Loaded, load
+from seriatim.cli._numbers import milliseconds, plural, share, with_errors
+from seriatim.cli._options import Planning, Problem
+from seriatim.cli._output import console, described, print_json
+from seriatim.cli._policies import make_policies, read_names
+from seriatim.cli._progress import Show, progress
+from seriatim.evaluation import Row
+
+# A difference of more standard errors than this is coloured: a chance in 20 if there is none.
+STRIKING = 1.96
+# A weight of what was cut off that is worth a warning.
+HEAVY_TAIL = 1e-3
+
+
+def compare(problem: Problem, planning: Planning, *, policies: str, episodes: int, horizon: int) -> None:
+    """Compare policies and print the result."""
+    loaded = load(problem)
+    names = read_names(policies, loaded.module)
+    key = jax.random.key(problem.seed)
+    with progress() as show:
+        show("checking the model")
+        st.check_model(loaded.model, key, quick=True).raise_if_broken()
+        made = make_policies(names, loaded, problem.base, planning, key)
+        show("checking the model", 1, 1)
+        found = st.compare(loaded.model, made, key, episodes=episodes, horizon=horizon, progress=_in_turn(show, names))
+    if problem.form == "json":
+        print_json({"model": loaded.name, "fields": loaded.fields, "seed": problem.seed, **found.as_dict()})
+    else:
+        _print_table(found, loaded, problem.seed)
+    _say_compile_times(found)
+
+
+def _in_turn(show: Show, names: list[str]) -> Any:
+    """Follow one policy after the other; each is shown as soon as it starts, since it compiles first."""
+    show(names[0])
+
+    def told(name: str, done: int, total: int) -> None:
+        show(name, done, total)
+        following = names[names.index(name) + 1 :]
+        if done == total and following:
+            show(following[0])
+
+    return told
+
+
+def _print_table(found: st.Comparison, loaded: Loaded, seed: int) -> None:
+    out = console()
+    out.print(Text(described(loaded.name, loaded.fields), style="bold"))
+    out.print(f"{plural(found.episodes, 'episode')} of at most {plural(found.horizon, 'stage')}, seed {seed}")
+    out.print(_table(found))
+    for note in _notes(found):
+        out.print(note, style="yellow")
+
+
+def _table(found: st.Comparison) -> Table:
+    rows = list(found.rows.values())
+    names = list(found.rows)
+    means = with_errors([row.estimate.mean for row in rows], [row.estimate.standard_error for row in rows])
+    table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("policy")
+    for heading in (
+        "mean cost",
+        f"difference to {names[0]}",
+        "truncated",
+        "Q-factors\na decision",
+        "ms\na decision",
+    ):
+        table.add_column(heading, justify="right")
+    for name, row, mean, difference in zip(names, rows, means, _differences(rows), strict=True):
+        counts = (f"{row.q_factors_per_decision:,}", milliseconds(row.milliseconds_per_decision))
+        table.add_row(Text(name), mean, difference, share(row.estimate.truncated), *counts)
+    return table
+
+
+def _differences(rows: list[Row]) -> list[Text]:
+    differences = [row.difference for row in rows if row.difference is not None]
+    if not differences:
+        return [Text("")]
+    written = with_errors([d.mean for d in differences], [d.standard_error for d in differences], signed=True)
+    return [Text(""), *(Text(text, style=_style(d)) for text, d in zip(written, differences, strict=True))]
+
+
+def _style(difference: Any) -> str:
+    if abs(difference.mean) > STRIKING * difference.standard_error:
+        return "green" if difference.mean < 0 else "red"
+    return ""
+
+
+def _notes(found: st.Comparison) -> list[str]:
+    heavy = max(row.estimate.tail_weight for row in found.rows.values())
+    if heavy <= HEAVY_TAIL:
+        return []
+    return [
+        "Truncated episodes were cut and would cost more: compare costs only where none is truncated, "
+        f"or with a longer --horizon (what was cut off weighs up to {share(heavy)})."
+    ]
+
+
+def _say_compile_times(found: st.Comparison) -> None:
+    seconds = {name: row.compile_seconds for name, row in found.rows.items()}
+    each = ", ".join(f"{name} {spent:.1f}" for name, spent in seconds.items())
+    say(f"compiled in {sum(seconds.values()):.1f} s ({each}); kept for the next run.")

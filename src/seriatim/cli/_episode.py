@@ -1,0 +1,95 @@
+"""One episode, stage by stage, so that it can be watched and stopped.
+
+It is the episode that `simulate` would play under the same key: keys and stages are `seriatim.simulation`'s.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+import seriatim as st
+from seriatim._compile import jit
+from seriatim.controls import is_admissible
+from seriatim.model import Key, State
+from seriatim.simulation import Streams, stage, streams
+
+
+class Stage(NamedTuple):
+    """A stage that was played: the state it led to, and the decision behind it.
+
+    `improvement` and `standard_error` are nan and `base_control` is `control` for a policy that is no planner.
+    """
+
+    control: Int[Array, " m"]
+    base_control: Int[Array, " m"]
+    improvement: Float[Array, ""]
+    standard_error: Float[Array, ""]
+    state: State
+    cost: Float[Array, ""]
+    done: Bool[Array, ""]
+    lawful: Bool[Array, ""]
+
+
+def start(model: Any, key: Key) -> State:
+    """Return the state in which the episode of a key starts."""
+    return _start(model, key)
+
+
+def stages(model: Any, policy: Any, key: Key, horizon: int) -> Iterator[Stage]:
+    """Play the episode of a key until it ends, or is cut at `horizon`, or a law is broken."""
+    state, keys = start(model, key), streams(key)
+    for t in range(horizon):
+        played = jax.block_until_ready(_advance(model, policy, state, keys, jnp.int32(t)))
+        yield played
+        if played.done or not played.lawful:
+            return
+        state = played.state
+
+
+def trajectory(model: Any, first: State, played: Sequence[Stage]) -> st.Trajectory:
+    """Put the stages played together, with nothing after the last."""
+    costs = np.array([stage.cost for stage in played], np.float32)
+    weights = float(model.discount) ** np.arange(len(played))
+    ended = bool(played and played[-1].done)
+    controls = [np.asarray(stage.control) for stage in played]
+    return st.Trajectory(
+        states=jax.tree.map(lambda *leaves: jnp.stack(leaves), first, *(stage.state for stage in played)),
+        controls=jnp.asarray(np.array(controls, np.int32).reshape(len(played), model.num_agents)),
+        costs=jnp.asarray(costs),
+        cost=jnp.asarray(np.sum(weights * costs), jnp.float32),
+        length=jnp.int32(len(played)),
+        terminated=jnp.asarray(ended),
+    )
+
+
+def _first(model: Any, key: Key) -> State:
+    return jax.tree.map(jnp.asarray, model.initial_state(streams(key).start))
+
+
+def _play(model: Any, policy: Any, state: State, keys: Streams, t: Int[Array, ""]) -> Stage:
+    evidence: list[tuple[Any, ...]] = []
+
+    def choose(info: State, key: Key) -> Int[Array, " m"]:
+        if not hasattr(policy, "decide"):
+            control = jnp.asarray(policy(info, key))
+            evidence.append((control, jnp.nan, jnp.nan))
+            return control
+        decision = policy.decide(info, key)
+        evidence.append((decision.base_control, decision.improvement, decision.standard_error))
+        return jnp.asarray(decision.control)
+
+    control, after = stage(model, choose, state, keys, t)
+    lawful = is_admissible(control, model.control_mask(state)) & jnp.isfinite(after.cost)
+    if hasattr(model, "feasible"):
+        lawful &= model.feasible(state, control)
+    base_control, improvement, error = (jnp.asarray(value) for value in evidence[0])
+    cost, done = jnp.asarray(after.cost, float), jnp.asarray(after.done)
+    return Stage(control, base_control, improvement, error, after.state, cost, done, lawful)
+
+
+_start = jit(_first)
+_advance = jit(_play)

@@ -1,0 +1,87 @@
+"""From exceptions to exit statuses and sentences: whose fault it is decides both."""
+
+import contextlib
+import io
+import sys
+import traceback
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from seriatim._errors import InputError, in_words, users_frame
+
+FAULT_OF_OURS, MISTAKE_OF_THE_USERS, INTERRUPTED, READER_GONE = 1, 2, 130, 141
+
+
+def report(error: BaseException, *, with_traceback: bool) -> int:
+    """Say on standard error what happened, and return the exit status."""
+    if isinstance(error, (click.Abort, KeyboardInterrupt)):
+        say("stopped.")
+        return INTERRUPTED
+    # So click and rich end when the reader of a pipe has gone.
+    if isinstance(error, SystemExit) and users_frame(error) is None:
+        return READER_GONE
+    sentence = users_mistake(error)
+    if sentence is None:
+        traceback.print_exception(error)
+        say(f"{in_words(error)}. This is a fault of seriatim's, not yours; please report it with the lines above.")
+        return FAULT_OF_OURS
+    if with_traceback:
+        traceback.print_exception(error)
+    say(sentence)
+    return MISTAKE_OF_THE_USERS
+
+
+def users_mistake(error: BaseException) -> str | None:
+    """Return the sentence for a mistake of the user's, or None if the error is a fault of ours.
+
+    An error is the user's if it says so (`InputError`), comes from the command line, or passed through the user's code.
+    """
+    if isinstance(error, InputError):
+        return " ".join(str(error).split())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        return f"{' '.join(error.format_message().split()).rstrip('.')}; see {error.ctx.command_path} --help."
+    if isinstance(error, click.ClickException):
+        return error.format_message()
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}."
+    if users_frame(error) is not None:
+        return f"{in_words(error)}; --traceback shows how it came to that."
+    return None
+
+
+def say(sentence: str) -> None:
+    """Write one line to standard error, whatever its state."""
+    with contextlib.suppress(OSError):
+        click.echo(f"seriatim: {sentence}", err=True)
+
+
+def show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,  # noqa: ARG001
+    line: str | None = None,  # noqa: ARG001
+) -> None:
+    """Show a warning of this package's or of the user's own code as one line; those of libraries concern nobody here.
+
+    The signature is that of `warnings.showwarning`.
+    """
+    if category.__module__.startswith("seriatim"):
+        say(f"warning: {message}")
+    elif not {"site-packages", "dist-packages"} & set(Path(filename).parts):
+        say(f"warning: {message} ({Path(filename).name}, line {lineno})")
+
+
+def survive_narrow_encodings() -> None:
+    """Let terminals that cannot show a character, such as ±, show another in its place."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
+            stream.reconfigure(errors="replace")
+
+
+def exit_with(status: int) -> Any:
+    """End the command with a status, everything having been said."""
+    raise click.exceptions.Exit(status)

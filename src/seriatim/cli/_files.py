@@ -1,0 +1,103 @@
+"""Names in files of the user's: `path/to/file.py:name`."""
+
+import difflib
+import hashlib
+import importlib.machinery
+import importlib.util
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from seriatim._errors import InputError
+
+
+def is_in_file(text: str) -> bool:
+    """Say whether `text` means a file, with or without a name in it."""
+    return text.endswith(".py") or ".py:" in text
+
+
+def load_name(text: str) -> tuple[Any, ModuleType]:
+    """Load `path/to/file.py:name`; return what the name stands for, and the file as a module.
+
+    Raises:
+        InputError: there is no such file or name. What the file itself raises is left as it is.
+    """
+    place, _, name = text.rpartition(":")
+    if not place.endswith(".py"):
+        place, name = text, ""
+    module = load_file(Path(place))
+    if not name:
+        choice = " or ".join(f"{place}:{public}" for public in public_names(module)[:3]) or f"{place}:name"
+        raise InputError(f"{text} names a file; say what to take from it, as in {choice}.")
+    return name_in(module, name, place), module
+
+
+def name_in(module: ModuleType, name: str, place: str) -> Any:
+    """Return what `name` stands for in a module loaded from `place`."""
+    if not hasattr(module, name):
+        names = public_names(module)
+        raise InputError(f"{place} defines no {name}{did_you_mean(name, names)}; it defines {listed(names)}.")
+    return getattr(module, name)
+
+
+def load_file(place: Path) -> ModuleType:
+    """Execute a file, once for the same content, under a name of its own; its folder becomes importable."""
+    try:
+        content = place.read_bytes()
+    except OSError as error:
+        raise InputError(f"{place}: {error.strerror}; give the path of a Python file of yours.") from error
+    path = place.resolve()
+    digest = hashlib.sha256(str(path).encode() + content).hexdigest()[:12]
+    name = f"seriatim_file_{path.stem}_{digest}"
+    if name in sys.modules:
+        return sys.modules[name]
+    if str(path.parent) not in sys.path:
+        sys.path.insert(0, str(path.parent))
+    return _execute(name, path)
+
+
+def _execute(name: str, path: Path) -> ModuleType:
+    loader = importlib.machinery.SourceFileLoader(name, str(path))
+    spec = importlib.util.spec_from_loader(name, loader)
+    assert spec is not None  # made from a loader, it always is
+    module = importlib.util.module_from_spec(spec)
+    known_as = [name, path.stem] if _is_imported_as(path.stem, path) else [name]
+    sys.modules.update(dict.fromkeys(known_as, module))
+    try:
+        loader.exec_module(module)
+    except BaseException:
+        for alias in known_as:
+            sys.modules.pop(alias, None)
+        raise
+    return module
+
+
+def _is_imported_as(stem: str, path: Path) -> bool:
+    """Say whether a neighbour's `import stem` would execute the same file again."""
+    if stem in sys.modules or not stem.isidentifier():
+        return False
+    spec = importlib.util.find_spec(stem)
+    return spec is not None and spec.origin is not None and Path(spec.origin) == path
+
+
+def public_names(module: ModuleType) -> list[str]:
+    """List what a file defines itself, without what it imports."""
+    return [
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and getattr(value, "__module__", module.__name__) == module.__name__
+        if not isinstance(value, ModuleType)
+    ]
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """Return ` (did you mean 'x'?)`, or nothing where nothing is near."""
+    near = difflib.get_close_matches(given, list(known), n=1)
+    return f" (did you mean {near[0]}?)" if near else ""
+
+
+def listed(names: Iterable[str]) -> str:
+    """Write names one after the other."""
+    return ", ".join(names) or "nothing"

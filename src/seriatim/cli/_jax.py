@@ -1,0 +1,38 @@
+"""JAX as the command line needs it: quiet, and with compiled programs kept between runs."""
+
+import logging
+import os
+from pathlib import Path
+
+# Programs that compile faster than this, in seconds, are not worth keeping.
+WORTH_KEEPING = 0.3
+
+
+def prepare() -> None:
+    """Set JAX up; call it before anything imports JAX."""
+    # The compiler's notes on the machine, and JAX's on accelerators that are not there. Errors arrive as exceptions.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
+    keep_compiled_programs()
+
+
+def keep_compiled_programs() -> None:
+    """Keep compiled programs in the user's cache folder, unless JAX was told where; do without if it cannot be used."""
+    import jax
+
+    folder = cache_folder()
+    if folder is None or jax.config.values["jax_compilation_cache_dir"] is not None:
+        return
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
+
+
+def cache_folder() -> Path | None:
+    """Return a folder that can be written to, or None."""
+    try:
+        place = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "seriatim" / "jax"
+        place.mkdir(parents=True, exist_ok=True)
+    except (OSError, RuntimeError):  # a home that is read-only, or none at all
+        return None
+    return place if os.access(place, os.W_OK) else None

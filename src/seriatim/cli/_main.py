@@ -1,0 +1,126 @@
+"""The commands, and the promise of their exit statuses.
+
+0: done. 2: a mistake of the user's, in one sentence on standard error. 1: a fault of ours, with a traceback.
+130: stopped by Ctrl-C. 141: whoever read the output went away.
+
+What a command needs is imported in its body, so that `seriatim --help` does not wait for JAX.
+"""
+
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from seriatim.cli import _faults, _options
+from seriatim.cli._options import Planning, Problem
+
+MODEL_HELP = """
+    MODEL is a built-in name, such as spiders-and-flies, or path/to/file.py:name, where the name is a model, or a class
+    or function that makes one and whose parameters are the fields to --set.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit status.
+
+    Args:
+        arguments: those of the command line; by default, the process's own.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    path = list(sys.path)
+    _faults.survive_narrow_encodings()
+    with warnings.catch_warnings():
+        warnings.showwarning = _faults.show_warning
+        try:
+            return commands.main(given, prog_name="seriatim", standalone_mode=False) or 0
+        except BaseException as error:
+            return _faults.report(error, with_traceback="--traceback" in given)
+        finally:
+            # Loading a model makes its folder importable, for as long as the command runs.
+            sys.path[:] = path
+
+
+@click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="seriatim", message="%(prog)s %(version)s")
+@click.pass_context
+def commands(context: click.Context) -> None:
+    """Bring a simulator of a team and a heuristic; get a better team policy, one agent at a time.
+
+    \b
+    seriatim compare spiders-and-flies              how much better is rollout than the heuristic?
+    seriatim run spiders-and-flies --save e.html    watch one episode, keep its picture
+    seriatim check my_model.py:MyModel              is my model lawful?
+    """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
+
+
+def _prepare() -> None:
+    from seriatim.cli import _jax
+
+    _jax.prepare()
+
+
+@commands.command(epilog=MODEL_HELP)
+@_options.problem
+@click.option(
+    "--policies",
+    default="base,one-at-a-time",
+    show_default=True,
+    metavar="NAMES",
+    help="Of base, standard, one-at-a-time, signalling-base, optimal (finite models), and what a file defines "
+    "(file.py:name, or a name in the model's own file). The first is the reference.",
+)
+@click.option(
+    "--episodes",
+    default=100,
+    show_default=True,
+    metavar="N",
+    type=str,
+    callback=_options.whole_number(1),
+    help="Episodes that each policy plays.",
+)
+@_options.horizon
+@_options.planning
+def compare(problem: Problem, planning: Planning, policies: str, episodes: int, horizon: int) -> None:
+    """Compare policies on the same episodes: mean costs, and paired differences to the first policy."""
+    _prepare()
+    from seriatim.cli import _compare
+
+    _compare.compare(problem, planning, policies=policies, episodes=episodes, horizon=horizon)
+
+
+@commands.command(epilog=MODEL_HELP)
+@_options.problem
+@click.option("--policy", default="one-at-a-time", show_default=True, metavar="NAME", help="As in compare --policies.")
+@_options.horizon
+@_options.planning
+@click.option("--save", metavar="FILE", help="Save the episode as a picture: .html (play, pause, step) or .svg.")
+@click.option("--watch/--no-watch", default=None, help="Show the stages as they are played.  [default: in a terminal]")
+@click.option(
+    "--delay",
+    default=0.1,
+    show_default=True,
+    metavar="SECONDS",
+    type=str,
+    callback=_options.number_from_zero,
+    help="Least time for which each stage is shown.",
+)
+def run(problem: Problem, planning: Planning, **settings: Any) -> None:
+    """Play one episode, the first of those that compare plays under the same seed."""
+    _prepare()
+    from seriatim.cli import _run
+
+    _run.run(problem, planning, **settings)
+
+
+@commands.command(epilog=MODEL_HELP)
+@_options.problem
+def check(problem: Problem) -> None:
+    """Check the laws of a model, and of its base policy."""
+    _prepare()
+    from seriatim.cli import _check
+
+    _check.check(problem)

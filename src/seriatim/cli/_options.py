@@ -1,0 +1,182 @@
+"""Options that commands share, and the records they arrive in.
+
+Nothing here may import JAX, numpy or rich: `seriatim --help` must not wait for them.
+"""
+
+import dataclasses
+import functools
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from seriatim._errors import InputError
+
+# A larger seed would lose its upper bits in a key of two 32-bit words.
+LARGEST_SEED = 2**32 - 1
+
+Command = Callable[..., Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What is solved: the model, the fields set, the base policy; and how the answer is given."""
+
+    model: str
+    assignments: tuple[str, ...]
+    base: str | None
+    seed: int
+    form: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Planning:
+    """How planners work; None leaves it to them."""
+
+    samples: int | None
+    simulation_horizon: int | None
+    lookahead: int | None
+    significance: float | None
+    order: Any
+
+
+def whole_number(lowest: int, largest: float = math.inf) -> Callable[..., int | None]:
+    """Return a callback that reads a whole number in a range."""
+
+    def read(_: click.Context, parameter: click.Parameter, value: Any) -> int | None:
+        if value is None:
+            return None
+        try:
+            number = int(str(value))
+        except ValueError:
+            number = lowest - 1
+        if not lowest <= number <= largest:
+            up_to = "up" if largest == math.inf else f"to {largest}"
+            raise InputError(f"{parameter.opts[0]} {value}: give a whole number from {lowest} {up_to}.")
+        return number
+
+    return read
+
+
+def number_from_zero(_: click.Context, parameter: click.Parameter, value: Any) -> float | None:
+    """Read a number from 0 up."""
+    if value is None:
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        number = math.nan
+    if not number >= 0:
+        raise InputError(f"{parameter.opts[0]} {value}: give a number from 0 up.")
+    return number
+
+
+def read_order(_: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+    """Read `random`, `optimised`, or agents in their turn as in `2,0,1`."""
+    if value in (None, "random", "optimised"):
+        return value
+    try:
+        return tuple(int(agent) for agent in str(value).split(","))
+    except ValueError:
+        expected = "random, optimised, or the agents in their turn, as in 2,0,1"
+        raise InputError(f"{parameter.opts[0]} {value}: give {expected}.") from None
+
+
+def grouped(
+    into: type[Any], name: str, options: Sequence[Callable[[Command], Command]]
+) -> Callable[[Command], Command]:
+    """Give a command some options, which arrive together as one record."""
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def call(**given: Any) -> Any:
+            record = into(**{field.name: given.pop(field.name) for field in dataclasses.fields(into)})
+            return command(**given, **{name: record})
+
+        # Decorators apply from the last to the first, so that help lists the options in the order given.
+        decorated: Command = call
+        for option in reversed(options):
+            decorated = option(decorated)
+        return decorated
+
+    return decorate
+
+
+problem = grouped(
+    Problem,
+    "problem",
+    [
+        click.argument("model"),
+        click.option(
+            "--set",
+            "assignments",
+            multiple=True,
+            metavar="KEY=VALUE",
+            help="Set a field of the model; may be repeated.",
+        ),
+        click.option(
+            "--base",
+            metavar="FILE.py:NAME",
+            help="Another base policy than the model's own: a policy, or a class or function whose single required "
+            "parameter is `model` and that returns one.",
+        ),
+        click.option(
+            "--seed",
+            default=0,
+            show_default=True,
+            metavar="N",
+            callback=whole_number(0, LARGEST_SEED),
+            type=str,
+            help="The same seed gives the same output, times apart.",
+        ),
+        click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True),
+        click.option(
+            "--traceback", is_flag=True, expose_value=False, help="Show where an error in a file of yours came from."
+        ),
+    ],
+)
+
+planning = grouped(
+    Planning,
+    "planning",
+    [
+        click.option(
+            "--samples",
+            metavar="N",
+            callback=whole_number(1),
+            help="Samples averaged for each Q-factor.  [default: 1 for a deterministic model, else 32]",
+        ),
+        click.option(
+            "--simulation-horizon",
+            metavar="N",
+            callback=whole_number(1),
+            help="Stages that planners simulate.  [default: to termination]",
+        ),
+        click.option(
+            "--lookahead", metavar="N", callback=whole_number(1), help="Stages that planners optimise.  [default: 1]"
+        ),
+        click.option(
+            "--significance",
+            metavar="Z",
+            callback=number_from_zero,
+            help="Leave the base control only for a gain of more than Z standard errors.  [default: 1]",
+        ),
+        click.option(
+            "--order",
+            metavar="ORDER",
+            callback=read_order,
+            help="Agents' turns: random, optimised (one-at-a-time only), or as in 2,0,1.  [default: 0,1,...]",
+        ),
+    ],
+)
+
+horizon = click.option(
+    "--horizon",
+    default=400,
+    show_default=True,
+    metavar="N",
+    type=str,
+    callback=whole_number(1),
+    help="Stages after which an episode is cut.",
+)

@@ -1,0 +1,131 @@
+"""Policies by their names on the command line."""
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+import seriatim as st
+from seriatim._errors import InputError
+from seriatim.cli._files import did_you_mean, is_in_file, listed, load_name, name_in, public_names
+from seriatim.cli._load import Loaded
+from seriatim.cli._options import Planning
+
+NAMES = ("base", "standard", "one-at-a-time", "signalling-base", "optimal")
+
+
+def read_names(text: str, module: ModuleType | None) -> list[str]:
+    """Split names of policies, refusing unknown ones before any work is done."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if not names:
+        raise InputError(f"--policies {text!r}: give names separated by commas, of {listed(NAMES)}.")
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"--policies {text}: {name} is named {names.count(name)} times; name it once.")
+        _require_known(name, module)
+    return names
+
+
+def _require_known(name: str, module: ModuleType | None) -> None:
+    own = public_names(module) if module is not None else []
+    if name not in NAMES and not is_in_file(name) and not hasattr(module, name):
+        near = did_you_mean(name, [*NAMES, *own])
+        raise InputError(f"policy {name} is unknown{near}; give one of {listed(NAMES)}, or file.py:name.")
+
+
+def make_policies(
+    names: Sequence[str], loaded: Loaded, base: str | None, planning: Planning, key: Any
+) -> dict[str, Any]:
+    """Make the named policies, `base` names another base policy than the model's own.
+
+    Raises:
+        InputError: there is no base policy where one is needed, or a policy breaks the laws of policies.
+    """
+    get_base = functools.cache(lambda: _lawful(base_policy(loaded, base), loaded, key))
+    return {name: _make(name, loaded, get_base, planning, key) for name in names}
+
+
+def base_policy(loaded: Loaded, name: str | None) -> Any:
+    """Return the base policy that the user named, or the model's own; whether it is lawful is not checked."""
+    if name is not None:
+        return _from_file(name, loaded)
+    own = getattr(loaded.model, "base_policy", None)
+    if own is None:
+        raise InputError(
+            f"{loaded.name} has no base policy; give the model a method base_policy(), or name one with "
+            "--base file.py:name."
+        )
+    return own()
+
+
+def has_base_policy(loaded: Loaded, name: str | None) -> bool:
+    """Say whether there is a base policy at all."""
+    return name is not None or hasattr(loaded.model, "base_policy")
+
+
+def _make(name: str, loaded: Loaded, get_base: Callable[[], Any], planning: Planning, key: Any) -> Any:
+    if name == "base":
+        return get_base()
+    if name == "optimal":
+        return _optimal(loaded)
+    if name in NAMES:
+        return _planner(name, loaded.model, get_base(), planning)
+    return _lawful(_from_file(name, loaded), loaded, key)
+
+
+def _planner(name: str, model: Any, base: Any, planning: Planning) -> Any:
+    simulation = st.Simulation(
+        horizon=planning.simulation_horizon,
+        num_samples=planning.samples,
+        lookahead=1 if planning.lookahead is None else planning.lookahead,
+    )
+    given: dict[str, Any] = {} if planning.significance is None else {"significance": planning.significance}
+    if name == "standard":
+        return st.StandardRollout(model, base, simulation, **given)
+    if name == "one-at-a-time":
+        return st.OneAtATimeRollout(model, base, simulation, order=planning.order, **given)
+    # Agents that choose all at once have no turns to optimise.
+    order = None if planning.order == "optimised" else planning.order
+    return st.SignallingRollout(model, base, simulation=simulation, order=order, **given)
+
+
+def _optimal(loaded: Loaded) -> Any:
+    if not isinstance(loaded.model, st.FiniteModel):
+        raise InputError(
+            f"policy optimal takes a finite model, and {loaded.name} has no states(), index() and outcomes(); "
+            "leave it out."
+        )
+    return st.exact.value_iteration(loaded.model).policy
+
+
+def _from_file(name: str, loaded: Loaded) -> Any:
+    """Return a policy that a file defines: `file.py:name`, or a name in the model's own file."""
+    if is_in_file(name):
+        found, _ = load_name(name)
+    elif loaded.module is not None:
+        found = name_in(loaded.module, name, str(loaded.module.__file__))
+    else:
+        raise InputError(f"policy {name} is in no file; give it as path/to/file.py:{name}.")
+    return _applied(found, loaded.model, name)
+
+
+def _applied(found: Any, model: Any, name: str) -> Any:
+    """Call what takes the model alone, or nothing if it is a class; anything else is the policy itself."""
+    if not callable(found):
+        raise InputError(f"{name} is {found!r}; a policy is expected, a function (state, key) -> control [m].")
+    parameters = inspect.signature(found).parameters.values()
+    varied = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    required = [p.name for p in parameters if p.default is p.empty and p.kind not in varied]
+    if required == ["model"]:
+        return found(model)
+    if not inspect.isclass(found):
+        return found
+    if required:
+        raise InputError(f"{name} needs {listed(required)}; give a policy, or a function of `model` that makes one.")
+    return found()
+
+
+def _lawful(policy: Any, loaded: Loaded, key: Any) -> Any:
+    st.check_policy(loaded.model, policy, key, quick=True).raise_if_broken()
+    return policy

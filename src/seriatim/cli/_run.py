@@ -1,0 +1,136 @@
+"""`seriatim run`: one episode, watched in the terminal, saved as a picture."""
+
+import sys
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+import seriatim as st
+from seriatim._errors import InputError
+from seriatim.cli._episode import Stage, stages, start, trajectory
+from seriatim.cli._faults import INTERRUPTED, exit_with, say
+from seriatim.cli._load import Loaded, load
+from seriatim.cli._numbers import plural
+from seriatim.cli._options import Planning, Problem
+from seriatim.cli._output import described, print_json
+from seriatim.cli._policies import make_policies, read_names
+from seriatim.cli._progress import progress
+from seriatim.cli._watch import not_watching, watching
+
+
+class _Episode(NamedTuple):
+    path: st.Trajectory
+    departures: int
+    interrupted: bool
+
+
+def run(
+    problem: Problem,
+    planning: Planning,
+    *,
+    policy: str,
+    horizon: int,
+    save: str | None,
+    watch: bool | None,
+    delay: float,
+) -> None:
+    """Play one episode, print how it went, and save its picture."""
+    loaded = load(problem)
+    name = _one_name(policy, loaded)
+    if save is not None:
+        _require_savable(Path(save), loaded)
+    watched = problem.form == "table" and (sys.stdout.isatty() if watch is None else watch)
+    key = jax.random.key(problem.seed)
+    with progress() as show:
+        show("checking the model")
+        st.check_model(loaded.model, key, quick=True).raise_if_broken()
+        made = make_policies([name], loaded, problem.base, planning, key)[name]
+    episode = _play(loaded.model, made, key, horizon, delay if watched else None)
+    if save is not None:
+        st.drawing.save_episode(save, loaded.model, episode.path)
+    if problem.form == "json":
+        print_json(_entries(loaded, problem.seed, name, horizon, episode, save))
+    else:
+        _print_summary(loaded, problem.seed, name, episode, save)
+    if episode.interrupted:
+        say("stopped.")
+        exit_with(INTERRUPTED)
+
+
+def _one_name(policy: str, loaded: Loaded) -> str:
+    names = read_names(policy, loaded.module)
+    if len(names) > 1:
+        raise InputError(f"--policy {policy}: one episode has one policy; name one of them, or use seriatim compare.")
+    return names[0]
+
+
+def _require_savable(path: Path, loaded: Loaded) -> None:
+    """Refuse before an episode is played what could not be saved after it."""
+    if not path.resolve().parent.is_dir():
+        raise InputError(f"--save {path}: there is no folder {path.parent}; make it, or save elsewhere.")
+    if not hasattr(loaded.model, "draw"):
+        raise InputError(
+            f"--save {path}: {loaded.name} has no method draw(state) that returns an SVG picture; add one."
+        )
+
+
+def _play(model: Any, policy: Any, key: Any, horizon: int, delay: float | None) -> _Episode:
+    """Play the first episode that `compare` plays under the key, until it ends or Ctrl-C stops it."""
+    played: list[Stage] = []
+    own_key = jax.random.fold_in(key, 0)
+    first = start(model, own_key)
+    interrupted = False
+    try:
+        with progress() as busy, not_watching() if delay is None else watching(model, delay) as show:
+            if delay is None:
+                busy("playing", 0, horizon)
+            show(first, played)
+            for stage in stages(model, policy, own_key, horizon):
+                _refuse_unlawful(model, policy, key, stage, len(played))
+                played.append(stage)
+                show(stage.state, played)
+                if delay is None:
+                    busy("playing", len(played), horizon)
+    except KeyboardInterrupt:
+        interrupted = True
+    departures = sum(bool(np.any(stage.control != stage.base_control)) for stage in played)
+    return _Episode(trajectory(model, first, played), departures, interrupted)
+
+
+def _refuse_unlawful(model: Any, policy: Any, key: Any, stage: Stage, t: int) -> None:
+    """Let `evaluate` say what is wrong: its first episode is the one being played."""
+    if not stage.lawful:
+        st.evaluate(model, policy, key, episodes=1, horizon=t + 1)
+        raise AssertionError(f"stage {t} breaks a law here and none in st.evaluate")
+
+
+def _entries(loaded: Loaded, seed: int, name: str, horizon: int, episode: _Episode, save: str | None) -> dict[str, Any]:
+    path = episode.path
+    return {
+        "model": loaded.name,
+        "fields": loaded.fields,
+        "seed": seed,
+        "policy": name,
+        "horizon": horizon,
+        "cost": float(path.cost),
+        "stages": int(path.length),
+        "terminated": bool(path.terminated),
+        "interrupted": episode.interrupted,
+        "departures": episode.departures,
+        "costs": path.costs,
+        "controls": path.controls,
+        "saved": save,
+    }
+
+
+def _print_summary(loaded: Loaded, seed: int, name: str, episode: _Episode, save: str | None) -> None:
+    path = episode.path
+    ended = "ended" if path.terminated else "stopped" if episode.interrupted else "cut"
+    print(f"{described(loaded.name, loaded.fields)}, {name}, seed {seed}")
+    print(f"{ended} after {plural(int(path.length), 'stage')}, cost {float(path.cost):.6g}")
+    if episode.departures:
+        print(f"left the base control at {episode.departures:,} of {plural(int(path.length), 'decision')}")
+    if save is not None:
+        print(f"saved {save}")

@@ -1,0 +1,65 @@
+"""An episode in the terminal: the state as text, the stage, the cost so far, the evidence of the last decision."""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+from seriatim.cli._episode import Stage
+from seriatim.cli._numbers import with_errors
+from seriatim.cli._output import console
+
+Frame = Callable[[Any, Sequence[Stage]], None]
+
+
+@contextlib.contextmanager
+def watching(model: Any, delay: float) -> Iterator[Frame]:
+    """Show frames, each for at least `delay` seconds: in place in a terminal, one after the other elsewhere."""
+    out = console()
+    with contextlib.nullcontext() if not out.is_terminal else _live(out) as live:
+
+        def show(state: Any, played: Sequence[Stage]) -> None:
+            frame = Group(Text(headline(played, float(model.discount))), *_picture(model, state, played))
+            if live is None:
+                out.print(frame)
+            else:
+                live.update(frame, refresh=True)
+                time.sleep(delay)
+
+        yield show
+
+
+@contextlib.contextmanager
+def not_watching() -> Iterator[Frame]:
+    """Show nothing."""
+
+    def show(_: Any, __: Sequence[Stage]) -> None:
+        """Show nothing."""
+
+    yield show
+
+
+def headline(played: Sequence[Stage], discount: float) -> str:
+    """Write the stage, the cost so far, and how much better than the base control the last choice is."""
+    cost = float(np.sum([discount**t * stage.cost for t, stage in enumerate(played)]))
+    line = f"stage {len(played)}   cost so far {cost:.4g}"
+    if not played or math.isnan(played[-1].improvement):
+        return line
+    (gain,) = with_errors([float(played[-1].improvement)], [float(played[-1].standard_error)])
+    return f"{line}   improvement over the base control {gain}"
+
+
+def _live(out: Console) -> Live:
+    return Live(console=out, auto_refresh=False, vertical_overflow="crop")
+
+
+def _picture(model: Any, state: Any, played: Sequence[Stage]) -> list[Text]:
+    if hasattr(model, "text"):
+        return [Text.from_ansi(model.text(state))]
+    return [Text(f"controls {np.asarray(played[-1].control).tolist()}")] if played else []
