@@ -277,15 +277,15 @@ def test_many_lanes_are_taken_in_turns(monkeypatch):
 
 
 def test_counts_of_q_factors():
-    model = team((4, (2, 2, 1, 2), 7, 1.0), 0)
+    model = team(SHAPE, 0)
     base = model.base_policy()
     count = {
         name: [int(n[0]) for n in (found.num_q_factors, found.num_simulations)]
         for name, found in ((name, everywhere(kind(model, base, SAMPLED))) for name, kind in PLANNERS.items())
     }
-    assert count["standard"] == [16, 16]
-    assert count["in turn"] == count["shuffled"] == [4 * 2, 4 * 1 + 1]
-    assert count["signalling"] == [4 * 2, 4 * 1 + 2]
+    assert count["standard"] == [27, 27]
+    assert count["in turn"] == count["shuffled"] == [3 * 3, 3 * 2 + 1]
+    assert count["signalling"] == [3 * 3, 3 * 2 + 2]
 
 
 REFUSED = {
