@@ -1,10 +1,32 @@
 """Every test runs with shapes and types checked at run time: the annotations are laws too."""
 
-import os
+import jax
+import jaxtyping
+import pytest
 
-from jaxtyping import install_import_hook
-
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
+jax.config.update("jax_platforms", "cpu")
 # Most tests compile for seconds and compute for milliseconds.
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-install_import_hook("seriatim", "beartype.beartype")
+jax.config.update("jax_disable_most_optimizations", True)
+jaxtyping.install_import_hook("seriatim", "beartype.beartype")
+
+
+@pytest.fixture
+def optimised():
+    """Compile what the test needs with all optimisations: for those that compute longer than they compile."""
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", True)
+
+
+@pytest.fixture
+def without_type_checks():
+    """Call a function as a user would who has no type checker: wrong arguments reach our own checks."""
+
+    def call(function):
+        jaxtyping.config.update("jaxtyping_disable", True)
+        try:
+            return function()
+        finally:
+            jaxtyping.config.update("jaxtyping_disable", False)
+
+    return call

@@ -28,7 +28,7 @@ jax.monitoring.register_event_duration_secs_listener(_listen)
 
 def compile_seconds() -> float:
     """Return the seconds JAX has spent compiling in this process, or fetching compiled programs from its cache."""
-    return sum(_compiled)
+    return float(sum(_compiled))
 
 
 class Timing(NamedTuple):

@@ -1,1 +1,22 @@
-"""TODO."""
+"""Problems: one file each, a model with its heuristic."""
+
+from seriatim.problems._distance_fields import UNREACHABLE, distance_fields
+from seriatim.problems._hunt import Hunt, NearestFly
+from seriatim.problems._spiders_and_flies import SpidersAndFlies
+from seriatim.problems._spiders_on_a_line import LineState, NearestEnd, SpidersOnALine
+from seriatim.problems._tabular import TablePlayer, Tabular, random_team, static_team
+
+__all__ = [
+    "UNREACHABLE",
+    "Hunt",
+    "LineState",
+    "NearestEnd",
+    "NearestFly",
+    "SpidersAndFlies",
+    "SpidersOnALine",
+    "TablePlayer",
+    "Tabular",
+    "distance_fields",
+    "random_team",
+    "static_team",
+]

@@ -1,14 +1,14 @@
 """The laws of a finite model: numbered states, outcomes with probabilities, and samples that follow them."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy
-from jaxtyping import Shaped
+from jaxtyping import Array, Shaped
 
-from seriatim.model import Key, Model
+from seriatim.model import Key
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._structure import require_same, shapes
 from seriatim.testing._walk import random_control
@@ -104,47 +104,58 @@ def _outcomes(model: Any, key: Key) -> str:
 
 
 def _samples(model: Any, key: Key) -> str:
-    states, name = _states(model), type(model).__name__
-    some, numbers = _some(states)
+    every, name = _states(model), type(model).__name__
+    some, numbers = _some(every)
     picks = np.asarray(jax.random.choice(key, len(numbers), (min(PAIRS, len(numbers)),), replace=False))
-    draws = jax.vmap(model.sample_disturbance)(jax.random.split(key, SAMPLES))
     level = FALSE_ALARM / (2 * len(picks))
-    for n in picks:
-        state = jax.tree.map(lambda leaf, n=n: leaf[n], some)
-        control, _ = random_control(model, state, jax.random.fold_in(key, int(n)))
-        place = f"at state {numbers[n]}, control {control.tolist()}"
-        exact = model.outcomes(state, control)
-        sampled = jax.vmap(lambda w, x=state, u=control: model.transition(x, u, w))(draws)
-        _same_distribution(model, name, place, exact, sampled, level)
+    states = jax.tree.map(lambda leaf: leaf[picks], some)
+    controls, _ = jax.vmap(lambda x, k: random_control(model, x, k))(states, jax.random.split(key, len(picks)))
+    # The number of samples is given, because the disturbance of a deterministic model has no axis to read it from.
+    draws = jax.vmap(model.sample_disturbance, axis_size=SAMPLES)(jax.random.split(key, SAMPLES))
+    many = jax.vmap(model.transition, in_axes=(None, None, 0), axis_size=SAMPLES)
+    seen = jax.jit(lambda x, u: _labelled(model, many(x, u, draws)))
+    exact = jax.jit(lambda x, u: (_labelled(model, model.outcomes(x, u)[0]), model.outcomes(x, u)[1]))
+    for i, n in enumerate(numbers[picks]):
+        pair = jax.tree.map(lambda leaf, i=i: leaf[i], states), controls[i]
+        place = f"{name}.transition at state {n}, control {controls[i].tolist()}"
+        _same_distribution(place, *jax.tree.map(np.asarray, exact(*pair)), jax.tree.map(np.asarray, seen(*pair)), level)
     return f"{SAMPLES} samples at each of {len(picks)} states agree (false-alarm rate {FALSE_ALARM:g})"
 
 
-def _same_distribution(model: Model, name: str, place: str, exact: Any, sampled: Any, level: float) -> None:
-    after, probability = exact
-    p = np.asarray(probability, np.float64)
-    label = _labels(model, after)
-    drawn = _labels(model, sampled)
-    kinds = np.unique(label[p > 0])
-    expected = np.array([p[label == kind].sum() for kind in kinds]) * SAMPLES
-    observed = np.array([(drawn == kind).sum() for kind in kinds])
+class _Labelled(NamedTuple):
+    """Transitions as the number of the state they lead to, -1 for the end, and their costs."""
+
+    label: Shaped[Array | np.ndarray, " n"]
+    cost: Shaped[Array | np.ndarray, " n"]
+
+
+def _labelled(model: Any, after: Any) -> _Labelled:
+    label = jnp.where(after.done, -1, jax.vmap(model.index)(after.state))
+    return _Labelled(label, jnp.broadcast_to(jnp.asarray(after.cost, float), label.shape))
+
+
+def _same_distribution(
+    place: str, exact: _Labelled, probability: Shaped[np.ndarray, " k"], sampled: _Labelled, level: float
+) -> None:
+    p = probability.astype(np.float64)
+    kinds = np.unique(exact.label[p > 0])
+    expected = np.array([p[exact.label == kind].sum() for kind in kinds]) * SAMPLES
+    observed = np.array([(sampled.label == kind).sum() for kind in kinds])
     if observed.sum() < SAMPLES:
-        odd = drawn[~np.isin(drawn, kinds)][0]
-        raise Broken(
-            f"{name}.transition {place} led to {'the end' if odd < 0 else f'state {odd}'}, "
-            "which is not among outcomes()."
-        )
+        odd = sampled.label[~np.isin(sampled.label, kinds)][0]
+        raise Broken(f"{place} led to {'the end' if odd < 0 else f'state {odd}'}, which is not among outcomes().")
     if _chi_square(observed, expected) < level:
         raise Broken(
-            f"{name}.transition {place} led to states {kinds.tolist()} {observed.tolist()} times of {SAMPLES}, where "
-            f"outcomes() expects {np.round(expected, 1).tolist()}."
+            f"{place} led to states {kinds.tolist()} {observed.tolist()} times of {SAMPLES}, where outcomes() expects "
+            f"{np.round(expected, 1).tolist()}."
         )
-    cost = np.asarray(after.cost, np.float64)
+    cost = np.where(p > 0, exact.cost, 0.0).astype(np.float64)
     mean = float(p @ cost)
     error = np.sqrt(max(float(p @ (cost - mean) ** 2), 0.0) / SAMPLES)
-    seen = float(np.mean(np.asarray(sampled.cost, np.float64)))
+    seen = float(np.mean(sampled.cost, dtype=np.float64))
     limit = scipy.stats.norm.isf(level / 2) * error + ROUNDING * (1 + abs(mean))
     if abs(seen - mean) > limit:
-        raise Broken(f"{name}.transition {place} costs {seen:.6g} on average, where outcomes() gives {mean:.6g}.")
+        raise Broken(f"{place} costs {seen:.6g} on average, where outcomes() gives {mean:.6g}.")
 
 
 def _chi_square(observed: Shaped[np.ndarray, " n"], expected: Shaped[np.ndarray, " n"]) -> float:
@@ -156,9 +167,3 @@ def _chi_square(observed: Shaped[np.ndarray, " n"], expected: Shaped[np.ndarray,
     keep = expected >= 5
     statistic = float(((observed - expected)[keep] ** 2 / expected[keep]).sum())
     return float(scipy.stats.chi2.sf(statistic, max(int(keep.sum()) - 1, 1)))
-
-
-def _labels(model: Any, after: Any) -> Shaped[np.ndarray, " n"]:
-    """Number each transition by the state it leads to, -1 for the end."""
-    index = np.asarray(jax.vmap(model.index)(after.state))
-    return np.where(np.asarray(after.done), -1, index)

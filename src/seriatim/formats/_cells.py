@@ -1,0 +1,80 @@
+"""Cells of a map in the formats of the League of Robot Runners: start cells (`.agents`) and errands (`.tasks`).
+
+    # a comment
+    2             how many follow
+    1005          a start cell, `row * width + column`
+    345
+                  in .tasks: one errand a line, the cells to visit in order, as in `203,453`
+
+Source: League of Robot Runners, Start-Kit, example problems, 2022 and later (leagueofrobotrunners.org).
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+from seriatim._errors import InputError
+from seriatim.formats._grid_map import GridMap
+from seriatim.formats._lines import quoted, read_lines, whole_number
+
+Cell: TypeAlias = tuple[int, int]  # row, column
+
+
+def load_agents(path: str | Path, grid: GridMap) -> tuple[Cell, ...]:
+    """Read the start cells of a team on a map.
+
+    Returns:
+        Cells as (row, column), in the order of the file.
+
+    Raises:
+        InputError: the file is missing, not text, or malformed, or a cell is outside the map or blocked; the sentence
+            gives the line.
+    """
+    entries = _entries(path, "start cells (.agents)")
+    return tuple(_cell(path, number, text, grid) for number, text in entries)
+
+
+def load_tasks(path: str | Path, grid: GridMap) -> tuple[tuple[Cell, ...], ...]:
+    """Read errands on a map: for each, the cells to visit in order.
+
+    Raises:
+        InputError: as `load_agents`.
+    """
+    entries = _entries(path, "errands (.tasks)")
+    return tuple(tuple(_cell(path, number, word, grid) for word in text.split(",")) for number, text in entries)
+
+
+def _entries(path: str | Path, what: str) -> list[tuple[int, str]]:
+    """Return the lines after the count, with their numbers."""
+    lines = _meaningful(read_lines(path, what))
+    number, text = next(lines, (1, ""))
+    count = whole_number(text)
+    if count is None:
+        raise InputError(f"{path}, line {number}: {quoted(text)} is not a number; the count of {what} is expected.")
+    entries = list(lines)
+    if len(entries) != count:
+        raise InputError(f"{path}: {len(entries)} {what} follow, but line {number} says {count}; make them agree.")
+    return entries
+
+
+def _meaningful(lines: list[str]) -> Iterator[tuple[int, str]]:
+    for number, line in enumerate(lines, start=1):
+        text = line.split("#")[0].strip()
+        if text:
+            yield number, text
+
+
+def _cell(path: str | Path, number: int, word: str, grid: GridMap) -> Cell:
+    index = whole_number(word.strip())
+    place = f"{path}, line {number}"
+    if index is None:
+        raise InputError(f"{place}: {quoted(word)} is not a cell; a whole number, row * width + column, is expected.")
+    cells = grid.height * grid.width
+    if index >= cells:
+        raise InputError(
+            f"{place}: cell {index} is outside {grid.name}, {grid.height} x {grid.width}; 0 to {cells - 1} is expected."
+        )
+    row, column = divmod(index, grid.width)
+    if not grid.passable[row, column]:
+        raise InputError(f"{place}: cell {index} (row {row}, column {column}) of {grid.name} is blocked; take a free one.")
+    return row, column

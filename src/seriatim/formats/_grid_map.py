@@ -1,0 +1,131 @@
+"""Grid maps in the MovingAI format, `.map`.
+
+    type octile
+    height 2
+    width 3
+    map
+    ..@
+    .T.
+
+`.` and `G` are ground. `@` and `O` are out of bounds, `T` is a tree: nobody passes. `S`, swamp, can be entered from
+ground, so it is passable. `W`, water, can be crossed by those who are in it, not entered from ground: our agents start
+on ground, so it is blocked. The League of Robot Runners adds `E`, a cell where errands come up, and uses `S` for one
+where they end; robots pass both.
+
+Source: N. Sturtevant, Benchmarks for Grid-Based Pathfinding, IEEE Trans. Comput. Intell. AI Games 4(2), 2012, and
+the format's page at movingai.com/benchmarks/formats.html.
+"""
+
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool
+
+from seriatim._errors import InputError
+from seriatim._record import record, static
+from seriatim.formats._lines import quoted, read_lines, whole_number
+
+PASSABLE = ".GSE"
+BLOCKED = "@OTW"
+# Larger than any published map (about 1,500 x 1,500 cells), smaller than what would fill the memory.
+MAX_CELLS = 100_000_000
+
+
+@record
+class GridMap:
+    """A grid of cells, passable or blocked; row 0 is the top, column 0 the left.
+
+    Attributes:
+        passable: True where an agent may be, `[height, width]`.
+        name: for messages and pictures.
+
+    Raises:
+        InputError: `passable` is no grid, or has no free cell.
+    """
+
+    passable: Bool[np.ndarray, "height width"]
+    name: str = static(default="map")
+
+    def __post_init__(self) -> None:
+        if np.ndim(self.passable) != 2 or not np.size(self.passable):
+            raise InputError(f"{self.name}: passable has shape {np.shape(self.passable)}; [height, width] is expected.")
+        if not np.any(self.passable):
+            raise InputError(f"{self.name}: the map has no free cell; at least one '.' is expected.")
+
+    @property
+    def height(self) -> int:
+        """The number of rows."""
+        return int(self.passable.shape[0])
+
+    @property
+    def width(self) -> int:
+        """The number of columns."""
+        return int(self.passable.shape[1])
+
+
+def load_map(path: str | Path) -> GridMap:
+    """Read a `.map` file.
+
+    Raises:
+        InputError: the file is missing, not text, or malformed; the sentence gives the line.
+    """
+    lines = read_lines(path, "a grid map (.map)")
+    sizes, first = _header(path, lines)
+    height, width = sizes["height"], sizes["width"]
+    rows = lines[first:]
+    while rows and not rows[-1].strip():
+        rows.pop()
+    if len(rows) != height:
+        raise InputError(f"{path}: the map has {len(rows)} rows but its header says height {height}; make them agree.")
+    for number, row in enumerate(rows, start=first + 1):
+        _check_row(path, number, row, width)
+    codes = np.frombuffer("".join(rows).encode("ascii"), np.uint8).reshape(height, width)
+    return GridMap(np.isin(codes, list(PASSABLE.encode())), name=str(path))
+
+
+def _header(path: str | Path, lines: list[str]) -> tuple[dict[str, int], int]:
+    """Return the sizes, and how many lines come before the first row."""
+    sizes: dict[str, int] = {}
+    for number, line in enumerate(lines, start=1):
+        words = line.split()
+        if words == ["map"]:
+            return _complete(path, number, sizes), number
+        if len(words) != 2 or words[0] not in ("type", "height", "width"):
+            expected = "'type octile', 'height 64', 'width 64' or 'map'"
+            raise InputError(f"{path}, line {number}: {quoted(line)} is not a header line; {expected} is expected.")
+        if words[0] != "type":
+            sizes[words[0]] = _size(path, number, words)
+    raise InputError(f"{path}: no line 'map' in {len(lines)} lines; it is expected after the header, before the rows.")
+
+
+def _size(path: str | Path, number: int, words: list[str]) -> int:
+    size = whole_number(words[1])
+    if not size:
+        raise InputError(
+            f"{path}, line {number}: {words[0]} is {quoted(words[1])}; a whole number from 1 up is expected."
+        )
+    return size
+
+
+def _complete(path: str | Path, number: int, sizes: dict[str, int]) -> dict[str, int]:
+    for name in ("height", "width"):
+        if name not in sizes:
+            raise InputError(f"{path}, line {number}: the header has no {name}; add a line '{name} 64' before 'map'.")
+    cells = sizes["height"] * sizes["width"]
+    if cells > MAX_CELLS:
+        raise InputError(f"{path}: the header says {cells:,} cells; at most {MAX_CELLS:,} can be read.")
+    return sizes
+
+
+def _check_row(path: str | Path, number: int, row: str, width: int) -> None:
+    if len(row) != width:
+        raise InputError(
+            f"{path}, line {number}: the row has {len(row)} cells but the header says width {width}; make them agree."
+        )
+    unknown = row.strip(PASSABLE + BLOCKED)
+    wrong = next((cell for cell in unknown if cell not in PASSABLE + BLOCKED), None)
+    if wrong is not None:
+        raise InputError(
+            f"{path}, line {number}, column {row.index(wrong) + 1}: unknown cell {wrong!r}; "
+            f"{PASSABLE!r} (passable) and {BLOCKED!r} (blocked) are known."
+        )

@@ -1,0 +1,75 @@
+"""The state of a hunt, its picture, and the heuristic that comes with it."""
+
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
+
+from seriatim._record import record, static
+from seriatim.drawing import Mark
+from seriatim.model import Key
+from seriatim.problems._terrain import NO_COURSE, Terrain
+
+
+@record
+class Hunt:
+    """A state of the game. A caught fly stays, not alive, where it was caught.
+
+    Attributes:
+        spiders: (row, column), `[m, 2]`.
+        flies: (row, column), `[n, 2]`; of a slot whose fly has not arrived, any cell.
+        alive: `[n]`.
+        stage: the number of this stage, where arrivals are scheduled; otherwise None.
+    """
+
+    spiders: Int[Array, "*batch m 2"]
+    flies: Int[Array, "*batch n 2"]
+    alive: Bool[Array, "*batch n"]
+    stage: Int[Array, "*batch"] | None
+
+
+@record
+class NearestFly:
+    """Each spider steps along a shortest path towards its nearest living fly; without one, it stays.
+
+    Of several nearest flies and shortest paths it takes the first of the moves up, down, left, right. Where spiders may
+    not share a cell, one that wants a cell that is occupied, or wanted by an earlier spider, stays. That is always
+    feasible; two spiders who meet in a corridor may wait for ever.
+    """
+
+    terrain: Terrain
+    collisions: bool = static(default=True)
+
+    def __call__(self, info: Hunt, key: Key) -> Int[Array, " m"]:
+        """Choose the moves; `key` is not used."""
+        del key
+        course = jnp.where(info.alive[None], self.terrain.course(info.spiders, info.flies), NO_COURSE)
+        nearest = jnp.min(course, axis=1)
+        moves = jnp.where(nearest < NO_COURSE, nearest % 8, 0)
+        return moves if self.collisions else self._in_turn(info.spiders, moves)
+
+    def _in_turn(self, spiders: Int[Array, "m 2"], moves: Int[Array, " m"]) -> Int[Array, " m"]:
+        wanted = self.terrain.step(spiders, moves)
+        m = moves.shape[0]
+        others = ~jnp.eye(m, dtype=bool)
+        earlier = jnp.tri(m, k=-1, dtype=bool)
+        blocked = jnp.any(same_cell(wanted, spiders) & others | same_cell(wanted, wanted) & earlier, axis=1)
+        return jnp.where(blocked, 0, moves)
+
+
+def same_cell(one: Int[Array, "k 2"], other: Int[Array, "l 2"]) -> Bool[Array, "k l"]:
+    """Say which of the positions are one cell."""
+    return jnp.all(one[:, None] == other[None], axis=2)
+
+
+def caught(spiders: Int[Array, "m 2"], flies: Int[Array, "n 2"]) -> Bool[Array, " n"]:
+    """Say which flies are under a spider."""
+    return jnp.any(same_cell(spiders, flies), axis=0)
+
+
+def marks(state: Hunt) -> list[Mark]:
+    """Return what is to be seen, what may be covered first."""
+    gone = [fly for fly, lives in zip(state.flies, state.alive, strict=True) if not lives]
+    living = [fly for fly, lives in zip(state.flies, state.alive, strict=True) if lives]
+    caught = [Mark(int(row), int(column), "gone") for row, column in gone]
+    flies = [Mark(int(row), int(column), "target") for row, column in living]
+    spiders = [Mark(int(row), int(column), "agent", str(i)) for i, (row, column) in enumerate(state.spiders, 1)]
+    return [*caught, *flies, *spiders]

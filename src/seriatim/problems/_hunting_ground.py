@@ -1,0 +1,156 @@
+"""Where spiders hunt flies: what a user asks for, read, checked and turned into arrays.
+
+Everybody lives in the largest connected part of the map, so that every spider can reach every fly.
+"""
+
+import operator
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from jaxtyping import Bool, Int
+from scipy import sparse
+from scipy.sparse import csgraph
+
+from seriatim._errors import InputError
+from seriatim.formats import GridMap, load_agents, load_map
+from seriatim.problems._terrain import Terrain, neighbours, open_terrain, walled_terrain
+
+Cells: TypeAlias = str | Path | tuple[tuple[int, int], ...]  # an .agents file, or (row, column) pairs
+
+# Courses kept at most: targets times cells, two bytes each. A 100 x 100 map with flies everywhere just fits.
+MAX_COURSES = 100_000_000
+
+
+class Ground(NamedTuple):
+    """The terrain, who starts where (None: drawn anew for each episode), and the walls for pictures."""
+
+    terrain: Terrain
+    starts: Int[np.ndarray, "m 2"] | None
+    fly_cells: Int[np.ndarray, "n 2"] | None
+    walls: Bool[np.ndarray, "height width"] | None
+
+
+def hunting_ground(options: Any, *, everywhere: bool) -> Ground:
+    """Read and check the map and the cells a user asks for.
+
+    Args:
+        options: has `spiders`, `flies`, `width`, `height`, `map`, `starts`, `fly_cells` and `collisions`.
+        everywhere: flies may come to be in any cell, not only in `fly_cells`.
+
+    Raises:
+        InputError: a size is out of range, a file or a cell is wrong, or there is not enough room.
+    """
+    grid = _grid(options)
+    part = _largest_part(grid)
+    starts = _cells("starts", options.starts, options.spiders, "spiders", grid, part)
+    flies = _cells("fly_cells", options.fly_cells, options.flies, "flies", grid, part)
+    _check_room(options, starts, flies, int(part.sum()))
+    if options.map is None:
+        return Ground(open_terrain(grid.height, grid.width), starts, flies, None)
+    in_play = np.flatnonzero(part.ravel())
+    targets = in_play if everywhere or flies is None else np.unique(flies @ [grid.width, 1])
+    _check_courses(grid, len(targets))
+    return Ground(walled_terrain(grid.passable, in_play, targets), starts, flies, ~grid.passable)
+
+
+def at_least(lowest: int, name: str, value: Any, meaning: str) -> int:
+    """Return a whole number, or say in one sentence why it is none that will do."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = lowest - 1
+    if number < lowest or isinstance(value, bool):
+        raise InputError(f"{name}={value!r}: {meaning}; give a whole number from {lowest} up.")
+    return number
+
+
+def check_discount(discount: Any) -> None:
+    """Refuse a discount outside (0, 1]."""
+    if not 0 < discount <= 1:
+        raise InputError(f"discount={discount}: give a number above 0 and at most 1.")
+
+
+def _grid(options: Any) -> GridMap:
+    if isinstance(options.map, GridMap):
+        return options.map
+    if options.map is not None:
+        return load_map(options.map)
+    for name in ("width", "height"):
+        at_least(1, name, getattr(options, name), "cells of the grid")
+    return GridMap(np.ones((options.height, options.width), bool), name=f"the {options.height} x {options.width} grid")
+
+
+def _largest_part(grid: GridMap) -> Bool[np.ndarray, "height width"]:
+    """Mark the largest connected part of the map, the first of equals."""
+    ahead = neighbours(grid.passable)
+    here = np.repeat(np.arange(len(ahead)), ahead.shape[1])
+    graph = sparse.csr_array((np.ones(ahead.size, bool), (here, ahead.ravel())), shape=(len(ahead), len(ahead)))
+    _, label = csgraph.connected_components(graph, directed=False)
+    size = np.bincount(label[grid.passable.ravel()])
+    part: Bool[np.ndarray, "height width"] = (label == size.argmax()).reshape(grid.passable.shape)
+    return part
+
+
+def _cells(
+    name: str, given: Cells | None, count: int, what: str, grid: GridMap, part: Bool[np.ndarray, "height width"]
+) -> Int[np.ndarray, "count 2"] | None:
+    """Return the first `count` cells a user names, each on open ground that the others can reach."""
+    if given is None:
+        return None
+    found = load_agents(given, grid) if isinstance(given, (str, Path)) else _pairs(name, given)
+    if len(found) < count:
+        raise InputError(f"{name} has {len(found)} cells for {count} {what}; give at least as many cells as {what}.")
+    cells = np.array(found[:count], np.int32).reshape(count, 2)
+    for row, column in cells:
+        if not (0 <= row < grid.height and 0 <= column < grid.width):
+            raise InputError(
+                f"{name}: ({row}, {column}) is outside {grid.name}; rows 0..{grid.height - 1} and columns "
+                f"0..{grid.width - 1} are expected."
+            )
+        if not grid.passable[row, column]:
+            raise InputError(f"{name}: ({row}, {column}) is a wall of {grid.name}; give an open cell.")
+        if not part[row, column]:
+            raise InputError(
+                f"{name}: ({row}, {column}) cannot be reached from the largest open part of {grid.name}, where the "
+                "game is played; give a cell of that part."
+            )
+    return cells
+
+
+def _pairs(name: str, given: Any) -> list[tuple[int, int]]:
+    try:
+        return [(operator.index(row), operator.index(column)) for row, column in given]
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{name}={given!r}: (row, column) pairs of whole numbers, or the path of an .agents file, are expected."
+        ) from None
+
+
+def _check_room(
+    options: Any, starts: Int[np.ndarray, "m 2"] | None, flies: Int[np.ndarray, "n 2"] | None, room: int
+) -> None:
+    """Everybody starts in a cell of its own, except spiders that are told to share one."""
+    m = options.spiders if starts is None else len(np.unique(starts, axis=0))
+    n = options.flies if flies is None else len(np.unique(flies, axis=0))
+    if m + n > room:
+        raise InputError(
+            f"spiders={options.spiders} and flies={options.flies} need {m + n} cells to start in, but the grid has "
+            f"{room} open and connected; give fewer, or a larger grid."
+        )
+    if starts is not None and not options.collisions and m < options.spiders:
+        raise InputError("starts names a cell twice, which collisions=False forbids; give each spider its own cell.")
+    if starts is None or flies is None:
+        return
+    shared = set(map(tuple, starts.tolist())) & set(map(tuple, flies.tolist()))
+    if shared:
+        raise InputError(f"fly_cells: a spider starts on {min(shared)}; give flies cells without a spider.")
+
+
+def _check_courses(grid: GridMap, targets: int) -> None:
+    count = targets * grid.passable.size
+    if count > MAX_COURSES:
+        raise InputError(
+            f"{grid.name}: shortest paths from {grid.passable.size:,} cells to {targets:,} where flies may be make "
+            f"{count:,} entries, more than {MAX_COURSES:,}; give fly_cells with flies that stay, or a smaller map."
+        )

@@ -1,0 +1,258 @@
+"""Spiders and flies: the field's standard example of a team that must share out its work.
+
+Spiders walk a grid, one cell a stage, and catch the flies whose cells they reach. Nobody tells them who should take
+which fly; the heuristic sends each to its nearest, and they crowd. A stage, in order:
+
+    spiders move  ->  flies under them are caught  ->  the others stay, wander or flee  ->  new flies arrive
+                  ->  flies that came under a spider are caught
+
+Everything random is in the disturbance: where a fly would go, and where a fly would arrive.
+
+Source: D. Bertsekas, Multiagent Reinforcement Learning: Rollout and Policy Iteration, IEEE/CAA Journal of Automatica
+Sinica 8(2), 2021, section I.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from seriatim._errors import InputError
+from seriatim._record import record, static
+from seriatim.drawing import grid_svg, grid_text
+from seriatim.formats import GridMap
+from seriatim.model import Key, Transition
+from seriatim.problems._hunt import Hunt, NearestFly, caught, marks, same_cell
+from seriatim.problems._hunting_ground import Cells, at_least, check_discount, hunting_ground
+from seriatim.problems._mixed_radix import MixedRadix
+from seriatim.problems._swarm import CHANCES, Luck, Swarm
+from seriatim.problems._terrain import MOVES, Terrain
+
+
+@record
+class SpidersAndFlies:
+    """Spiders hunt flies on a grid, with or without walls.
+
+    A control is a move: 0 stay, 1 up, 2 down, 3 left, 4 right; moves into walls are not admissible. The model is finite
+    (`states`, `index`, `outcomes`) while it is small and no flies arrive, and deterministic while flies stay and none
+    arrive.
+
+    Attributes:
+        spiders: their number, m.
+        flies: how many there are at the start.
+        width: columns; of the map, where one is given.
+        height: rows; of the map, where one is given.
+        map: a MovingAI `.map` file or a `GridMap`; None is an open grid. The game is played in the largest connected
+            part.
+        starts: where the spiders start: an `.agents` file or (row, column) pairs, of which the first m count; None
+            draws cells anew for each episode. Two spiders may be told to share a cell.
+        fly_cells: where the flies start, in the same forms.
+        fly_behaviour: "stay"; "wander": each stage one of the five moves with equal chance, a move into a wall being a
+            stay; "flee": with chance 1/2 the move that leads farthest from the nearest spider, otherwise a stay.
+        arrival_rate: the chance, at each stage, that a fly arrives in a random cell, if there is a free slot.
+        arrival_stages: stages at which a fly arrives in a random cell, each from 1 up. The game goes on until all have.
+        cost: of a stage: "stages", 1 where a fly lives at its start; "flies", the number that live at its end.
+        vision: how far a spider sees, in moves on an open grid; None is everything. It decides what `visible` returns
+            and what pictures show; the state, and the heuristic, know all flies.
+        collisions: whether spiders may share a cell. If not, joint controls that lead two into one cell are infeasible.
+        discount: in (0, 1].
+
+    Raises:
+        InputError: a field is out of range, a file or a cell is wrong, or there is not enough room.
+    """
+
+    spiders: int = static(default=15)
+    flies: int = static(default=15)
+    width: int = static(default=20)
+    height: int = static(default=20)
+    map: str | Path | GridMap | None = static(default=None)
+    starts: Cells | None = static(default=None)
+    fly_cells: Cells | None = static(default=None)
+    fly_behaviour: Literal["stay", "wander", "flee"] = static(default="stay")
+    arrival_rate: float | int = static(default=0.0)
+    arrival_stages: tuple[int, ...] = static(default=())
+    cost: Literal["stages", "flies"] = static(default="stages")
+    vision: float | int | None = static(default=None)
+    collisions: bool = static(default=True)
+    discount: float | int | Float[Array, ""] = 1.0
+    terrain: Terrain = dataclasses.field(init=False, repr=False)
+    start_cells: Int[Array, "m 2"] | None = dataclasses.field(init=False, repr=False)
+    first_fly_cells: Int[Array, "n 2"] | None = dataclasses.field(init=False, repr=False)
+    walls: Bool[Array, "height width"] | None = dataclasses.field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        _check(self)
+        ground = hunting_ground(self, everywhere=self.fly_behaviour != "stay" or self.swarm.arrives)
+        derived = {
+            "terrain": ground.terrain,
+            "start_cells": ground.starts,
+            "first_fly_cells": ground.fly_cells,
+            "walls": ground.walls,
+            "width": ground.terrain.width,
+            "height": ground.terrain.height,
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, jnp.asarray(value) if isinstance(value, np.ndarray) else value)
+
+    @property
+    def num_agents(self) -> int:
+        """The number of spiders, m."""
+        return self.spiders
+
+    @property
+    def num_controls(self) -> int:
+        """The number of moves, 5."""
+        return len(MOVES)
+
+    @property
+    def swarm(self) -> Swarm:
+        """The flies: what they do, and the slots a state has for them."""
+        return Swarm(self.flies, self.fly_behaviour, self.arrival_rate, self.arrival_stages)
+
+    def initial_state(self, key: Key) -> Hunt:
+        """Put everybody whose cell is not given into a random cell of its own."""
+        priority = jax.random.uniform(key, (self.terrain.cells.shape[0],))
+        for given in (self.start_cells, self.first_fly_cells):
+            if given is not None:
+                priority = priority.at[self.terrain.place(given)].set(-1.0)
+        need = self.spiders * (self.start_cells is None) + self.flies * (self.first_fly_cells is None)
+        drawn = self.terrain.cells[jax.lax.top_k(priority, need)[1]]
+        spiders = drawn[: self.spiders] if self.start_cells is None else self.start_cells
+        flies = drawn[need - self.flies :] if self.first_fly_cells is None else self.first_fly_cells
+        slots = self.swarm.num_slots
+        return Hunt(
+            spiders=spiders,
+            flies=jnp.concatenate([flies, jnp.broadcast_to(self.terrain.cells[:1], (slots - self.flies, 2))]),
+            alive=jnp.arange(slots) < self.flies,
+            stage=jnp.zeros((), jnp.int32) if self.arrival_stages else None,
+        )
+
+    def control_mask(self, state: Hunt) -> Bool[Array, "m 5"]:
+        """Walls and the border stop a move; staying is always admissible."""
+        return self.terrain.moves(state.spiders)
+
+    def feasible(self, state: Hunt, control: Int[Array, " m"]) -> Bool[Array, ""]:
+        """Say whether the spiders end in different cells, if they must."""
+        if self.collisions:
+            return jnp.array(True)
+        after = self.terrain.step(state.spiders, control)
+        return ~jnp.any(same_cell(after, after) & jnp.tri(self.spiders, k=-1, dtype=bool))
+
+    def sample_disturbance(self, key: Key) -> Luck:
+        """Draw what the flies would do and where new ones would arrive."""
+        return self.swarm.draw(key, self.terrain.cells.shape[0])
+
+    def nominal_disturbance(self) -> Luck:
+        """Return the disturbance in which flies stay and none arrive."""
+        return self.swarm.nothing()
+
+    def transition(self, state: Hunt, control: Int[Array, " m"], disturbance: Luck) -> Transition:
+        """Play one stage, in the order at the top of this file."""
+        swarm, spiders = self.swarm, self.terrain.step(state.spiders, control)
+        flies, alive = state.flies, state.alive & ~caught(spiders, state.flies)
+        if disturbance.moves is not None:
+            flies = swarm.moved(self.terrain, flies, alive, spiders, disturbance.moves)
+        stage = None if state.stage is None else state.stage + 1
+        if disturbance.arrivals is not None:
+            flies, alive = swarm.arrived(self.terrain, flies, alive, stage, disturbance.arrivals)
+        if disturbance.moves is not None or disturbance.arrivals is not None:
+            alive = alive & ~caught(spiders, flies)
+        left = jnp.sum(alive)
+        cost = jnp.any(state.alive) if self.cost == "stages" else left
+        return Transition(
+            state=Hunt(spiders, flies, alive, stage),
+            cost=cost.astype(float),
+            done=(left == 0) & swarm.no_more(stage),
+        )
+
+    def base_policy(self) -> NearestFly:
+        """Return the heuristic: each spider towards its nearest fly."""
+        return NearestFly(self.terrain, self.collisions)
+
+    def visible(self, state: Hunt) -> Bool[Array, "m n"]:
+        """Say which living flies each spider sees: those within `vision` moves, walls not counted."""
+        apart = jnp.abs(state.spiders[:, None] - state.flies[None]).sum(axis=2)
+        return state.alive[None] & (apart <= (jnp.inf if self.vision is None else self.vision))
+
+    def states(self) -> Hunt:
+        """Enumerate the states: cells of spiders, cells of flies (unless they stay where they are told), who lives.
+
+        Raises:
+            InputError: flies arrive, or there are more than a million states.
+        """
+        spiders, flies, alive = np.split(self._radix().digits(), [self.spiders, -self.flies], axis=1)
+        cells = np.asarray(self.terrain.cells)
+        if self._flies_are_fixed():
+            where = np.broadcast_to(np.asarray(self.first_fly_cells), (len(alive), self.flies, 2))
+        else:
+            where = cells[flies]
+        return Hunt(jnp.asarray(cells[spiders]), jnp.asarray(where), jnp.asarray(alive.astype(bool)), None)
+
+    def index(self, state: Hunt) -> Int[Array, ""]:
+        """Return the number of a state."""
+        flies = () if self._flies_are_fixed() else (self.terrain.place(state.flies),)
+        digits = (self.terrain.place(state.spiders), *flies, state.alive.astype(jnp.int32))
+        return self._radix().number(jnp.concatenate(digits))
+
+    def outcomes(self, state: Hunt, control: Int[Array, " m"]) -> tuple[Transition, Float[Array, " k"]]:
+        """Enumerate what the flies may do.
+
+        Raises:
+            InputError: flies arrive.
+        """
+        self._require_finite()
+        if self.fly_behaviour == "stay":
+            only = self.transition(state, control, self.nominal_disturbance())
+            return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], only), jnp.ones(1)
+        chances = np.array(CHANCES[self.fly_behaviour])
+        draws = MixedRadix((len(chances),) * self.flies).digits()
+        moves = jnp.asarray(draws, jnp.int32)
+        after = jax.vmap(lambda each: self.transition(state, control, Luck(each, None)))(moves)
+        return after, jnp.asarray(np.prod(chances[draws], axis=1), float)
+
+    def draw(self, state: Hunt) -> str:
+        """Draw a state as SVG."""
+        return grid_svg(self.height, self.width, marks(state), walls=self._walls(), vision=self.vision)
+
+    def text(self, state: Hunt) -> str:
+        """Draw a state for the terminal."""
+        return grid_text(self.height, self.width, marks(state), walls=self._walls())
+
+    def _walls(self) -> Bool[np.ndarray, "height width"] | None:
+        return None if self.walls is None else np.asarray(self.walls)
+
+    def _flies_are_fixed(self) -> bool:
+        return self.fly_behaviour == "stay" and self.first_fly_cells is not None
+
+    def _require_finite(self) -> None:
+        if self.swarm.arrives:
+            raise InputError("SpidersAndFlies with arrivals is no finite model; set no arrivals, or use sampling.")
+
+    def _radix(self) -> MixedRadix:
+        """Number the states: a digit for each spider's cell, each fly's if it can vary, and each fly's life."""
+        self._require_finite()
+        cells = self.terrain.cells.shape[0]
+        moving = self.spiders + (0 if self._flies_are_fixed() else self.flies)
+        return MixedRadix((cells,) * moving + (2,) * self.flies)
+
+
+def _check(model: SpidersAndFlies) -> None:
+    at_least(1, "spiders", model.spiders, "the number of agents")
+    at_least(1, "flies", model.flies, "the number of flies at the start")
+    for name, value, choices in (
+        ("fly_behaviour", model.fly_behaviour, ("stay", "wander", "flee")),
+        ("cost", model.cost, ("stages", "flies")),
+    ):
+        if value not in choices:
+            raise InputError(f"{name}={value!r}: give one of {', '.join(map(repr, choices))}.")
+    if not 0 <= model.arrival_rate <= 1:
+        raise InputError(f"arrival_rate={model.arrival_rate}: a chance at each stage; give a number from 0 to 1.")
+    for stage in model.arrival_stages:
+        at_least(1, "arrival_stages", stage, "stages at which flies arrive")
+    if model.vision is not None and not model.vision >= 0:
+        raise InputError(f"vision={model.vision}: a distance in moves; give a number from 0 up, or None for no limit.")
+    check_discount(model.discount)
