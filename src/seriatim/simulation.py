@@ -6,7 +6,7 @@ state and meet the same disturbances, stage by stage, whatever they do: common r
 ever receives a key from which a disturbance was or will be drawn.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -97,7 +97,7 @@ def _play(model: Model, policy: Policy, key: Key, start: State | None, *, horizo
     def over(state: State, _: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array]:
         return state, jnp.full(model.num_agents, -1, int), jnp.zeros((), float), jnp.array(True)
 
-    def step(carry: tuple[State, Array], t: Int[Array, ""]) -> tuple[tuple[State, Array], tuple[Array, ...]]:
+    def step(carry: tuple[State, Array], t: Int[Array, ""]) -> tuple[tuple[State, Array], tuple[Any, ...]]:
         state, ended = carry
         after, control, cost, done = jax.lax.cond(ended, over, played, state, t)
         return (after, done), (after, control, cost, done, ~ended)

@@ -41,7 +41,7 @@ class Planning:
     order: Any
 
 
-def whole_number(lowest: int, largest: float = math.inf) -> Callable[..., int | None]:
+def whole_number(lowest: int, largest: int | None = None) -> Callable[..., int | None]:
     """Return a callback that reads a whole number in a range."""
 
     def read(_: click.Context, parameter: click.Parameter, value: Any) -> int | None:
@@ -51,8 +51,8 @@ def whole_number(lowest: int, largest: float = math.inf) -> Callable[..., int | 
             number = int(str(value))
         except ValueError:
             number = lowest - 1
-        if not lowest <= number <= largest:
-            up_to = "up" if largest == math.inf else f"to {largest}"
+        if number < lowest or (largest is not None and number > largest):
+            up_to = "up" if largest is None else f"to {largest}"
             raise InputError(f"{parameter.opts[0]} {value}: give a whole number from {lowest} {up_to}.")
         return number
 
