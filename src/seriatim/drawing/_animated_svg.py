@@ -1,0 +1,58 @@
+"""An episode as one SVG picture that plays by itself, over and over.
+
+All frames lie on top of one another, and a style rule shows each in its turn. Styles, unlike scripts, run in an image
+on a page. Where nothing is animated, in print or for those who asked for reduced motion, the first frame is seen.
+"""
+
+import math
+from collections.abc import Sequence
+
+from seriatim._errors import InputError
+from seriatim.drawing._frames import share_elements
+
+# How long the last frame stays, so that it is seen how the episode ended before it starts again.
+LAST_SECONDS = 1.6
+
+_STYLE = """<style>
+.seriatim-frame{{visibility:hidden;animation:seriatim-frame {total}s step-end infinite}}
+.seriatim-last{{animation-name:seriatim-last}}
+@keyframes seriatim-frame{{0%{{visibility:visible}}{frame}%,100%{{visibility:hidden}}}}
+@keyframes seriatim-last{{0%{{visibility:visible}}{last}%,100%{{visibility:hidden}}}}
+.seriatim-first{{visibility:visible}}
+@media print,(prefers-reduced-motion:reduce){{.seriatim-frame{{animation:none}}}}
+</style>"""
+
+
+def animated_svg(frames: Sequence[str], seconds_per_frame: float = 0.4) -> str:
+    """Put SVG pictures together into one that shows them in turn, forever, and rests a little on the last.
+
+    Elements that all frames have in common are written once. Needs no script and no network, so that it plays as an
+    `<img>` of a README.
+
+    Args:
+        frames: SVG pictures of one size: their outermost elements must be the same.
+        seconds_per_frame: how long each is seen.
+
+    Raises:
+        InputError: there are no frames, one is not well-formed SVG, their outermost elements differ, or the time is not
+            positive.
+    """
+    if not (math.isfinite(seconds_per_frame) and seconds_per_frame > 0):
+        raise InputError(f"seconds_per_frame={seconds_per_frame}: give a time greater than 0, such as 0.4.")
+    shared = share_elements(frames)
+    if not any(shared.middles):
+        return frames[0]
+    groups = [_group(middle, t, len(frames), seconds_per_frame) for t, middle in enumerate(shared.middles)]
+    return f"{shared.prefix}{_style(len(frames), seconds_per_frame)}{''.join(groups)}{shared.suffix}"
+
+
+def _style(frames: int, seconds: float) -> str:
+    last = max(seconds, LAST_SECONDS)
+    total = (frames - 1) * seconds + last
+    return _STYLE.format(total=f"{total:.6g}", frame=f"{100 * seconds / total:.6g}", last=f"{100 * last / total:.6g}")
+
+
+def _group(middle: str, t: int, frames: int, seconds: float) -> str:
+    """Show a frame from its time on: the animation of frame t waits for t frames to have passed."""
+    place = {0: " seriatim-first", frames - 1: " seriatim-last"}.get(t, "")
+    return f'<g class="seriatim-frame{place}" style="animation-delay:{t * seconds:.6g}s">{middle}</g>'
