@@ -1,1 +1,10 @@
-"""TODO."""
+"""Pictures: a state on a grid as SVG or as text, an episode as a page or a picture that moves."""
+
+from seriatim.drawing._animated_svg import animated_svg
+from seriatim.drawing._episode_html import episode_html
+from seriatim.drawing._grid_svg import grid_svg
+from seriatim.drawing._grid_text import grid_text
+from seriatim.drawing._marks import Mark
+from seriatim.drawing._save import save_episode
+
+__all__ = ["Mark", "animated_svg", "episode_html", "grid_svg", "grid_text", "save_episode"]

@@ -137,14 +137,22 @@ def _sites(grid: _Grid, sites: list[Placed]) -> list[svg.Element]:
 
 def _gone(grid: _Grid, gone: list[Mark]) -> list[svg.Element]:
     """Draw one cross a cell, however many went there."""
-    arm = _short(0.2 * grid.mark)
     cells = dict.fromkeys((mark.row, mark.column) for mark in gone)
-    crosses: list[svg.Element] = []
-    for row, column in cells:
-        x, y = _short((column + 0.5) * CELL - arm), _short((row + 0.5) * CELL - arm)
-        crosses.append(svg.Path(extra={"d": f"M{x} {y}l{2 * arm} {2 * arm}m0-{2 * arm}l-{2 * arm} {2 * arm}"}))
+    if not cells:
+        return []
+    arm = 0.2 * grid.mark
+    across = _short(2 * arm)
+    crosses = "".join(
+        f"M{_short((column + 0.5) * CELL - arm)} {_short((row + 0.5) * CELL - arm)}"
+        f"l{across} {across}m0-{across}l-{across} {across}"
+        for row, column in cells
+    )
     width = _short(0.09 * grid.mark)
-    return _group(crosses, svg.G(stroke=GONE, stroke_width=width, stroke_linecap="round", opacity=0.7))
+    return [
+        svg.Path(
+            stroke=GONE, stroke_width=width, stroke_linecap="round", opacity=0.7, fill="none", extra={"d": crosses}
+        )
+    ]
 
 
 def _vision(grid: _Grid, agents: list[Mark], vision: float | None) -> list[svg.Element]:
