@@ -21,10 +21,9 @@ from seriatim.drawing._walls import wall_path
 
 # Coordinates are in twentieths of a cell: small whole numbers for most of what is drawn.
 CELL = 20
-MARGIN = 2
-# A grid of more cells a side has no room for labels and lines; above the second limit, marks grow with the grid.
+# A grid of more cells a side has no room for labels and lines; above the second limit, marks grow beyond their cells.
 ROOMY = 30
-VAST = 80
+VAST = 45
 
 
 class _Grid(NamedTuple):
@@ -41,9 +40,19 @@ class _Grid(NamedTuple):
         return min(48, max(2, round(640 / self.longest)))
 
     @property
+    def pixel(self) -> float:
+        """A pixel in units: the width of lines."""
+        return _short(CELL / self.pixels)
+
+    @property
+    def room(self) -> float:
+        """The side of the square that a mark may fill when it is alone in its cell, in cells."""
+        return max(1.0, self.longest / VAST)
+
+    @property
     def mark(self) -> float:
-        """The size of a mark that is alone in its cell, in units."""
-        return CELL * max(1.0, self.longest / VAST)
+        """The same in units."""
+        return CELL * self.room
 
 
 def grid_svg(
@@ -77,21 +86,22 @@ def grid_svg(
     grid = _Grid(height, width)
     drawn = [
         *_ground(grid, walls),
-        *_sites(grid, spread(of_kind(marks, "site"))),
+        *_sites(grid, spread(of_kind(marks, "site"), grid.room)),
         *_gone(grid, of_kind(marks, "gone")),
         *_vision(grid, of_kind(marks, "agent"), vision),
-        *_bodies(grid, spread(of_kind(marks, "target", "agent"))),
-        svg.Rect(width=width * CELL, height=height * CELL, fill="none", stroke=BORDER, stroke_width=MARGIN),
+        *_bodies(grid, spread(of_kind(marks, "target", "agent"), grid.room)),
+        svg.Rect(width=width * CELL, height=height * CELL, fill="none", stroke=BORDER, stroke_width=grid.pixel),
         *_caption(grid, caption),
     ]
     return str(_sheet(grid, drawn, _line_height(grid) if caption else 0))
 
 
 def _sheet(grid: _Grid, drawn: list[svg.Element], below: float) -> svg.SVG:
-    width, height = grid.width * CELL + 2 * MARGIN, grid.height * CELL + 2 * MARGIN + below
+    margin = grid.pixel
+    width, height = grid.width * CELL + 2 * margin, grid.height * CELL + 2 * margin + below
     scale = grid.pixels / CELL
     return svg.SVG(
-        viewBox=svg.ViewBoxSpec(-MARGIN, -MARGIN, _short(width), _short(height)),
+        viewBox=svg.ViewBoxSpec(-margin, -margin, _short(width), _short(height)),
         width=round(width * scale),
         height=round(height * scale),
         extra={
@@ -101,7 +111,7 @@ def _sheet(grid: _Grid, drawn: list[svg.Element], below: float) -> svg.SVG:
             "font-weight": "600",
             "text-anchor": "middle",
         },
-        elements=[svg.Rect(x=-MARGIN, y=-MARGIN, width=_short(width), height=_short(height), fill=PAPER), *drawn],
+        elements=[svg.Rect(x=-margin, y=-margin, width=_short(width), height=_short(height), fill=PAPER), *drawn],
     )
 
 
@@ -110,7 +120,7 @@ def _ground(grid: _Grid, walls: Bool[np.ndarray, "height width"] | None) -> list
     if grid.longest <= ROOMY:
         across = "".join(f"M0 {row * CELL}h{grid.width * CELL}" for row in range(1, grid.height))
         down = "".join(f"M{column * CELL} 0v{grid.height * CELL}" for column in range(1, grid.width))
-        ground.append(svg.Path(stroke=LINE, extra={"d": across + down}))
+        ground.append(svg.Path(stroke=LINE, stroke_width=grid.pixel, extra={"d": across + down}))
     if walls is not None and np.any(walls):
         ground.append(svg.Path(fill=WALL, transform=[svg.Scale(CELL)], extra={"d": wall_path(walls)}))
     return ground
@@ -164,7 +174,7 @@ def _vision(grid: _Grid, agents: list[Mark], vision: float | None) -> list[svg.E
     reach = min(vision, grid.height + grid.width) + 0.5
     diamonds = "".join(_diamond((column + 0.5) * CELL, (row + 0.5) * CELL, reach * CELL) for row, column in cells)
     shade = svg.Path(fill=AGENT, fill_opacity=0.1, extra={"d": diamonds})
-    edge = svg.Path(fill="none", stroke=AGENT, stroke_opacity=0.35, extra={"d": diamonds})
+    edge = svg.Path(fill="none", stroke=AGENT, stroke_opacity=0.35, stroke_width=grid.pixel, extra={"d": diamonds})
     return [svg.SVG(xmlns=None, width=grid.width * CELL, height=grid.height * CELL, elements=[shade, edge])]
 
 
@@ -177,7 +187,7 @@ def _bodies(grid: _Grid, bodies: list[Placed]) -> list[svg.Element]:
         if body.mark.kind == "agent":
             agents.append(svg.Circle(cx=_short(x), cy=_short(y), r=_short(0.38 * size)))
         else:
-            targets.append(svg.Path(extra={"d": _diamond(x, y, 0.42 * size)}))
+            targets.append(svg.Path(extra={"d": _diamond(x, y, 0.38 * size)}))
         labels += _label(grid, body)
     width = _short(0.05 * grid.mark)
     return [
@@ -204,13 +214,13 @@ def _caption(grid: _Grid, caption: str) -> list[svg.Element]:
     line, width = _line_height(grid), grid.width * CELL
     # A character is about half as wide as it is high; a long caption is written smaller rather than cut.
     size = min(0.6 * line, width / (0.55 * len(caption)))
-    y = grid.height * CELL + MARGIN + 0.65 * line
+    y = grid.height * CELL + 0.7 * line
     return [svg.Text(x=width // 2, y=_short(y), font_size=_short(size), fill=INK, text=escape(caption))]
 
 
 def _line_height(grid: _Grid) -> float:
     """Return the height of the caption's line in units: 24 pixels."""
-    return _short(24 * CELL / grid.pixels)
+    return _short(24 * grid.pixel)
 
 
 def _group(elements: list[svg.Element], group: svg.G) -> list[svg.Element]:

@@ -9,10 +9,10 @@ PAPER = "#ffffff"
 INK = "#30363d"
 LINE = "#e4e7eb"
 BORDER = "#b9c0c8"
-WALL = "#4a525c"
+WALL = "#78828e"
 AGENT = "#0072b2"
 TARGET = "#d55e00"
-GONE = "#8a929b"
+GONE = "#6f7882"
 
 # Levels of a site, from well to worst. Lightness falls all the way, so that the order is seen without colour.
 _LEVELS = ((255, 244, 205), (243, 178, 84), (172, 74, 20), (92, 26, 8))
