@@ -189,7 +189,8 @@ def _admissible(mask: Bool[np.ndarray, "s m c"]) -> Bool[np.ndarray, "s a"]:
     """Say which joint controls every agent may choose its part of."""
     m, c = mask.shape[1:]
     joint = joint_controls(m, c)
-    return np.logical_and.reduce([mask[:, i, joint[:, i]] for i in range(m)])
+    parts = np.stack([mask[:, i, joint[:, i]] for i in range(m)])
+    return np.asarray(parts.all(axis=0))
 
 
 def _check_shapes(arrays: dict[str, Any], s: int, a: int) -> None:
@@ -222,10 +223,10 @@ def _check(arrays: dict[str, Any]) -> None:
         )
     allowed = _admissible(arrays["mask"]) & arrays["is_feasible"]
     radix = c ** np.arange(m - 1, -1, -1)
-    odd = np.flatnonzero(~allowed[np.arange(s), base @ radix])
-    if odd.size:
+    forbidden = np.flatnonzero(~allowed[np.arange(s), base @ radix])
+    if forbidden.size:
         raise InputError(
-            f"base_control at state {odd[0]} is {base[odd[0]].tolist()}, which mask or is_feasible forbids; the base "
+            f"base_control at state {forbidden[0]} is {base[forbidden[0]].tolist()}, which mask or is_feasible forbids; the base "
             "policy must be feasible, so that one agent at a time always has a choice."
         )
 

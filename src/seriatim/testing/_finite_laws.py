@@ -118,7 +118,8 @@ def _samples(model: Any, key: Key) -> str:
     for i, n in enumerate(numbers[picks]):
         pair = jax.tree.map(lambda leaf, i=i: leaf[i], states), controls[i]
         place = f"{name}.transition at state {n}, control {controls[i].tolist()}"
-        _same_distribution(place, *jax.tree.map(np.asarray, exact(*pair)), jax.tree.map(np.asarray, seen(*pair)), level)
+        outcomes, probability = jax.tree.map(np.asarray, exact(*pair))
+        _same_distribution(place, outcomes, probability, jax.tree.map(np.asarray, seen(*pair)), level)
     return f"{SAMPLES} samples at each of {len(picks)} states agree (false-alarm rate {FALSE_ALARM:g})"
 
 

@@ -1,0 +1,94 @@
+"""Policy improvement: all agents at once, or one after the other.
+
+    joint:            mu'(x) = argmin_u Q(x, u)
+    one at a time:    u_i    = argmin_v Q(x, (u_1, ..., u_{i-1}, v, mu_{i+1}(x), ..., mu_m(x))),  i = 1, ..., m
+
+Q with the cost-to-go of mu. Either way Q(x, mu'(x)) <= Q(x, mu(x)) = J_mu(x) at every state, so J_mu' <= J_mu. The
+first compares c**m controls at a state, the second m*c: it is exact one-agent-at-a-time rollout.
+
+Source: D. Bertsekas, Multiagent Reinforcement Learning: Rollout and Policy Iteration, IEEE/CAA Journal of Automatica
+Sinica 8(2), 2021.
+"""
+
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from seriatim._errors import InputError
+from seriatim.exact._checks import check_cost_to_go, team_order
+from seriatim.exact._policies import policy_control
+from seriatim.exact._rows import Source, backup, least
+from seriatim.exact._sources import Problem, controls_of, joint_number, source
+
+Improvement = Literal["joint", "one-at-a-time"]
+
+# Gains below this part of the costs compared are rounding: a tie, and ties keep the present control.
+TIE = 1e-10
+
+
+def improve(
+    problem: Problem,
+    policy: Any,
+    cost_to_go: Any,
+    *,
+    improvement: Improvement = "joint",
+    order: tuple[int, ...] | None = None,
+) -> Int[np.ndarray, "s m"]:
+    """Return an improved control for each state, `[s, m]`; ties keep the present one.
+
+    Args:
+        problem: a finite model, or `Tables`.
+        policy: to improve: a policy, or an array of controls `[s, m]`.
+        cost_to_go: what follows the first stage, `[s]`; the policy's own for the guarantee of improvement.
+        improvement: "joint" or "one-at-a-time".
+        order: the agents in their turn; by default 0, 1, ...
+
+    Raises:
+        InputError: an argument is out of range or of the wrong shape.
+    """
+    found = source(problem)
+    control = policy_control(found, policy)
+    return improved(
+        found, control, check_cost_to_go(found, cost_to_go), improvement, team_order(order, found.num_agents)
+    )
+
+
+def improved(
+    found: Source,
+    control: Int[np.ndarray, "s m"],
+    cost_to_go: Float[np.ndarray, " s"],
+    improvement: Improvement,
+    order: tuple[int, ...],
+) -> Int[np.ndarray, "s m"]:
+    """Improve a control that was checked."""
+    if improvement == "one-at-a-time":
+        for agent in order:
+            control, _ = one_turn(found, control, cost_to_go, agent)
+        return control
+    if improvement != "joint":
+        raise InputError(f"improvement={improvement!r}: give 'joint' or 'one-at-a-time'.")
+    q = backup(found.joint_rows(), cost_to_go)
+    present = joint_number(control, found.num_controls)
+    return controls_of(found, keep_ties(q, present))
+
+
+def one_turn(
+    found: Source, control: Int[np.ndarray, "s m"], cost_to_go: Float[np.ndarray, " s"], agent: int
+) -> tuple[Int[np.ndarray, "s m"], Float[np.ndarray, " s"]]:
+    """Let one agent improve its control at every state, the others as they are; also return the least Q-factors."""
+    alternatives = np.repeat(control[:, None, :], found.num_controls, axis=1)
+    alternatives[:, :, agent] = np.arange(found.num_controls)
+    q = backup(found.rows(alternatives), cost_to_go)
+    choice = keep_ties(q, control[:, agent])
+    chosen = control.copy()
+    chosen[:, agent] = choice
+    return chosen, q[np.arange(len(q)), choice]
+
+
+def keep_ties(q: Float[np.ndarray, "s n"], present: Int[np.ndarray, " s"]) -> Int[np.ndarray, " s"]:
+    """Return the place of the least Q-factor of each state, the present one unless another is less."""
+    now = q[np.arange(len(q)), present]
+    smallest, place = least(q)
+    margin = TIE * np.maximum(np.abs(smallest), 1.0)
+    return np.where(smallest < now - margin, place, present)

@@ -1,0 +1,82 @@
+"""What solvers return, and its use as a policy and as a value."""
+
+import dataclasses
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Shaped
+
+from seriatim._errors import InputError
+from seriatim._record import record
+from seriatim.model import Key, Model, State
+
+
+@record
+class TablePolicy:
+    """The policy that looks its joint control up at the state's number: `control[model.index(x)]`."""
+
+    model: Model
+    control: Int[Array, "s m"]
+
+    def __call__(self, info: State, key: Key) -> Int[Array, " m"]:
+        """Return the row of the state; `key` is not used."""
+        del key
+        return self.control[self.model.index(info)]  # type: ignore[attr-defined]
+
+
+@record
+class TableValue:
+    """The cost-to-go looked up at the state's number: `cost_to_go[model.index(x)]`, in JAX's precision."""
+
+    model: Model
+    cost_to_go: Shaped[Any, " s"]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cost_to_go", jnp.asarray(self.cost_to_go, float))
+
+    def __call__(self, info: State) -> Float[Array, ""]:
+        """Return the cost-to-go of the state."""
+        value: Float[Array, ""] = self.cost_to_go[self.model.index(info)]  # type: ignore[attr-defined]
+        return value
+
+
+@record
+class Solution:
+    """What an exact method found.
+
+    Attributes:
+        cost_to_go: `[s]`, in double precision; infinity where every policy pays for ever.
+        control: a joint control for each state, `[s, m]`.
+        history: the cost-to-go of each policy (policy iteration) or each sweep (multiagent value iteration), the first
+            included, `[iterations + 1, s]`; empty for methods that keep none.
+        iterations: improvements or full sweeps made.
+        error_bound: `cost_to_go` is within this of what is sought, and the cost of `control` within twice this.
+        converged: whether the tolerance was met. If not, a warning was given too.
+        problem: what was solved.
+    """
+
+    cost_to_go: Float[np.ndarray, " s"]
+    control: Int[np.ndarray, "s m"]
+    history: Float[np.ndarray, "n s"]
+    iterations: int
+    error_bound: float
+    converged: bool
+    problem: Any = dataclasses.field(repr=False)
+
+    @property
+    def policy(self) -> TablePolicy:
+        """The control as a policy of the model."""
+        return TablePolicy(self._model("policy"), jnp.asarray(self.control, jnp.int32))
+
+    @property
+    def value(self) -> TableValue:
+        """The cost-to-go as a value of the model."""
+        return TableValue(self._model("value"), self.cost_to_go)
+
+    def _model(self, what: str) -> Any:
+        if not hasattr(self.problem, "index"):
+            raise InputError(
+                f"Tables have no states to look up, so their solution has no {what}; use its arrays, or solve a model."
+            )
+        return self.problem

@@ -1,0 +1,239 @@
+"""Rows from tables and rows from a model.
+
+A model is evaluated by JAX, in bulk: chunks of (state, joint control) pairs of fixed size, so that one compilation
+serves all chunks and all models of the same shapes. Its single-precision probabilities are rescaled in double
+precision, which makes the table, not the model, the exact problem that is solved.
+"""
+
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Shaped
+from scipy import sparse
+
+from seriatim._compile import jit
+from seriatim._errors import InputError
+from seriatim.controls import count_in_words, is_admissible, joint_controls, num_joint_controls
+from seriatim.exact._rows import Rows, Source
+from seriatim.exact._tables import Tables, check_discount
+from seriatim.model import Model, State
+
+Problem: TypeAlias = Model | Tables
+
+# State-control pairs evaluated at once, and the most that a table of all joint controls may have.
+CHUNK = 2**13
+MAX_PAIRS = 2**24
+# Single-precision probabilities that sum further than this from one are mistakes, not rounding.
+ROUNDING = 1e-4
+
+
+def source(problem: Problem) -> Source:
+    """Return where the rows of `problem` come from.
+
+    Raises:
+        InputError: a model has no states(), index() and outcomes(), or a discount outside (0, 1].
+    """
+    return TableSource(problem) if isinstance(problem, Tables) else _model_source(problem)
+
+
+def _model_source(model: Any) -> "ModelSource":
+    missing = [name for name in ("states", "index", "outcomes") if not hasattr(model, name)]
+    if missing:
+        raise InputError(
+            f"{type(model).__name__} has no {missing[0]}(); exact dynamic programming needs a finite model, with "
+            "states(), index(state) and outcomes(state, control)."
+        )
+    check_discount(float(model.discount))
+    states = jax.tree.map(jnp.asarray, model.states())
+    count = int(jax.tree.leaves(states)[0].shape[0])
+    return ModelSource(model, states, count, model.num_agents, model.num_controls, float(model.discount))
+
+
+class TableSource(NamedTuple):
+    """Rows selected from tables."""
+
+    tables: Tables
+
+    @property
+    def num_states(self) -> int:
+        """The number of states, s."""
+        return self.tables.num_states
+
+    @property
+    def num_agents(self) -> int:
+        """The number of agents, m."""
+        return self.tables.num_agents
+
+    @property
+    def num_controls(self) -> int:
+        """The number of controls of one agent, c."""
+        return self.tables.num_controls
+
+    @property
+    def discount(self) -> float:
+        """The discount factor."""
+        return float(self.tables.discount)
+
+    def rows(self, controls: Int[np.ndarray, "s n m"]) -> Rows:
+        """Select the rows of the joint controls."""
+        s, n, _ = controls.shape
+        joint = joint_number(controls, self.num_controls)
+        states = np.arange(s)[:, None]
+        selected = self.tables.transitions[(states * self.tables.costs.shape[1] + joint).reshape(s * n)]
+        return Rows(self.tables.costs[states, joint], selected, self.discount)
+
+    def joint_rows(self) -> Rows:
+        """Return the tables themselves."""
+        return Rows(self.tables.costs, self.tables.transitions, self.discount)
+
+
+class ModelSource(NamedTuple):
+    """Rows computed from a model's outcomes, for the joint controls asked for and no others."""
+
+    model: Any
+    states: State
+    num_states: int
+    num_agents: int
+    num_controls: int
+    discount: float
+
+    def rows(self, controls: Int[np.ndarray, "s n m"]) -> Rows:
+        """Enumerate the outcomes of the joint controls, a chunk of pairs at a time."""
+        s, n, m = controls.shape
+        pairs = controls.reshape(s * n, m).astype(np.int32)
+        numbers = np.repeat(np.arange(s, dtype=np.int32), n)
+        size = min(CHUNK, 1 << (s * n - 1).bit_length())
+        parts = [self._part(numbers[i : i + size], pairs[i : i + size], size) for i in range(0, s * n, size)]
+        counts = np.concatenate([part.counts for part in parts])
+        matrix = sparse.csr_array(
+            (
+                np.concatenate([part.probabilities for part in parts]),
+                np.concatenate([part.successors for part in parts]),
+                np.concatenate([[0], np.cumsum(counts)]),
+            ),
+            shape=(s * n, s),
+        )
+        matrix.sum_duplicates()
+        costs = np.concatenate([part.costs for part in parts])
+        return Rows(costs.reshape(s, n), matrix, self.discount)
+
+    def joint_rows(self) -> Rows:
+        """Enumerate the outcomes of all joint controls.
+
+        Raises:
+            InputError: there are too many of them.
+        """
+        s, m, c = self.num_states, self.num_agents, self.num_controls
+        pairs = s * num_joint_controls(m, c)
+        if pairs > MAX_PAIRS:
+            raise InputError(
+                f"{s:,} states times {count_in_words(m, c)} joint controls make {pairs:,} rows, more than "
+                f'{MAX_PAIRS:,}; policy_iteration(model, improvement="one-at-a-time") needs {s * m * c:,}.'
+            )
+        every = joint_controls(m, c)
+        return self.rows(np.broadcast_to(every, (s, *every.shape)))
+
+    def _part(self, numbers: Int[np.ndarray, " n"], controls: Int[np.ndarray, "n m"], size: int) -> "_Part":
+        short = size - len(numbers)
+        padded = np.pad(numbers, (0, short)), np.pad(controls, ((0, short), (0, 0)))
+        raw = _enumerate(self.model, self.states, *map(jnp.asarray, padded))
+        found = _Outcomes(*(np.asarray(leaf)[: len(numbers)] for leaf in raw))
+        _check_outcomes(self.model, self.num_states, numbers, controls, found)
+        return _compressed(found)
+
+
+class _Outcomes(NamedTuple):
+    """The outcomes of `n` pairs, as a model gives them."""
+
+    successors: Shaped[Array | np.ndarray, "n k"]
+    probabilities: Shaped[Array | np.ndarray, "n k"]
+    costs: Shaped[Array | np.ndarray, "n k"]
+    done: Shaped[Array | np.ndarray, "n k"]
+    allowed: Shaped[Array | np.ndarray, " n"]
+
+
+class _Part(NamedTuple):
+    """Expected costs of `n` pairs, and the non-zero entries of their rows with the number in each."""
+
+    costs: Float[np.ndarray, " n"]
+    counts: Int[np.ndarray, " n"]
+    successors: Int[np.ndarray, " nonzero"]
+    probabilities: Float[np.ndarray, " nonzero"]
+
+
+def _outcomes(model: Any, states: State, numbers: Int[Array, " n"], controls: Int[Array, "n m"]) -> _Outcomes:
+    feasible = getattr(model, "feasible", None)
+
+    def one(number: Int[Array, ""], control: Int[Array, " m"]) -> _Outcomes:
+        state = jax.tree.map(lambda leaf: leaf[number], states)
+        after, probability = model.outcomes(state, control)
+        allowed = is_admissible(control, model.control_mask(state))
+        allowed = allowed if feasible is None else allowed & feasible(state, control)
+        cost = jnp.broadcast_to(jnp.asarray(after.cost), probability.shape)
+        done = jnp.broadcast_to(jnp.asarray(after.done), probability.shape)
+        return _Outcomes(jax.vmap(model.index)(after.state), probability, cost, done, allowed)
+
+    return jax.vmap(one)(numbers, controls)
+
+
+_enumerate = jit(_outcomes)
+
+
+def _compressed(found: _Outcomes) -> _Part:
+    probability = np.where(found.allowed[:, None], np.maximum(found.probabilities, 0).astype(np.float64), 0.0)
+    probability /= np.where(found.allowed, probability.sum(axis=1), 1.0)[:, None]
+    # A cost that cannot occur may be anything, NaN included.
+    costs = np.where(probability > 0, found.costs, 0).astype(np.float64)
+    goes_on = (probability > 0) & ~found.done.astype(bool)
+    return _Part(
+        costs=np.where(found.allowed, (probability * costs).sum(axis=1), np.inf),
+        counts=goes_on.sum(axis=1),
+        successors=np.asarray(found.successors)[goes_on].astype(np.int32),
+        probabilities=probability[goes_on],
+    )
+
+
+def _check_outcomes(
+    model: Any, num_states: int, numbers: Int[np.ndarray, " n"], controls: Int[np.ndarray, "n m"], found: _Outcomes
+) -> None:
+    """Refuse outcomes of allowed controls that are no distribution, cost no number, or lead nowhere."""
+    allowed = np.asarray(found.allowed)[:, None]
+    p = np.asarray(found.probabilities, np.float64)
+    possible = allowed & (p > 0)
+    sums = ~((p >= -ROUNDING).all(axis=1) & (abs(p.sum(axis=1) - 1) <= ROUNDING))[:, None]
+    costs = ~np.isfinite(found.costs)
+    lost = ~np.asarray(found.done, bool) & ((found.successors < 0) | (found.successors >= num_states))
+
+    def place(wrong: Bool[np.ndarray, "n k"]) -> tuple[int, int, str] | None:
+        if not wrong.any():
+            return None
+        n, k = np.argwhere(wrong)[0]
+        name = f"{type(model).__name__}.outcomes at state {numbers[n]}, control {controls[n].tolist()}"
+        return int(n), int(k), name
+
+    if at := place(allowed & sums):
+        n, _, name = at
+        raise InputError(f"{name} has probabilities {p[n].tolist()} that sum to {p[n].sum():.6g}; give a distribution.")
+    if at := place(possible & costs):
+        n, k, name = at
+        raise InputError(f"{name} has a stage cost of {found.costs[n, k]}; stage costs must be finite.")
+    if at := place(possible & lost):
+        n, k, name = at
+        raise InputError(
+            f"{name} leads to state number {found.successors[n, k]}; index() must be one of 0..{num_states - 1}."
+        )
+
+
+def joint_number(controls: Int[np.ndarray, "*batch m"], num_controls: int) -> Int[np.ndarray, "*batch"]:
+    """Return the places of joint controls in `seriatim.controls.joint_controls`, on the host."""
+    m = controls.shape[-1]
+    number: Int[np.ndarray, "*batch"] = controls.astype(np.int64) @ (num_controls ** np.arange(m - 1, -1, -1))
+    return number
+
+
+def controls_of(found: Source, joint: Int[np.ndarray, " s"]) -> Int[np.ndarray, "s m"]:
+    """Return the agents' controls of joint controls by their places: the inverse of `joint_number`."""
+    weights = found.num_controls ** np.arange(found.num_agents - 1, -1, -1)
+    return (joint[:, None] // weights % found.num_controls).astype(np.int32)

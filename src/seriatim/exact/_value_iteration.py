@@ -1,0 +1,137 @@
+"""Value iteration and modified policy iteration: the optimum by sweeps, to a stated tolerance.
+
+With discount 1 and stage costs that are not negative, value iteration from J = 0 rises to J*. Some policies may never
+end; where every policy pays for ever J* is infinite, and where one can stay without paying it is zero, and both are
+found on the graph of transitions beforehand. In between, an iterate is a lower bound, the greedy policy's cost an upper
+one.
+
+Sources: M. Puterman, Markov Decision Processes, Wiley, 1994, sections 6.3, 6.5 and 6.6; M. Puterman and M. Shin,
+Modified Policy Iteration Algorithms for Discounted Markov Decision Problems, Management Science 24(11), 1978.
+"""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from seriatim._errors import InputError
+from seriatim.exact._bounds import horizon
+from seriatim.exact._checks import check_limits, warn_not_converged
+from seriatim.exact._evaluation import chain_cost, within
+from seriatim.exact._rows import Rows, backup, chain, least
+from seriatim.exact._solution import Solution
+from seriatim.exact._sources import Problem, controls_of, source
+from seriatim.exact._sweeps import Swept, sweep
+from seriatim.exact._termination import may_go_on, refuge
+
+# Value iteration from below evaluates its greedy policy after so many sweeps, then after twice as many, and so on.
+FIRST_EVALUATION = 16
+
+
+def value_iteration(problem: Problem, *, tolerance: float = 1e-6, max_iterations: int = 1_000_000) -> Solution:
+    """Solve J = T J by repeating J <- T J.
+
+    It stops when bounds on J* meet: on the span of TJ - J where that is sound, and returns their middle.
+
+    Args:
+        problem: a finite model, or `Tables`.
+        tolerance: on return `|cost_to_go - J*| <= tolerance / 2`, and `control` costs at most `tolerance` more than J*,
+            at every state; in cost units.
+        max_iterations: sweeps after which it warns (`NotConverged`) and stops.
+
+    Raises:
+        InputError: the problem is not finite, has too many joint controls, or no optimum (discount 1, negative costs
+            and policies that never end).
+    """
+    return _solved("value_iteration", problem, tolerance, max_iterations, 0)
+
+
+def modified_policy_iteration(
+    problem: Problem, *, tolerance: float = 1e-6, max_iterations: int = 1_000_000, evaluations: int | None = None
+) -> Solution:
+    """Solve J = T J by full sweeps, each followed by sweeps of the greedy policy alone.
+
+    A full sweep costs `c**m` times what one of a policy costs, so most of the work is done on the policy. The result,
+    its tolerance and its errors are those of `value_iteration`.
+
+    Args:
+        problem: a finite model, or `Tables`.
+        tolerance: as in `value_iteration`.
+        max_iterations: full sweeps.
+        evaluations: sweeps of the greedy policy after each full one; None goes on while that pays.
+    """
+    if evaluations is not None and evaluations < 0:
+        raise InputError(f"evaluations={evaluations}: give a whole number from 0 up, or None.")
+    return _solved("modified_policy_iteration", problem, tolerance, max_iterations, evaluations)
+
+
+def _solved(method: str, problem: Problem, tolerance: float, max_iterations: int, evaluations: int | None) -> Solution:
+    check_limits(tolerance, max_iterations)
+    found = source(problem)
+    swept = _optimum(found.joint_rows(), tolerance, max_iterations, evaluations)
+    if not swept.converged:
+        reached = f"the cost-to-go is within {swept.error_bound / 2:.3g} of the optimum, not within {tolerance / 2:g}"
+        warn_not_converged(method, swept.iterations, reached)
+    return Solution(
+        cost_to_go=swept.cost_to_go,
+        control=controls_of(found, swept.choice),
+        history=np.zeros((0, found.num_states)),
+        iterations=swept.iterations,
+        error_bound=swept.error_bound / 2,
+        converged=swept.converged,
+        problem=problem,
+    )
+
+
+def _optimum(rows: Rows, tolerance: float, max_iterations: int, evaluations: int | None) -> Swept:
+    if rows.discount < 1 or not may_go_on(rows).any():
+        return sweep(rows, tolerance=tolerance, max_iterations=max_iterations, evaluations=evaluations)
+    if np.nanmin(np.where(np.isfinite(rows.costs), rows.costs, np.nan)) < 0:
+        raise InputError(
+            "With discount 1, negative stage costs and policies that never end, the optimum may be minus infinity; "
+            "give a discount below 1, costs from 0 up, or let every policy end."
+        )
+    return _around_refuge(rows, tolerance, max_iterations, evaluations)
+
+
+def _around_refuge(rows: Rows, tolerance: float, max_iterations: int, evaluations: int | None) -> Swept:
+    """Solve where the optimum is a positive number; it is infinite or zero elsewhere."""
+    known = refuge(rows)
+    inside = known.finite & ~known.free
+    cost = np.where(known.finite, 0.0, np.inf)
+    if not inside.any():
+        return Swept(cost, known.choice, 0, 0.0, 0.0, True)
+    # A control that may lead to where every policy pays for ever is not worth choosing.
+    lost = (rows.transitions @ (~known.finite).astype(float) > 0).reshape(rows.costs.shape)
+    part = within(rows._replace(costs=np.where(lost, np.inf, rows.costs)), inside)
+    if np.isfinite(horizon(part, 1).stages).all() or not may_go_on(part).any():
+        swept = sweep(part, tolerance=tolerance, max_iterations=max_iterations, evaluations=evaluations)
+    else:
+        swept = _from_below(part, known.choice[inside], tolerance, max_iterations)
+    cost[inside] = swept.cost_to_go
+    choice = known.choice.copy()
+    choice[inside] = swept.choice
+    return swept._replace(cost_to_go=cost, choice=choice)
+
+
+def _from_below(rows: Rows, proper: Int[np.ndarray, " s"], tolerance: float, max_iterations: int) -> Swept:
+    """Sweep from zero; the best policy met, evaluated exactly, bounds J* from above."""
+    lower = np.zeros(len(rows.costs))
+    best, upper = proper, chain_cost(chain(rows, proper))
+    due = FIRST_EVALUATION
+    for iteration in range(1, max_iterations + 1):
+        after, greedy = least(backup(rows, lower))
+        residual, lower = float(np.abs(after - lower).max()), after
+        if iteration in (due, max_iterations) or residual == 0:
+            due *= 2
+            best, upper = _better(rows, best, upper, greedy)
+            if float((upper - lower).max()) <= tolerance:
+                break
+    error = float((upper - lower).max())
+    return Swept((upper + lower) / 2, best, iteration, residual, error, error <= tolerance)
+
+
+def _better(
+    rows: Rows, best: Int[np.ndarray, " s"], upper: Float[np.ndarray, " s"], greedy: Int[np.ndarray, " s"]
+) -> tuple[Int[np.ndarray, " s"], Float[np.ndarray, " s"]]:
+    """Take the greedy policy if it is better in sum; compared in sum, an infinite cost is never better."""
+    cost = chain_cost(chain(rows, greedy))
+    return (greedy, cost) if cost.sum() < upper.sum() else (best, upper)
