@@ -16,7 +16,7 @@ from jaxtyping import Bool
 from seriatim._errors import InputError
 from seriatim.drawing._layout import Placed, spread
 from seriatim.drawing._marks import Mark, check_grid, of_kind
-from seriatim.drawing._palette import AGENT, BORDER, GONE, INK, LINE, PAPER, TARGET, WALL, ink_on, level_colour
+from seriatim.drawing._palette import AGENT, BORDER, FONT, GONE, INK, LINE, PAPER, TARGET, WALL, ink_on, level_colour
 from seriatim.drawing._walls import wall_path
 
 # Coordinates are in twentieths of a cell: small whole numbers for most of what is drawn.
@@ -107,7 +107,7 @@ def _sheet(grid: _Grid, drawn: list[svg.Element], below: float) -> svg.SVG:
         extra={
             "role": "img",
             "aria-label": f"grid of {grid.height} rows and {grid.width} columns",
-            "font-family": "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif",
+            "font-family": FONT,
             "font-weight": "600",
             "text-anchor": "middle",
         },

@@ -1,10 +1,11 @@
-"""Colours that people of any colour vision tell apart.
+"""One look for all pictures: colours that people of any colour vision tell apart.
 
 Agents and targets differ in shape, too, so that pictures survive a black-and-white print.
 
 Source: M. Okabe and K. Ito, Color Universal Design, 2008: blue and vermilion.
 """
 
+FONT = "system-ui, -apple-system, Segoe UI, Roboto, Helvetica, Arial, sans-serif"
 PAPER = "#ffffff"
 INK = "#30363d"
 LINE = "#e4e7eb"

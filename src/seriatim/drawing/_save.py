@@ -28,11 +28,11 @@ def save_episode(path: str | os.PathLike[str], model: Model, trajectory: Traject
     """
     path = Path(path)
     _check(path, model, trajectory)
-    frames = _pictures(model, trajectory)
+    frames, captions = _pictures(model, trajectory), _captions(model, trajectory)
     if path.suffix.lower() == ".svg":
-        text = animated_svg(frames)
+        text = animated_svg(frames, captions=captions)
     else:
-        text = episode_html(frames, _captions(model, trajectory), title=type(model).__name__)
+        text = episode_html(frames, captions, title=type(model).__name__)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
