@@ -1,7 +1,7 @@
 """A model of your own: fire engines and a row of burning houses. Try
 
-    seriatim check examples/fire_brigade.py:FireBrigade
-    seriatim compare examples/fire_brigade.py:FireBrigade --set engines=3
+seriatim check examples/fire_brigade.py:FireBrigade
+seriatim compare examples/fire_brigade.py:FireBrigade --set engines=3
 """
 
 import jax

@@ -91,4 +91,4 @@ def keep_ties(q: Float[np.ndarray, "s n"], present: Int[np.ndarray, " s"]) -> In
     now = q[np.arange(len(q)), present]
     smallest, place = least(q)
     margin = TIE * np.maximum(np.abs(smallest), 1.0)
-    return np.where(smallest < now - margin, place, present)
+    return np.where(smallest + margin < now, place, present)

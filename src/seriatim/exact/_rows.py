@@ -7,7 +7,7 @@ a model, by enumerating its outcomes for just the joint controls asked for. One-
 of them at a state, and so never meet all `c**m`.
 """
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -27,6 +27,7 @@ class Rows(NamedTuple):
     discount: float
 
 
+@runtime_checkable
 class Source(Protocol):
     """Where rows come from."""
 

@@ -76,5 +76,6 @@ def _cell(path: str | Path, number: int, word: str, grid: GridMap) -> Cell:
         )
     row, column = divmod(index, grid.width)
     if not grid.passable[row, column]:
-        raise InputError(f"{place}: cell {index} (row {row}, column {column}) of {grid.name} is blocked; take a free one.")
+        where = f"cell {index} (row {row}, column {column}) of {grid.name}"
+        raise InputError(f"{place}: {where} is blocked; take a free one.")
     return row, column

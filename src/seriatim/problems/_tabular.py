@@ -226,8 +226,8 @@ def _check(arrays: dict[str, Any]) -> None:
     forbidden = np.flatnonzero(~allowed[np.arange(s), base @ radix])
     if forbidden.size:
         raise InputError(
-            f"base_control at state {forbidden[0]} is {base[forbidden[0]].tolist()}, which mask or is_feasible forbids; the base "
-            "policy must be feasible, so that one agent at a time always has a choice."
+            f"base_control at state {forbidden[0]} is {base[forbidden[0]].tolist()}, which mask or is_feasible forbids;"
+            " the base policy must be feasible, so that one agent at a time always has a choice."
         )
 
 
