@@ -26,7 +26,7 @@ _STYLE = """<style>
 </style>"""
 
 
-def animated_svg(frames: Sequence[str], seconds_per_frame: float = 0.4, captions: Sequence[str] = ()) -> str:
+def animated_svg(frames: Sequence[str], seconds_per_frame: float | int = 0.4, captions: Sequence[str] = ()) -> str:
     """Put SVG pictures together into one that shows them in turn, forever, and rests a little on the last.
 
     Elements that all frames have in common are written once. Needs no script and no network, so that it plays as an
@@ -57,13 +57,13 @@ def animated_svg(frames: Sequence[str], seconds_per_frame: float = 0.4, captions
     return f"{prefix}{_style(len(frames), seconds_per_frame)}{groups}{suffix}"
 
 
-def _style(frames: int, seconds: float) -> str:
+def _style(frames: int, seconds: float | int) -> str:
     last = max(seconds, LAST_SECONDS)
     total = (frames - 1) * seconds + last
     return _STYLE.format(total=f"{total:.6g}", frame=f"{100 * seconds / total:.6g}", last=f"{100 * last / total:.6g}")
 
 
-def _group(middle: str, t: int, frames: int, seconds: float) -> str:
+def _group(middle: str, t: int, frames: int, seconds: float | int) -> str:
     """Show a frame from its time on: the animation of frame t waits for t frames to have passed."""
     place = {0: " seriatim-first", frames - 1: " seriatim-last"}.get(t, "")
     return f'<g class="seriatim-frame{place}" style="animation-delay:{t * seconds:.6g}s">{middle}</g>'

@@ -75,7 +75,7 @@ def _cut(pictures: Sequence[str], start: int, end: int) -> Frames:
 
 
 def _between_children(picture: str, t: int) -> list[int]:
-    """Return the indices at which a child of the root begins, and the one at which the root's content ends."""
+    """Return the indices at which the root's content begins, one of its children begins, and the content ends."""
     places: list[int] = []
     roots: list[str] = []
     depth = 0
@@ -95,6 +95,12 @@ def _between_children(picture: str, t: int) -> list[int]:
         if depth == 0:
             places.append(parser.CurrentByteIndex)
 
+    def text(_: str) -> None:
+        # Only the first, where the content begins with it: inside a section of CDATA nothing can be cut.
+        if depth == 1 and not places:
+            places.append(parser.CurrentByteIndex)
+
+    parser.DefaultHandlerExpand = text
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     try:

@@ -7,7 +7,7 @@ put into any page, several at a time.
 
 from collections.abc import Sequence
 from html import escape
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import svg
@@ -18,6 +18,8 @@ from seriatim.drawing._layout import Placed, spread
 from seriatim.drawing._marks import Mark, check_grid, of_kind
 from seriatim.drawing._palette import AGENT, BORDER, FONT, GONE, INK, LINE, PAPER, TARGET, WALL, ink_on, level_colour
 from seriatim.drawing._walls import wall_path
+
+Number: TypeAlias = float | int
 
 # Coordinates are in twentieths of a cell: small whole numbers for most of what is drawn.
 CELL = 20
@@ -40,7 +42,7 @@ class _Grid(NamedTuple):
         return min(48, max(2, round(640 / self.longest)))
 
     @property
-    def pixel(self) -> float:
+    def pixel(self) -> Number:
         """A pixel in units: the width of lines."""
         return _short(CELL / self.pixels)
 
@@ -62,7 +64,7 @@ def grid_svg(
     *,
     walls: Bool[np.ndarray, "height width"] | None = None,
     caption: str = "",
-    vision: float | None = None,
+    vision: Number | None = None,
 ) -> str:
     """Draw a grid and what stands in it as one SVG picture, legible on light and dark pages.
 
@@ -96,7 +98,7 @@ def grid_svg(
     return str(_sheet(grid, drawn, _line_height(grid) if caption else 0))
 
 
-def _sheet(grid: _Grid, drawn: list[svg.Element], below: float) -> svg.SVG:
+def _sheet(grid: _Grid, drawn: list[svg.Element], below: Number) -> svg.SVG:
     margin = grid.pixel
     width, height = grid.width * CELL + 2 * margin, grid.height * CELL + 2 * margin + below
     scale = grid.pixels / CELL
@@ -165,7 +167,7 @@ def _gone(grid: _Grid, gone: list[Mark]) -> list[svg.Element]:
     ]
 
 
-def _vision(grid: _Grid, agents: list[Mark], vision: float | None) -> list[svg.Element]:
+def _vision(grid: _Grid, agents: list[Mark], vision: Number | None) -> list[svg.Element]:
     """Shade what lies within so many moves: a diamond about each agent, in one path, so that none is shaded twice."""
     if vision is None or not agents:
         return []
@@ -218,7 +220,7 @@ def _caption(grid: _Grid, caption: str) -> list[svg.Element]:
     return [svg.Text(x=width // 2, y=_short(y), font_size=_short(size), fill=INK, text=escape(caption))]
 
 
-def _line_height(grid: _Grid) -> float:
+def _line_height(grid: _Grid) -> Number:
     """Return the height of the caption's line in units: 24 pixels."""
     return _short(24 * grid.pixel)
 
@@ -229,12 +231,12 @@ def _group(elements: list[svg.Element], group: svg.G) -> list[svg.Element]:
     return [group] if elements else []
 
 
-def _diamond(x: float, y: float, half: float) -> str:
-    half = _short(half)
-    return f"M{_short(x - half)} {_short(y)}l{half}-{half} {half} {half}-{half} {half}z"
+def _diamond(x: Number, y: Number, half: Number) -> str:
+    side = _short(half)
+    return f"M{_short(x - side)} {_short(y)}l{side}-{side} {side} {side}-{side} {side}z"
 
 
-def _short(number: float) -> float:
+def _short(number: Number) -> Number:
     """Round to a hundredth of a unit, less than anybody sees, and write whole numbers without a point."""
     rounded = round(number, 2)
     return int(rounded) if rounded == int(rounded) else rounded

@@ -26,7 +26,7 @@ class Mark(NamedTuple):
     column: int
     kind: Kind
     label: str = ""
-    level: float = 0.0
+    level: float | int = 0.0
 
 
 def of_kind(marks: Iterable[Mark], *kinds: Kind) -> list[Mark]:

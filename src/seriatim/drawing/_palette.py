@@ -19,7 +19,7 @@ GONE = "#6f7882"
 _LEVELS = ((255, 244, 205), (243, 178, 84), (172, 74, 20), (92, 26, 8))
 
 
-def level_colour(level: float) -> str:
+def level_colour(level: float | int) -> str:
     """Return the colour of a site of a level from 0 to 1."""
     place = level * (len(_LEVELS) - 1)
     low = min(int(place), len(_LEVELS) - 2)
@@ -28,6 +28,6 @@ def level_colour(level: float) -> str:
     return "#" + "".join(f"{channel:02x}" for channel in channels)
 
 
-def ink_on(level: float) -> str:
+def ink_on(level: float | int) -> str:
     """Return the colour of a label that is legible on a site of that level."""
     return INK if level < 0.5 else PAPER
