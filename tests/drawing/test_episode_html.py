@@ -57,6 +57,8 @@ def test_frames_captions_and_title_come_back_to_the_letter(stages, title):
     assert data["captions"] == captions
     assert Page(page).text("title") == Page(page).text("h1") == [title]
     assert len(Page(page).text("script", "episode")) == len(Page(page).text("script")) == 1
+    # Neither the end of a script nor the start of a comment, after which browsers read scripts otherwise.
+    assert not re.search("</|<!--", Page(page).text("script", "episode")[0])
 
 
 def test_nothing_is_loaded_from_anywhere():
