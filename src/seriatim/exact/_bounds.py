@@ -60,7 +60,7 @@ def horizon(rows: Rows, max_iterations: int) -> Horizon:
     usable = np.isfinite(rows.costs)
     if rows.discount < 1:
         total = rows.transitions @ np.ones(len(rows.costs))
-        full = bool((abs(total - 1) <= FULL)[usable.ravel()].all())
+        full = bool(((total >= 1 - FULL) | ~usable.ravel()).all())
         return Horizon(1 / (1 - rows.discount), full)
     counting = Rows(np.where(usable, 1.0, -np.inf), rows.transitions, 1.0)
     stages = np.ones(len(rows.costs))

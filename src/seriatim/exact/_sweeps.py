@@ -18,7 +18,7 @@ from seriatim.exact._bounds import Bounds, Horizon, bounds, horizon
 from seriatim.exact._rows import Rows, backup, chain, least
 
 # Evaluation sweeps stop when their own bounds are this part of the gap of the last full sweep, or this many are done.
-EVALUATED = 0.02
+EVALUATED = 0.001
 MOST_EVALUATIONS = 200
 
 
