@@ -50,8 +50,8 @@ def discs(root):
 
 def diamonds(root):
     """Centres and half diagonals of the targets, in cells."""
-    paths = root.findall(f"{SVG}g[@fill='{TARGET}']/{SVG}path")
-    corners = [re.fullmatch(r"M(\S+) (\S+)l([\d.]+)-[-\d. ]+z", path.get("d")).groups() for path in paths]
+    path = "".join(path.get("d") for path in root.findall(f"{SVG}path[@fill='{TARGET}']"))
+    corners = re.findall(r"M(\S+) (\S+)l([\d.]+)-[-\d. ]+z", path)
     return [((float(x) + float(half)) / CELL, float(y) / CELL, float(half) / CELL) for x, y, half in corners]
 
 

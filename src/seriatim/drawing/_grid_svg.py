@@ -175,26 +175,30 @@ def _vision(grid: _Grid, agents: list[Mark], vision: Number | None) -> list[svg.
     # Half a cell more than the moves, so that the farthest cell's centre is inside. Nothing beyond the grid is shown.
     reach = min(vision, grid.height + grid.width) + 0.5
     diamonds = "".join(_diamond((column + 0.5) * CELL, (row + 0.5) * CELL, reach * CELL) for row, column in cells)
+    # A picture inside the picture cuts off what lies beyond the grid, without an identifier as a clip path needs.
     shade = svg.Path(fill=AGENT, fill_opacity=0.1, extra={"d": diamonds})
     edge = svg.Path(fill="none", stroke=AGENT, stroke_opacity=0.35, stroke_width=grid.pixel, extra={"d": diamonds})
     return [svg.SVG(xmlns=None, width=grid.width * CELL, height=grid.height * CELL, elements=[shade, edge])]
 
 
 def _bodies(grid: _Grid, bodies: list[Placed]) -> list[svg.Element]:
-    agents: list[svg.Element] = []
-    targets: list[svg.Element] = []
+    discs: list[svg.Element] = []
     labels: list[svg.Element] = []
+    # One path for all diamonds: in a long episode most of the file is marks.
+    diamonds = ""
     for body in bodies:
         x, y, size = body.x * CELL, body.y * CELL, grid.mark * body.size
         if body.mark.kind == "agent":
-            agents.append(svg.Circle(cx=_short(x), cy=_short(y), r=_short(0.38 * size)))
+            discs.append(svg.Circle(cx=_short(x), cy=_short(y), r=_short(0.38 * size)))
         else:
-            targets.append(svg.Path(extra={"d": _diamond(x, y, 0.38 * size)}))
+            diamonds += _diamond(x, y, 0.38 * size)
         labels += _label(grid, body)
-    width = _short(0.05 * grid.mark)
+    # A rim of paper sets a mark off from walls, and from its neighbours where marks are larger than cells.
+    rim = _short(0.05 * grid.mark)
+    targets = svg.Path(fill=TARGET, stroke=PAPER, stroke_width=rim, extra={"d": diamonds})
     return [
-        *_group(targets, svg.G(fill=TARGET, stroke=PAPER, stroke_width=width)),
-        *_group(agents, svg.G(fill=AGENT, stroke=PAPER, stroke_width=width)),
+        *([targets] if diamonds else []),
+        *_group(discs, svg.G(fill=AGENT, stroke=PAPER, stroke_width=rim)),
         *_group(labels, svg.G(fill=PAPER)),
     ]
 
