@@ -27,7 +27,7 @@ def grid_text(
     check_grid(height, width, marks, walls)
     cells = np.full((height, width), FREE)
     if walls is not None:
-        cells[walls] = WALL
+        cells[np.asarray(walls, bool)] = WALL
     # Later characters cover earlier ones; of the sites in one cell, the worst is seen.
     for mark in sorted(of_kind(marks, "site"), key=lambda mark: mark.level):
         cells[mark.row, mark.column] = LEVELS[round(mark.level * (len(LEVELS) - 1))]
