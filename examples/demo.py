@@ -3,6 +3,7 @@
 Runs the two commands it prints. On a real map where one lies beside the project, on an open grid otherwise.
 """
 
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -19,7 +20,7 @@ def fields() -> list[str]:
     """Return the options that put the game on the real map, if it is there."""
     grid, starts = MAPS / "random-64-64-10.map", MAPS / "random-example_400.agents"
     if grid.exists() and starts.exists():
-        return ["--set", f"map={grid}", "--set", f"starts={starts}"]
+        return ["--set", f"map={os.path.relpath(grid)}", "--set", f"starts={os.path.relpath(starts)}"]
     print(f"No maps at {MAPS}; playing on an open grid of 20 x 20 cells.\n")
     return []
 
@@ -35,6 +36,6 @@ def run(*arguments: str) -> None:
 if __name__ == "__main__":
     SAVED.parent.mkdir(exist_ok=True)
     model = [*MODEL, *fields()]
-    run("compare", *model, "--policies", "base,one-at-a-time,signalling-base", "--episodes", "100")
-    run("run", *model, "--policy", "one-at-a-time", "--no-watch", "--save", str(SAVED))
+    run("compare", *model, "--policies", "base,one-at-a-time,signalling-base", "--episodes", "200")
+    run("run", *model, "--policy", "one-at-a-time", "--no-watch", "--save", os.path.relpath(SAVED))
     print(f"\nOpen {SAVED} in a browser to watch the episode.")

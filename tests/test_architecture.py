@@ -35,10 +35,13 @@ def modules() -> list[Path]:
 
 
 def imported(path: Path) -> set[str]:
+    """The modules a file imports; `from package import file` is the file, if there is one of that name."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            inside = {f"{node.module}.{alias.name}" for alias in node.names} & FILES
+            others = any(f"{node.module}.{alias.name}" not in FILES for alias in node.names)
+            names |= inside | ({node.module} if others else set())
         elif isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
     return {name for name in names if name == "seriatim" or name.startswith("seriatim.")}
@@ -51,6 +54,9 @@ def module_name(path: Path) -> str:
 
 def part(module: str) -> str:
     return module.split(".")[1]
+
+
+FILES = {module_name(path) for path in modules()}
 
 
 @pytest.mark.parametrize("path", modules(), ids=module_name)

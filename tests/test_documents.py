@@ -26,7 +26,7 @@ def test_the_readmes_example_runs(capsys, monkeypatch):
     exec(compile(quick, "README.md", "exec"), {})
     printed = capsys.readouterr().out
     assert "rollout: " in printed
-    assert "Decision(control=" in printed
+    assert "where the base policy's is [" in printed
     assert len([line for line in code.splitlines() if line.strip()]) <= 10
 
 

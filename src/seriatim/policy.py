@@ -52,6 +52,19 @@ class Decision:
     num_q_factors: Int[Array, "*batch"]
     num_simulations: Int[Array, "*batch"]
 
+    def __str__(self) -> str:
+        if self.control.ndim != 1:
+            return f"{self.control.shape[0]} decisions of {self.control.shape[-1]} agents"
+        departures = int((self.control != self.base_control).sum())
+        evidence = f"{self.num_q_factors} Q-factors, {self.num_simulations} joint controls simulated"
+        if not departures:
+            return f"control {self.control.tolist()}, the base policy's ({evidence})"
+        error = "" if self.standard_error != self.standard_error else f" ± {self.standard_error:.2g}"
+        return (
+            f"control {self.control.tolist()}, where the base policy's is {self.base_control.tolist()}: "
+            f"better by {self.improvement:.4g}{error} ({evidence})"
+        )
+
 
 @runtime_checkable
 class Planner(Policy, Protocol):

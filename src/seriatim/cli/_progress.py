@@ -3,7 +3,7 @@
 import contextlib
 import threading
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import rich.progress
 from rich.console import Console
@@ -12,6 +12,8 @@ from rich.console import Console
 PATIENCE = 1.0
 
 
+@runtime_checkable
+@runtime_checkable
 class Show(Protocol):
     """Say what is being done, and how much of it is done; without a total, only that it goes on."""
 
