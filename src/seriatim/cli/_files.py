@@ -7,10 +7,10 @@ import importlib.util
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
-from seriatim._errors import InputError
+from seriatim._errors import InputError, in_words
 
 
 def is_in_file(text: str) -> bool:
@@ -63,15 +63,27 @@ def _execute(name: str, path: Path) -> ModuleType:
     spec = importlib.util.spec_from_loader(name, loader)
     assert spec is not None  # made from a loader, it always is
     module = importlib.util.module_from_spec(spec)
+    code = _compiled(loader, name)
     known_as = [name, path.stem] if _is_imported_as(path.stem, path) else [name]
     sys.modules.update(dict.fromkeys(known_as, module))
     try:
-        loader.exec_module(module)
+        exec(code, module.__dict__)
     except BaseException:
         for alias in known_as:
             sys.modules.pop(alias, None)
         raise
     return module
+
+
+def _compiled(loader: importlib.machinery.SourceFileLoader, name: str) -> CodeType:
+    """Compile a file; what is no Python is the user's mistake, though no line of the user's was executed."""
+    try:
+        code = loader.get_code(name)
+    except (SyntaxError, ValueError) as error:  # ValueError: zero bytes, up to Python 3.11.3
+        where = "" if isinstance(error, SyntaxError) and error.filename else f" ({loader.path})"
+        raise InputError(f"{in_words(error)}{where}; give a file of Python.") from error
+    assert code is not None  # a file has some
+    return code
 
 
 def _is_imported_as(stem: str, path: Path) -> bool:

@@ -1,0 +1,114 @@
+"""The command line as a user meets it: arguments in; exit status, standard output and standard error out."""
+
+import re
+import textwrap
+from typing import NamedTuple
+
+import pytest
+
+from seriatim.cli import _jax, main
+
+# A team counts down from `start`, and luck adds to the count again. The heuristic lets only the first agent work.
+COUNTDOWN = """
+    import jax
+    import jax.numpy as jnp
+    import seriatim as st
+    from typing import Literal
+
+    def first_works(state, key):
+        return jnp.array([1, 0], jnp.int32)
+
+    def all_work(state, key):
+        return jnp.array([1, 1], jnp.int32)
+
+    def work_of(model):
+        return lambda state, key: jnp.full(model.num_agents, 1, jnp.int32)
+
+    @st.record
+    class Countdown:
+        start: int = st.static(default=3)
+        luck: float = 0.2
+        discount: float = 0.9
+        mood: Literal["calm", "wild"] = st.static(default="calm")
+        num_agents: int = st.static(default=2)
+        num_controls: int = st.static(default=2)
+
+        def initial_state(self, key):
+            return jnp.int32(self.start)
+
+        def control_mask(self, state):
+            return jnp.ones((self.num_agents, self.num_controls), bool)
+
+        def sample_disturbance(self, key):
+            return jax.random.uniform(key)
+
+        def transition(self, state, control, disturbance):
+            after = state - jnp.sum(control) + (disturbance < self.luck)
+            return st.Transition(after.astype(jnp.int32), 1.0 * state, after <= 0)
+
+        def base_policy(self):
+            return first_works
+
+        def text(self, state):
+            return "*" * int(state)
+
+        def draw(self, state):
+            return '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 1 1"/>'
+
+    ready = Countdown(start=2)
+
+    def make(start: int = 4, luck=0.5):
+        return Countdown(start=start, luck=luck)
+"""
+
+
+class Result(NamedTuple):
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(autouse=True)
+def _keep_nothing(monkeypatch):
+    """Leave this process's compiler and the user's cache folder alone."""
+    monkeypatch.setattr(_jax, "keep_compiled_programs", lambda: None)
+
+
+@pytest.fixture
+def seriatim(capsys, without_type_checks):
+    def run(*arguments):
+        capsys.readouterr()
+        status = without_type_checks(lambda: main([str(argument) for argument in arguments]))
+        return Result(status, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write the model file, with some of its text replaced."""
+
+    def write(*changes, name="countdown.py"):
+        text = textwrap.dedent(COUNTDOWN)
+        for old, new in changes:
+            assert old in text
+            text = text.replace(old, new)
+        (tmp_path / name).write_text(text)
+        return tmp_path / name
+
+    return write
+
+
+def refused(result, pattern):
+    """Assert that a mistake is one sentence on standard error, status 2, and nothing else."""
+    lines = [line for line in result.err.splitlines() if line.strip()]
+    assert result.status == 2, result
+    assert len(lines) == 1, result.err
+    assert lines[0].startswith("seriatim: ")
+    assert "Traceback" not in result.err
+    assert re.search(pattern, lines[0]), lines[0]
+
+
+@pytest.fixture(name="refused")
+def _refused():
+    return refused
