@@ -13,7 +13,6 @@ PATIENCE = 1.0
 
 
 @runtime_checkable
-@runtime_checkable
 class Show(Protocol):
     """Say what is being done, and how much of it is done; without a total, only that it goes on."""
 
