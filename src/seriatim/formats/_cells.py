@@ -47,13 +47,16 @@ def load_tasks(path: str | Path, grid: GridMap) -> tuple[tuple[Cell, ...], ...]:
 def _entries(path: str | Path, what: str) -> list[tuple[int, str]]:
     """Return the lines after the count, with their numbers."""
     lines = _meaningful(read_lines(path, what))
-    number, text = next(lines, (1, ""))
+    number, text = next(lines, (0, ""))
+    if not number:
+        raise InputError(f"{path}: there are only comments; the count of {what} is expected first.")
     count = whole_number(text)
     if count is None:
         raise InputError(f"{path}, line {number}: {quoted(text)} is not a number; the count of {what} is expected.")
     entries = list(lines)
     if len(entries) != count:
-        raise InputError(f"{path}: {len(entries)} {what} follow, but line {number} says {count}; make them agree.")
+        follow = "1 line follows" if len(entries) == 1 else f"{len(entries)} lines follow"
+        raise InputError(f"{path}: {follow}, but line {number} says {count} {what}; make them agree.")
     return entries
 
 

@@ -73,10 +73,9 @@ def load_map(path: str | Path) -> GridMap:
     sizes, first = _header(path, lines)
     height, width = sizes["height"], sizes["width"]
     rows = lines[first:]
-    while rows and not rows[-1].strip():
-        rows.pop()
     if len(rows) != height:
-        raise InputError(f"{path}: the map has {len(rows)} rows but its header says height {height}; make them agree.")
+        counted = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+        raise InputError(f"{path}: the map has {counted} but its header says height {height}; make them agree.")
     for number, row in enumerate(rows, start=first + 1):
         _check_row(path, number, row, width)
     codes = np.frombuffer("".join(rows).encode("ascii"), np.uint8).reshape(height, width)

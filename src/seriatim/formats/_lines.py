@@ -11,6 +11,8 @@ QUOTED = 20
 def read_lines(path: str | Path, what: str) -> list[str]:
     """Return the lines of a file without their ends; line `i` of a message is `lines[i - 1]`.
 
+    Blank lines at the end are left out.
+
     Args:
         path: the file.
         what: names the file in a message: "map", "start cells".
@@ -33,7 +35,7 @@ def read_lines(path: str | Path, what: str) -> list[str]:
         raise InputError(f"{path}: byte {text.index(chr(0))} is zero; a text file with {what} is expected.")
     if not text.strip():
         raise InputError(f"{path}: the file is empty; a text file with {what} is expected.")
-    return text.replace("\r\n", "\n").split("\n")
+    return text.rstrip().replace("\r\n", "\n").split("\n")
 
 
 def quoted(text: str) -> str:
