@@ -102,10 +102,10 @@ def test_agent_by_agent_optimal_need_not_be_optimal():
 
 def test_multiagent_value_iteration_falls_in_a_chain_between_the_policies_costs():
     for seed, (discount, termination) in itertools.product(range(8), ENDS):
-        team = st.problems.random_team(
+        model = st.problems.random_team(
             seed, states=6, agents=3, controls=(2, 3, 2), discount=discount, termination=termination
         )
-        base = np.asarray(team.base_policy().control)
+        team, base = exact.tabulate(model), np.asarray(model.base_policy().control)
         found = exact.multiagent_value_iteration(team, initial=base, tolerance=1e-7)
         np.testing.assert_allclose(found.history[0], exact.cost_to_go(team, base), atol=1e-9)
         assert (np.diff(found.history, axis=0) <= 0).all()

@@ -1,5 +1,7 @@
 """Every problem keeps the laws of a model, and its heuristic those of a policy. A new problem joins by one line."""
 
+import functools
+
 import numpy as np
 import pytest
 
@@ -29,16 +31,21 @@ def walled(*rows):
     return st.formats.GridMap(np.array([[cell == "." for cell in row] for row in rows]))
 
 
+@functools.cache
+def model_report(name):
+    return st.check_model(PROBLEMS[name]())
+
+
 @pytest.mark.parametrize("name", PROBLEMS)
 def test_the_laws_hold(name):
     model = PROBLEMS[name]()
-    for report in (st.check_model(model), st.check_policy(model, model.base_policy())):
+    for report in (model_report(name), st.check_policy(model, model.base_policy())):
         assert report.ok, str(report)
 
 
 @pytest.mark.parametrize("name", [name for name in PROBLEMS if name != "flies arrive"])
 def test_the_finite_laws_apply(name):
     """A law that is skipped tells nothing: each of these is small enough to be enumerated."""
-    found = [f for f in st.check_model(PROBLEMS[name]()).findings if f.law.startswith("finite")]
+    found = [f for f in model_report(name).findings if f.law.startswith("finite")]
     assert len(found) == 3
     assert all(f.passed for f in found)

@@ -234,6 +234,16 @@ def test_in_the_nominal_disturbance_nothing_moves_and_nobody_comes():
     np.testing.assert_array_equal(after.alive, state.alive)
 
 
+def test_flies_that_have_not_arrived_are_nowhere_to_be_seen():
+    model = st.problems.SpidersAndFlies(
+        spiders=1, flies=1, width=6, height=6, arrival_stages=(50,), arrival_rate=0.01, fly_behaviour="wander"
+    )
+    state = model.initial_state(KEY)
+    assert model.text(state).count("·") == 34
+    after = model.transition(state, jnp.array([STAY]), model.nominal_disturbance()).state
+    np.testing.assert_array_equal(after.flies[1:], -1)
+
+
 # Where everybody starts.
 
 

@@ -15,7 +15,7 @@ class Hunt:
 
     Attributes:
         spiders: (row, column), `[m, 2]`.
-        flies: (row, column), `[n, 2]`; of a slot whose fly has not arrived, any cell.
+        flies: (row, column), `[n, 2]`; of a slot whose fly has not arrived, (-1, -1).
         alive: `[n]`.
         stage: the number of this stage, where arrivals are scheduled; otherwise None.
     """
@@ -66,10 +66,8 @@ def caught(spiders: Int[Array, "m 2"], flies: Int[Array, "n 2"]) -> Bool[Array, 
 
 
 def marks(state: Hunt) -> list[Mark]:
-    """Return what is to be seen, what may be covered first."""
-    gone = [fly for fly, lives in zip(state.flies, state.alive, strict=True) if not lives]
-    living = [fly for fly, lives in zip(state.flies, state.alive, strict=True) if lives]
-    caught = [Mark(int(row), int(column), "gone") for row, column in gone]
-    flies = [Mark(int(row), int(column), "target") for row, column in living]
+    """Return what is to be seen; flies that have not arrived are not."""
+    here = [(int(row), int(column), bool(lives)) for (row, column), lives in zip(state.flies, state.alive, strict=True)]
+    flies = [Mark(row, column, "target" if lives else "gone") for row, column, lives in here if row >= 0]
     spiders = [Mark(int(row), int(column), "agent", str(i)) for i, (row, column) in enumerate(state.spiders, 1)]
-    return [*caught, *flies, *spiders]
+    return [*flies, *spiders]

@@ -126,7 +126,7 @@ class SpidersAndFlies:
         slots = self.swarm.num_slots
         return Hunt(
             spiders=spiders,
-            flies=jnp.concatenate([flies, jnp.broadcast_to(self.terrain.cells[:1], (slots - self.flies, 2))]),
+            flies=jnp.concatenate([flies, jnp.full((slots - self.flies, 2), -1, jnp.int32)]),
             alive=jnp.arange(slots) < self.flies,
             stage=jnp.zeros((), jnp.int32) if self.arrival_stages else None,
         )

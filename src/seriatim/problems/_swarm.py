@@ -88,7 +88,7 @@ class Swarm:
     ) -> Int[Array, "n 2"]:
         """Move the living flies."""
         moves = luck if self.behaviour == "wander" else _flight(terrain, flies, spiders, luck)
-        return terrain.step(flies, jnp.where(alive, moves, 0))
+        return jnp.where(alive[:, None], terrain.step(flies, moves), flies)
 
     def arrived(
         self,
