@@ -9,6 +9,7 @@ from rich.text import Text
 
 import seriatim as st
 from seriatim.cli._faults import say
+from seriatim.cli._jax import keeps_compiled_programs
 from seriatim.cli._load import Loaded, load
 from seriatim.cli._numbers import milliseconds, plural, share, with_errors
 from seriatim.cli._options import Planning, Problem
@@ -35,7 +36,8 @@ def compare(problem: Problem, planning: Planning, *, policies: str, episodes: in
         show("checking the model", 1, 1)
         found = st.compare(loaded.model, made, key, episodes=episodes, horizon=horizon, progress=_in_turn(show, names))
     if problem.form == "json":
-        print_json({"model": loaded.name, "fields": loaded.fields, "seed": problem.seed, **found.as_dict()})
+        head = {"model": loaded.name, "fields": loaded.fields, "seed": problem.seed, "reference": names[0]}
+        print_json({**head, **found.as_dict()})
     else:
         _print_table(found, loaded, problem.seed)
     _say_compile_times(found)
@@ -110,4 +112,5 @@ def _notes(found: st.Comparison) -> list[str]:
 def _say_compile_times(found: st.Comparison) -> None:
     seconds = {name: row.compile_seconds for name, row in found.rows.items()}
     each = ", ".join(f"{name} {spent:.1f}" for name, spent in seconds.items())
-    say(f"compiled in {sum(seconds.values()):.1f} s ({each}); kept for the next run.")
+    kept = "; kept for the next run" if keeps_compiled_programs() else ""
+    say(f"compiled in {sum(seconds.values()):.1f} s ({each}){kept}.")

@@ -38,11 +38,16 @@ def made_with(maker: Callable[..., Any], assignments: Mapping[str, str]) -> tupl
     owner = maker.__name__ if hasattr(maker, "__name__") else type(maker).__name__
     known = _parameters(maker)
     values = _read(owner, known, assignments)
-    missing = [name for name, f in known.items() if f.default is inspect.Parameter.empty and name not in values]
+    missing = [name for name in needs(maker) if name not in values]
     if missing:
         kind = in_words(known[missing[0]].kind)
         raise InputError(f"{owner} needs {missing[0]}, {kind}; give it with --set {missing[0]}=...")
     return maker(**values), values
+
+
+def needs(maker: Callable[..., Any]) -> list[str]:
+    """List the fields of a class, or the parameters of a function, that have no default."""
+    return [name for name, field in _parameters(maker).items() if field.default is inspect.Parameter.empty]
 
 
 def replaced(instance: Any, assignments: Mapping[str, str]) -> tuple[Any, dict[str, Any]]:

@@ -21,11 +21,18 @@ def keep_compiled_programs() -> None:
     import jax
 
     folder = cache_folder()
-    if folder is None or jax.config.values["jax_compilation_cache_dir"] is not None:
+    if folder is None or keeps_compiled_programs():
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     if "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS" not in os.environ:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", WORTH_KEEPING)
+
+
+def keeps_compiled_programs() -> bool:
+    """Say whether JAX was told where to keep compiled programs."""
+    import jax
+
+    return jax.config.values["jax_compilation_cache_dir"] is not None
 
 
 def cache_folder() -> Path | None:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import seriatim as st
 from seriatim._errors import InputError
-from seriatim.cli._fields import made_with, read_assignments, replaced
+from seriatim.cli._fields import made_with, needs, read_assignments, replaced
 from seriatim.cli._files import did_you_mean, is_in_file, listed, load_name
 from seriatim.cli._options import Problem
 
@@ -58,9 +58,10 @@ def built_in(name: str) -> Any:
 
 
 def built_in_models() -> dict[str, Any]:
-    """List the models of `seriatim.problems` by their names on the command line."""
-    classes = [getattr(st.problems, name) for name in getattr(st.problems, "__all__", ())]
-    return {kebab_case(c.__name__): c for c in classes if inspect.isclass(c) and hasattr(c, "transition")}
+    """List the models of `seriatim.problems` that need no field to be set, by their names on the command line."""
+    found = [getattr(st.problems, name) for name in st.problems.__all__]
+    models = [c for c in found if inspect.isclass(c) and hasattr(c, "transition")]
+    return {kebab_case(c.__name__): c for c in models if not needs(c)}
 
 
 def kebab_case(name: str) -> str:

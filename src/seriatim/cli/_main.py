@@ -17,8 +17,9 @@ from seriatim.cli import _faults, _options
 from seriatim.cli._options import Planning, Problem
 
 MODEL_HELP = """
-    MODEL is a built-in name, such as spiders-and-flies, or path/to/file.py:name, where the name is a model, or a class
-    or function that makes one and whose parameters are the fields to --set.
+    MODEL is a built-in name (spiders-and-flies, spiders-on-a-line) or path/to/file.py:name, where the name is a model,
+    or a class or function that makes one. Fields to --set are those of the model, or the parameters of what makes it;
+    an unknown one lists them.
     """
 
 
@@ -52,6 +53,7 @@ def commands(context: click.Context) -> None:
     seriatim compare spiders-and-flies              how much better is rollout than the heuristic?
     seriatim run spiders-and-flies --save e.html    watch one episode, keep its picture
     seriatim check my_model.py:MyModel              is my model lawful?
+    seriatim solve spiders-on-a-line                how far from the optimum is it, exactly?
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
@@ -85,7 +87,10 @@ def _prepare() -> None:
 @_options.horizon
 @_options.planning
 def compare(problem: Problem, planning: Planning, policies: str, episodes: int, horizon: int) -> None:
-    """Compare policies on the same episodes: mean costs, and paired differences to the first policy."""
+    """Compare policies on the same episodes.
+
+    Printed are mean costs, and differences to the first policy, paired episode by episode.
+    """
     _prepare()
     from seriatim.cli import _compare
 
@@ -109,7 +114,10 @@ def compare(problem: Problem, planning: Planning, policies: str, episodes: int, 
     help="Least time for which each stage is shown.",
 )
 def run(problem: Problem, planning: Planning, **settings: Any) -> None:
-    """Play one episode, the first of those that compare plays under the same seed."""
+    """Play one episode and watch it.
+
+    It is the first of those that compare plays under the same seed.
+    """
     _prepare()
     from seriatim.cli import _run
 
@@ -124,3 +132,26 @@ def check(problem: Problem) -> None:
     from seriatim.cli import _check
 
     _check.check(problem)
+
+
+@commands.command(epilog=MODEL_HELP)
+@_options.problem
+@click.option(
+    "--tolerance",
+    default=1e-6,
+    show_default=True,
+    metavar="COST",
+    type=str,
+    callback=_options.number_above_zero,
+    help="How near the optimum the costs are.",
+)
+def solve(problem: Problem, tolerance: float) -> None:
+    """Solve a finite model exactly.
+
+    The optimum, the base policy, one-at-a-time rollout of it with exact Q-factors, and the agent-by-agent optimal
+    policy that repeating this leads to.
+    """
+    _prepare()
+    from seriatim.cli import _solve
+
+    _solve.solve(problem, tolerance=tolerance)

@@ -60,16 +60,28 @@ def whole_number(lowest: int, largest: int | None = None) -> Callable[..., int |
 
 
 def number_from_zero(_: click.Context, parameter: click.Parameter, value: Any) -> float | None:
-    """Read a number from 0 up."""
+    """Read a number from 0 up, or none."""
     if value is None:
         return None
-    try:
-        number = float(value)
-    except ValueError:
-        number = math.nan
-    if not number >= 0:
+    number = _number(value)
+    if not 0 <= number < math.inf:
         raise InputError(f"{parameter.opts[0]} {value}: give a number from 0 up.")
     return number
+
+
+def number_above_zero(_: click.Context, parameter: click.Parameter, value: Any) -> float:
+    """Read a number above 0."""
+    number = _number(value)
+    if not 0 < number < math.inf:
+        raise InputError(f"{parameter.opts[0]} {value}: give a number above 0.")
+    return number
+
+
+def _number(value: Any) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan
 
 
 def read_order(_: click.Context, parameter: click.Parameter, value: str | None) -> Any:

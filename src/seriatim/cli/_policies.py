@@ -42,7 +42,7 @@ def make_policies(
     Raises:
         InputError: there is no base policy where one is needed, or a policy breaks the laws of policies.
     """
-    get_base = functools.cache(lambda: _lawful(base_policy(loaded, base), loaded, key))
+    get_base = functools.cache(lambda: require_lawful(base_policy(loaded, base), loaded, key))
     return {name: _make(name, loaded, get_base, planning, key) for name in names}
 
 
@@ -71,7 +71,7 @@ def _make(name: str, loaded: Loaded, get_base: Callable[[], Any], planning: Plan
         return _optimal(loaded)
     if name in NAMES:
         return _planner(name, loaded.model, get_base(), planning)
-    return _lawful(_from_file(name, loaded), loaded, key)
+    return require_lawful(_from_file(name, loaded), loaded, key)
 
 
 def _planner(name: str, model: Any, base: Any, planning: Planning) -> Any:
@@ -126,6 +126,11 @@ def _applied(found: Any, model: Any, name: str) -> Any:
     return found()
 
 
-def _lawful(policy: Any, loaded: Loaded, key: Any) -> Any:
+def require_lawful(policy: Any, loaded: Loaded, key: Any) -> Any:
+    """Return the policy if it keeps the laws of policies.
+
+    Raises:
+        InputError: it does not; the sentence says what it did.
+    """
     st.check_policy(loaded.model, policy, key, quick=True).raise_if_broken()
     return policy

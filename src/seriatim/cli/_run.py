@@ -70,10 +70,11 @@ def _require_savable(path: Path, loaded: Loaded) -> None:
     """Refuse before an episode is played what could not be saved after it."""
     if not path.resolve().parent.is_dir():
         raise InputError(f"--save {path}: there is no folder {path.parent}; make it, or save elsewhere.")
+    if path.suffix.lower() not in (".html", ".svg"):
+        raise InputError(f"--save {path}: pictures are .html, to step through, or .svg; name the file so.")
     if not hasattr(loaded.model, "draw"):
-        raise InputError(
-            f"--save {path}: {loaded.name} has no method draw(state) that returns an SVG picture; add one."
-        )
+        name = type(loaded.model).__name__
+        raise InputError(f"--save {path}: {name} has no method draw(state) that returns an SVG picture; add one.")
 
 
 def _play(model: Any, policy: Any, key: Any, horizon: int, delay: float | None) -> _Episode:

@@ -35,7 +35,7 @@ def read_value(text: str, kind: Any) -> Any:
         return origin(_several(text, options))
     if origin in _READERS:
         return _READERS[origin](text)
-    return _array(text) if _is_array(kind) else _literal(text, origin)
+    return _array(text, kind) if _is_array(kind) else _literal(text, origin)
 
 
 def in_words(kind: Any) -> str:
@@ -44,14 +44,18 @@ def in_words(kind: Any) -> str:
     if origin is Literal:
         return " or ".join(str(option) for option in options)
     if origin in (Union, types.UnionType):
-        return " or ".join(in_words(option) for option in options)
+        words = dict.fromkeys(in_words(option) for option in options)
+        # A whole number is a number; Python's type checkers want both.
+        return " or ".join(word for word in words if word != _WORDS[int] or _WORDS[float] not in words)
     if origin in (tuple, list) and options:
         single = in_words(options[0])
         several = f"{len(options)} values" if Ellipsis not in options and origin is tuple else "values"
         return f"{several} separated by commas, each {single}"
     if origin in _WORDS:
         return _WORDS[origin]
-    return "numbers, as in 1,2,3" if _is_array(kind) else f"of type {getattr(kind, '__name__', kind)}"
+    if _is_array(kind):
+        return _WORDS[float] if getattr(kind, "dims", None) == () else "numbers, as in 1,2,3"
+    return f"of type {getattr(kind, '__name__', kind)}"
 
 
 def _one_of(text: str, options: tuple[Any, ...]) -> Any:
@@ -124,14 +128,21 @@ def _is_array(kind: Any) -> bool:
     return hasattr(kind, "array_type") or (isinstance(kind, type) and issubclass(kind, (jax.Array, np.ndarray)))
 
 
-def _array(text: str) -> Any:
+def _array(text: str, kind: Any) -> Any:
+    """Read numbers, of the shape and dtype that a jaxtyping annotation asks for."""
     import jax.numpy as jnp
+    import numpy as np
 
-    value = _literal(text, Any)
+    typed = hasattr(kind, "array_type")
+    own = np if (kind.array_type if typed else kind) is np.ndarray else jnp
     try:
-        return jnp.asarray(value)
-    except (TypeError, ValueError):
+        found = own.asarray(_literal(text, Any))
+    except (TypeError, ValueError, OverflowError):
         return _refuse(text)
+    if typed and "float32" in kind.dtypes and found.dtype.kind == "i":
+        found = found.astype(float)
+    fits = isinstance(found, kind) and found.dtype.kind in "biuf"
+    return found if fits else _refuse(text)
 
 
 def _literal(text: str, kind: Any) -> Any:

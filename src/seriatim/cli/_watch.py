@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from rich.console import Console, Group
 from rich.live import Live
@@ -14,6 +15,9 @@ from rich.text import Text
 from seriatim.cli._episode import Stage
 from seriatim.cli._numbers import with_errors
 from seriatim.cli._output import console
+
+# Arrays of more elements are shortened.
+LONGEST = 60
 
 Frame = Callable[[Any, Sequence[Stage]], None]
 
@@ -25,7 +29,7 @@ def watching(model: Any, delay: float) -> Iterator[Frame]:
     with contextlib.nullcontext() if not out.is_terminal else _live(out) as live:
 
         def show(state: Any, played: Sequence[Stage]) -> None:
-            frame = Group(Text(headline(played, float(model.discount))), *_picture(model, state, played))
+            frame = Group(Text(headline(played, float(model.discount))), *_picture(model, state), *_controls(played))
             if live is None:
                 out.print(frame)
             else:
@@ -59,7 +63,17 @@ def _live(out: Console) -> Live:
     return Live(console=out, auto_refresh=False, vertical_overflow="crop")
 
 
-def _picture(model: Any, state: Any, played: Sequence[Stage]) -> list[Text]:
+def _picture(model: Any, state: Any) -> list[Text]:
+    """Return the model's own picture, or the arrays of the state, long ones shortened."""
     if hasattr(model, "text"):
         return [Text.from_ansi(model.text(state))]
-    return [Text(f"controls {np.asarray(played[-1].control).tolist()}")] if played else []
+    leaves = jax.tree_util.tree_leaves_with_path(state)
+    return [Text(f"state{jax.tree_util.keystr(path)} {_shortened(leaf)}") for path, leaf in leaves]
+
+
+def _shortened(leaf: Any) -> str:
+    return np.array2string(np.asarray(leaf), threshold=LONGEST, precision=4, prefix="state ")
+
+
+def _controls(played: Sequence[Stage]) -> list[Text]:
+    return [Text(f"control {_shortened(played[-1].control)}")] if played else []

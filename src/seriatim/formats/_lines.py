@@ -20,6 +20,8 @@ def read_lines(path: str | Path, what: str) -> list[str]:
     Raises:
         InputError: there is no such file, it cannot be read, it is not text, or it is empty.
     """
+    if not str(path):
+        raise InputError(f"The path is empty; give that of a file with {what}.")
     try:
         raw = Path(path).read_bytes()
     except FileNotFoundError:
