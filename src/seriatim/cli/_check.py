@@ -49,11 +49,11 @@ def _findings(loaded: Loaded, problem: Problem) -> tuple[Finding, ...]:
 
 
 def _print_table(loaded: Loaded, findings: tuple[Finding, ...]) -> None:
-    table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
     for heading in ("law", "", "what was seen"):
         table.add_column(heading)
     for finding in findings:
         table.add_row(Text(finding.law), _MARKS[finding.passed], Text(finding.message))
     out = console()
     out.print(Text(described(loaded.name, loaded.fields), style="bold"))
-    out.print(table)
+    out.print(Text(), table, sep="\n")

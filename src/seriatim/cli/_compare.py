@@ -3,8 +3,6 @@
 from typing import Any
 
 import jax
-import rich.box
-from rich.table import Table
 from rich.text import Text
 
 import seriatim as st
@@ -13,7 +11,7 @@ from seriatim.cli._jax import keeps_compiled_programs
 from seriatim.cli._load import Loaded, load
 from seriatim.cli._numbers import milliseconds, plural, share, with_errors
 from seriatim.cli._options import Planning, Problem
-from seriatim.cli._output import console, described, print_json
+from seriatim.cli._output import console, described, print_json, print_table
 from seriatim.cli._policies import make_policies, read_names
 from seriatim.cli._progress import Show, progress
 from seriatim.evaluation import Row
@@ -60,29 +58,27 @@ def _print_table(found: st.Comparison, loaded: Loaded, seed: int) -> None:
     out = console()
     out.print(Text(described(loaded.name, loaded.fields), style="bold"))
     out.print(f"{plural(found.episodes, 'episode')} of at most {plural(found.horizon, 'stage')}, seed {seed}")
-    out.print(_table(found))
+    reference = next(iter(found.rows))
+    counts = ("Q-factors\na decision", "ms a\ndecision")
+    print_table(("policy", "mean cost", f"difference\nto {reference}", "truncated", *counts), _rows(found))
     for note in _notes(found):
-        out.print(note, style="yellow")
+        out.print(Text(), Text(note, style="yellow"), sep="\n")
 
 
-def _table(found: st.Comparison) -> Table:
+def _rows(found: st.Comparison) -> list[list[Text | str]]:
     rows = list(found.rows.values())
-    names = list(found.rows)
     means = with_errors([row.estimate.mean for row in rows], [row.estimate.standard_error for row in rows])
-    table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("policy")
-    for heading in (
-        "mean cost",
-        f"difference to {names[0]}",
-        "truncated",
-        "Q-factors\na decision",
-        "ms\na decision",
-    ):
-        table.add_column(heading, justify="right")
-    for name, row, mean, difference in zip(names, rows, means, _differences(rows), strict=True):
-        counts = (f"{row.q_factors_per_decision:,}", milliseconds(row.milliseconds_per_decision))
-        table.add_row(Text(name), mean, difference, share(row.estimate.truncated), *counts)
-    return table
+    return [
+        [
+            Text(name),
+            mean,
+            difference,
+            share(row.estimate.truncated),
+            f"{row.q_factors_per_decision:,}",
+            milliseconds(row.milliseconds_per_decision),
+        ]
+        for (name, row), mean, difference in zip(found.rows.items(), means, _differences(rows), strict=True)
+    ]
 
 
 def _differences(rows: list[Row]) -> list[Text]:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import sys
 import traceback
 from pathlib import Path
@@ -44,8 +45,8 @@ def users_mistake(error: BaseException) -> str | None:
         return f"{' '.join(error.format_message().split()).rstrip('.')}; see {error.ctx.command_path} --help."
     if isinstance(error, click.ClickException):
         return error.format_message()
-    if isinstance(error, OSError) and error.filename is not None:
-        return f"{error.filename}: {error.strerror}."
+    if isinstance(error, OSError) and error.strerror is not None:
+        return f"{error.filename or 'the output'}: {error.strerror}."
     if users_frame(error) is not None:
         return f"{in_words(error)}; --traceback shows how it came to that."
     return None
@@ -75,8 +76,10 @@ def show_warning(
         say(f"warning: {message} ({Path(filename).name}, line {lineno})")
 
 
-def survive_narrow_encodings() -> None:
-    """Let terminals that cannot show a character, such as ±, show another in its place."""
+def survive_odd_streams() -> None:
+    """Let terminals that cannot show a character, such as ±, show another in its place; write nowhere if told so."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
             stream.reconfigure(errors="replace")

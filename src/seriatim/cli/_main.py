@@ -31,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
     path = list(sys.path)
-    _faults.survive_narrow_encodings()
+    _faults.survive_odd_streams()
     with warnings.catch_warnings():
         warnings.showwarning = _faults.show_warning
         try:

@@ -14,8 +14,7 @@ def with_errors(means: Sequence[float], errors: Sequence[float], *, signed: bool
     ['14.24 ± 0.31', ' 9.05 ± 0.12']
     """
     known = [error for error in errors if math.isfinite(error) and error > 0]
-    decimals = 1 - math.floor(math.log10(min(known))) if known else 2
-    decimals = min(max(decimals, 0), MOST_DECIMALS)
+    decimals = _decimals(min(known)) if known else 2
     heads = [f"{mean:{'+' if signed else ''}.{decimals}f}" for mean in means]
     tails = [f"{error:.{decimals}f}" if math.isfinite(error) else "?" for error in errors]
     return [f"{head:>{_longest(heads)}} ± {tail:>{_longest(tails)}}" for head, tail in zip(heads, tails, strict=True)]
@@ -33,17 +32,22 @@ def share(part: float) -> str:
 
 
 def milliseconds(value: float) -> str:
-    """Write a time with two significant digits.
+    """Write a time with two significant digits, at least.
 
-    >>> [milliseconds(value) for value in (0.0123, 1.26, 340.2)]
-    ['0.012', '1.3', '340']
+    >>> [milliseconds(value) for value in (0.0123, 0.07, 1.26, 340.2)]
+    ['0.012', '0.070', '1.3', '340']
     """
-    return f"{value:.0f}" if value >= 10 else f"{value:.2g}"
+    return f"{value:.{_decimals(value)}f}"
 
 
 def plural(count: int, noun: str) -> str:
     """Write `1 stage`, `2 stages`."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _decimals(value: float) -> int:
+    """Return how many decimals show two significant digits."""
+    return min(max(1 - math.floor(math.log10(value)), 0), MOST_DECIMALS) if value > 0 else MOST_DECIMALS
 
 
 def _longest(texts: Sequence[str]) -> int:

@@ -3,19 +3,44 @@
 import json
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
+import rich.box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 # Where nobody watches, lines are this long, so that tables in files do not wrap.
 FILE_WIDTH = 140
+# No table is wider.
+ANY_WIDTH = 10_000
+
+Row = Sequence[Text | str]
 
 
 def console() -> Console:
     """Return standard output as rich sees it."""
     return Console(width=None if sys.stdout.isatty() else FILE_WIDTH, highlight=False)
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Row]) -> None:
+    """Print a table of numbers, or in a terminal too narrow for it a paragraph for each row."""
+    table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
+    for number, heading in enumerate(headings):
+        table.add_column(heading, justify="right" if number else "left", no_wrap=True)
+    for row in rows:
+        table.add_row(*row)
+    out = console()
+    if out.measure(table, options=out.options.update(width=ANY_WIDTH)).maximum <= out.width:
+        out.print(Text(), table, sep="\n")
+        return
+    for row in rows:
+        out.print(Text(), row[0], sep="\n")
+        for heading, entry in zip(headings[1:], row[1:], strict=True):
+            if str(entry):
+                out.print(Text(f"  {' '.join(heading.split())}: ").append(entry))
 
 
 def print_json(entries: Mapping[str, Any]) -> None:

@@ -8,16 +8,14 @@ from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-import rich.box
 from jaxtyping import Float, Int
-from rich.table import Table
 from rich.text import Text
 
 import seriatim as st
 from seriatim.cli._load import Loaded, load
 from seriatim.cli._numbers import plural, share
 from seriatim.cli._options import Problem
-from seriatim.cli._output import console, described, print_json
+from seriatim.cli._output import console, described, print_json, print_table
 from seriatim.cli._policies import base_policy, has_base_policy, require_lawful
 from seriatim.cli._progress import Show, progress
 
@@ -107,19 +105,18 @@ def _num_states(answer: _Answer) -> int:
 
 
 def _print_table(loaded: Loaded, answer: _Answer) -> None:
-    table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("policy")
-    for heading in ("cost at the start", "most above\nthe optimum", "states above\nthe optimum", "iterations"):
-        table.add_column(heading, justify="right")
-    for name, row in answer.rows.items():
-        costs = (_cost(np.mean(row.cost_to_go[answer.starts])), _cost(_rounded(_gap(row, answer).max(), answer)))
-        count = "" if row.iterations is None else f"{row.iterations:,}"
-        table.add_row(Text(name), *costs, share(_above(row, answer)), count)
     out, places = console(), len(np.unique(answer.starts))
     out.print(Text(described(loaded.name, loaded.fields), style="bold"))
     where = "one start" if places == 1 else f"a mean over {STARTS:,} starts in {places:,} states"
     out.print(f"{plural(_num_states(answer), 'state')}, {where}, tolerance {answer.tolerance:g}")
-    out.print(table)
+    headings = ("policy", "cost at\nthe start", "most above\nthe optimum", "states above\nthe optimum", "iterations")
+    print_table(headings, [_printed(name, row, answer) for name, row in answer.rows.items()])
+
+
+def _printed(name: str, row: _Row, answer: _Answer) -> list[str]:
+    start, gap = np.mean(row.cost_to_go[answer.starts]), _rounded(_gap(row, answer).max(), answer)
+    count = "" if row.iterations is None else f"{row.iterations:,}"
+    return [name, _cost(start), _cost(gap), share(_above(row, answer)), count]
 
 
 def _rounded(gap: float, answer: _Answer) -> float:
