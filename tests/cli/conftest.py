@@ -1,5 +1,7 @@
 """The command line as a user meets it: arguments in; exit status, standard output and standard error out."""
 
+import contextlib
+import io
 import re
 import textwrap
 from typing import NamedTuple
@@ -68,33 +70,52 @@ class Result(NamedTuple):
     err: str
 
 
-@pytest.fixture(autouse=True)
-def _keep_nothing(monkeypatch):
+@pytest.fixture(autouse=True, scope="module")
+def _keep_nothing():
     """Leave this process's compiler and the user's cache folder alone."""
-    monkeypatch.setattr(_jax, "keep_compiled_programs", lambda: None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_jax, "keep_compiled_programs", lambda: None)
+        yield
 
 
-@pytest.fixture
-def seriatim(capsys, without_type_checks):
+@pytest.fixture(scope="module")
+def seriatim(_keep_nothing):
     def run(*arguments):
-        capsys.readouterr()
-        status = without_type_checks(lambda: main([str(argument) for argument in arguments]))
-        return Result(status, *capsys.readouterr())
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            status = main([str(argument) for argument in arguments])
+        return Result(status, out.getvalue(), err.getvalue())
 
     return run
 
 
-@pytest.fixture
-def write(tmp_path):
-    """Write the model file, with some of its text replaced."""
+@pytest.fixture(scope="module")
+def write_in():
+    """Write the model file into a folder, with some of its text replaced."""
 
-    def write(*changes, name="countdown.py"):
+    def write(folder, *changes):
         text = textwrap.dedent(COUNTDOWN)
         for old, new in changes:
             assert old in text
             text = text.replace(old, new)
-        (tmp_path / name).write_text(text)
-        return tmp_path / name
+        (folder / "countdown.py").write_text(text)
+        return folder / "countdown.py"
+
+    return write
+
+
+@pytest.fixture
+def write(write_in, tmp_path):
+    return lambda *changes: write_in(tmp_path, *changes)
+
+
+@pytest.fixture
+def write_text(tmp_path):
+    """Write another model file."""
+
+    def write(text):
+        (tmp_path / "model.py").write_text(textwrap.dedent(text))
+        return tmp_path / "model.py"
 
     return write
 

@@ -6,6 +6,13 @@ from seriatim.cli import _load
 
 QUICK = ("--episodes", "2", "--horizon", "5", "--samples", "2")
 
+
+@pytest.fixture(name="seriatim")
+def _seriatim(seriatim, without_type_checks):
+    """Run a command as a user does, who has no type checker: the mistakes are to be found by our own checks."""
+    return lambda *arguments: without_type_checks(lambda: seriatim(*arguments))
+
+
 # What is typed wrongly: found before a model is compiled.
 TYPED = {
     "unknown model": (["compare", "spyders"], r"model spyders is unknown.*path/to/file\.py:name"),
@@ -51,6 +58,23 @@ TYPED = {
     "unknown option": (["check", "{file}:Countdown", "--sed", "1"], r"No such option.*see seriatim check --help"),
     "no argument": (["compare"], r"Missing argument 'MODEL'; see seriatim compare --help"),
     "unknown command": (["compair", "x"], r"No such command 'compair'.*see seriatim --help"),
+    "no tolerance": (["solve", "{file}:Countdown", "--tolerance", "0"], r"--tolerance 0: give a number above 0"),
+    "not finite": (["solve", "{file}:Countdown"], r"has no states\(\); exact dynamic programming needs a finite model"),
+    "optimum of a model that is not finite": (
+        ["compare", "{file}:Countdown", "--policies", "base,optimal"],
+        r"policy optimal takes a finite model, and .*countdown\.py:Countdown has no states\(\)",
+    ),
+    "unknown picture": (["run", "{file}:Countdown", "--save", "e.gif"], r"--save e\.gif: pictures are \.html"),
+    "no model made": (["check", "{file}:first_works"], r"first_works needs state.*; give it with --set state="),
+    "base that is none": (["compare", "{file}:Countdown", "--base", "{file}:st"], r"a policy is expected, a function"),
+    "base that needs more": (
+        ["compare", "{file}:Countdown", "--base", "{file}:Countdown"],
+        r"cannot be called; a function \(state, key\)",
+    ),
+    "order of another team": (
+        ["compare", "{file}:Countdown", "--order", "0,2", "--episodes", "2", "--horizon", "5"],
+        r"order=\(0, 2\)",
+    ),
     "no folder to save in": (["run", "{file}:Countdown", "--save", "no/where/e.html"], r"there is no folder"),
 }
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 # Programs that compile faster than this, in seconds, are not worth keeping.
-WORTH_KEEPING = 0.3
+WORTH_KEEPING = 0.02
 
 
 def prepare() -> None:
