@@ -17,7 +17,10 @@ def _seriatim(seriatim, without_type_checks):
 TYPED = {
     "unknown model": (["compare", "spyders"], r"model spyders is unknown.*path/to/file\.py:name"),
     "no such file": (["check", "nowhere.py:Model"], r"nowhere\.py: No such file"),
-    "file without name": (["check", "{file}"], r"say what to take from it, as in .*countdown\.py:first_works or"),
+    "file without name": (
+        ["check", "{file}"],
+        r"say what to take.* as in .*countdown\.py:name; it defines first_works",
+    ),
     "unknown name": (["check", "{file}:Countdwn"], r"defines no Countdwn \(did you mean Countdown\?\); it defines "),
     "no model": (["check", "{file}:st"], r"is <module .*; a model is expected"),
     "unknown field": (["check", "{file}:Countdown", "--set", "strat=3"], r"no field strat \(did you mean start\?\)"),

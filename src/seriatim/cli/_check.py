@@ -19,9 +19,9 @@ _MARKS = {True: Text("ok", style="green"), False: Text("wrong", style="bold red"
 
 def check(problem: Problem) -> None:
     """Check, print the findings, and end with status 2 if a law is broken."""
-    loaded = load(problem)
     with progress() as show:
         show("checking the model")
+        loaded = load(problem)
         findings = _findings(loaded, problem)
     broken = [finding for finding in findings if finding.passed is False]
     if problem.form == "json":

@@ -24,11 +24,11 @@ HEAVY_TAIL = 1e-3
 
 def compare(problem: Problem, planning: Planning, *, policies: str, episodes: int, horizon: int) -> None:
     """Compare policies and print the result."""
-    loaded = load(problem)
-    names = read_names(policies, loaded.module)
     key = jax.random.key(problem.seed)
     with progress() as show:
         show("checking the model")
+        loaded = load(problem)
+        names = read_names(policies, loaded.module)
         st.check_model(loaded.model, key, quick=True).raise_if_broken()
         made = make_policies(names, loaded, problem.base, planning, key)
         show("checking the model", 1, 1)

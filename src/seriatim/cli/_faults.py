@@ -47,9 +47,25 @@ def users_mistake(error: BaseException) -> str | None:
         return error.format_message()
     if isinstance(error, OSError) and error.strerror is not None:
         return f"{error.filename or 'the output'}: {error.strerror}."
+    if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):  # the latter is XLA's
+        return f"there is not enough memory ({in_words(error).rstrip('.')}); ask for less at once, or a smaller model."
     if users_frame(error) is not None:
         return f"{in_words(error)}; --traceback shows how it came to that."
     return None
+
+
+def asked(owner: Any, method: str, *arguments: Any) -> Any:
+    """Call a method of a model; that it takes other arguments is its author's mistake, though it never ran.
+
+    Raises:
+        InputError: it does. What the method itself raises is left as it is.
+    """
+    try:
+        return getattr(owner, method)(*arguments)
+    except TypeError as error:
+        if users_frame(error) is not None or type(owner).__module__.startswith("seriatim."):
+            raise
+        raise InputError(f"{type(owner).__name__}.{method} raised {in_words(error)}.") from error
 
 
 def say(sentence: str) -> None:

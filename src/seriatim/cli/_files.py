@@ -29,8 +29,10 @@ def load_name(text: str) -> tuple[Any, ModuleType]:
         place, name = text, ""
     module = load_file(Path(place))
     if not name:
-        choice = " or ".join(f"{place}:{public}" for public in public_names(module)[:3]) or f"{place}:name"
-        raise InputError(f"{text} names a file; say what to take from it, as in {choice}.")
+        raise InputError(
+            f"{place} names a file; say what to take from it, as in {place}:name; it defines "
+            f"{listed(public_names(module))}."
+        )
     return name_in(module, name, place), module
 
 

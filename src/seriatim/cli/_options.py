@@ -16,6 +16,9 @@ from seriatim._errors import InputError
 # A larger seed would lose its upper bits in a key of two 32-bit words.
 LARGEST_SEED = 2**32 - 1
 
+# Counts are 32-bit numbers where programs are compiled.
+MOST = 2**31 - 1
+
 Command = Callable[..., Any]
 
 
@@ -41,7 +44,7 @@ class Planning:
     order: Any
 
 
-def whole_number(lowest: int, largest: int | None = None) -> Callable[..., int | None]:
+def whole_number(lowest: int, largest: int = MOST) -> Callable[..., int | None]:
     """Return a callback that reads a whole number in a range."""
 
     def read(_: click.Context, parameter: click.Parameter, value: Any) -> int | None:
@@ -51,8 +54,8 @@ def whole_number(lowest: int, largest: int | None = None) -> Callable[..., int |
             number = int(str(value))
         except ValueError:
             number = lowest - 1
-        if number < lowest or (largest is not None and number > largest):
-            up_to = "up" if largest is None else f"to {largest}"
+        if not lowest <= number <= largest:
+            up_to = "up" if number < lowest and largest == MOST else f"to {largest}"
             raise InputError(f"{parameter.opts[0]} {value}: give a whole number from {lowest} {up_to}.")
         return number
 
@@ -166,7 +169,7 @@ planning = grouped(
             help="Stages that planners simulate.  [default: to termination]",
         ),
         click.option(
-            "--lookahead", metavar="N", callback=whole_number(1), help="Stages that planners optimise.  [default: 1]"
+            "--lookahead", metavar="N", callback=whole_number(1, 9), help="Stages that planners optimise.  [default: 1]"
         ),
         click.option(
             "--significance",

@@ -8,6 +8,7 @@ from typing import Any
 
 import seriatim as st
 from seriatim._errors import InputError
+from seriatim.cli._faults import asked
 from seriatim.cli._files import did_you_mean, is_in_file, listed, load_name, name_in, public_names
 from seriatim.cli._load import Loaded
 from seriatim.cli._options import Planning
@@ -50,13 +51,12 @@ def base_policy(loaded: Loaded, name: str | None) -> Any:
     """Return the base policy that the user named, or the model's own; whether it is lawful is not checked."""
     if name is not None:
         return _from_file(name, loaded)
-    own = getattr(loaded.model, "base_policy", None)
-    if own is None:
+    if not hasattr(loaded.model, "base_policy"):
         raise InputError(
             f"{loaded.name} has no base policy; give the model a method base_policy(), or name one with "
             "--base file.py:name."
         )
-    return own()
+    return asked(loaded.model, "base_policy")
 
 
 def has_base_policy(loaded: Loaded, name: str | None) -> bool:

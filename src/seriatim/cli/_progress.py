@@ -1,6 +1,7 @@
 """Progress on standard error, for what takes more than a second."""
 
 import contextlib
+import sys
 import threading
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
@@ -23,7 +24,10 @@ class Show(Protocol):
 
 @contextlib.contextmanager
 def progress() -> Iterator[Show]:
-    """Show bars once a second has passed, and wipe them away at the end; none where nobody is watching."""
+    """Show bars once a second has passed, and wipe them away at the end; none where nobody is watching.
+
+    Meanwhile what the user's code prints goes to standard error: standard output is for the answer.
+    """
     console = Console(stderr=True)
     bars = _bars(console)
     tasks: dict[str, rich.progress.TaskID] = {}
@@ -37,7 +41,8 @@ def progress() -> Iterator[Show]:
     if console.is_terminal:
         timer.start()
     try:
-        yield show
+        with contextlib.redirect_stdout(sys.stderr):
+            yield show
     finally:
         timer.cancel()
         if timer.ident is not None:

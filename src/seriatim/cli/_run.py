@@ -10,7 +10,7 @@ import numpy as np
 import seriatim as st
 from seriatim._errors import InputError
 from seriatim.cli._episode import Stage, stages, start, trajectory
-from seriatim.cli._faults import INTERRUPTED, exit_with, say
+from seriatim.cli._faults import INTERRUPTED, asked, exit_with, say
 from seriatim.cli._load import Loaded, load
 from seriatim.cli._numbers import plural
 from seriatim.cli._options import Planning, Problem
@@ -37,19 +37,21 @@ def run(
     delay: float,
 ) -> None:
     """Play one episode, print how it went, and save its picture."""
-    loaded = load(problem)
-    name = _one_name(policy, loaded)
-    if save is not None:
-        _require_savable(Path(save), loaded)
     watched = problem.form == "table" and (sys.stdout.isatty() if watch is None else watch)
     key = jax.random.key(problem.seed)
     with progress() as show:
         show("checking the model")
+        loaded = load(problem)
+        name = _one_name(policy, loaded)
         st.check_model(loaded.model, key, quick=True).raise_if_broken()
+        if save is not None:
+            _require_savable(Path(save), loaded, key)
         made = make_policies([name], loaded, problem.base, planning, key)[name]
     episode = _play(loaded.model, made, key, horizon, delay if watched else None)
     if save is not None:
-        st.drawing.save_episode(save, loaded.model, episode.path)
+        with progress() as show:
+            show("drawing")
+            st.drawing.save_episode(save, loaded.model, episode.path)
     if problem.form == "json":
         print_json(_entries(loaded, problem.seed, name, horizon, episode, save))
     else:
@@ -66,7 +68,7 @@ def _one_name(policy: str, loaded: Loaded) -> str:
     return names[0]
 
 
-def _require_savable(path: Path, loaded: Loaded) -> None:
+def _require_savable(path: Path, loaded: Loaded, key: Any) -> None:
     """Refuse before an episode is played what could not be saved after it."""
     if not path.resolve().parent.is_dir():
         raise InputError(f"--save {path}: there is no folder {path.parent}; make it, or save elsewhere.")
@@ -75,6 +77,7 @@ def _require_savable(path: Path, loaded: Loaded) -> None:
     if not hasattr(loaded.model, "draw"):
         name = type(loaded.model).__name__
         raise InputError(f"--save {path}: {name} has no method draw(state) that returns an SVG picture; add one.")
+    asked(loaded.model, "draw", start(loaded.model, key))
 
 
 def _play(model: Any, policy: Any, key: Any, horizon: int, delay: float | None) -> _Episode:
@@ -84,16 +87,12 @@ def _play(model: Any, policy: Any, key: Any, horizon: int, delay: float | None) 
     first = start(model, own_key)
     interrupted = False
     try:
-        with progress() as busy, not_watching() if delay is None else watching(model, delay) as show:
-            if delay is None:
-                busy("playing", 0, horizon)
+        with not_watching(horizon) if delay is None else watching(model, delay) as show:
             show(first, played)
             for stage in stages(model, policy, own_key, horizon):
                 _refuse_unlawful(model, policy, key, stage, len(played))
                 played.append(stage)
                 show(stage.state, played)
-                if delay is None:
-                    busy("playing", len(played), horizon)
     except KeyboardInterrupt:
         interrupted = True
     departures = sum(bool(np.any(stage.control != stage.base_control)) for stage in played)

@@ -38,10 +38,10 @@ class _Answer(NamedTuple):
 
 def solve(problem: Problem, *, tolerance: float) -> None:
     """Solve and print the costs."""
-    loaded = load(problem)
     key = jax.random.key(problem.seed)
     with progress() as show:
         show("checking the model")
+        loaded = load(problem)
         st.check_model(loaded.model, key, quick=True).raise_if_broken()
         answer = _Answer(_rows(loaded, problem, tolerance, key, show), _starts(loaded.model, key), tolerance)
     if problem.form == "json":

@@ -12,9 +12,12 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from seriatim._errors import InputError
 from seriatim.cli._episode import Stage
+from seriatim.cli._faults import asked
 from seriatim.cli._numbers import with_errors
 from seriatim.cli._output import console
+from seriatim.cli._progress import progress
 
 # Arrays of more elements are shortened.
 LONGEST = 60
@@ -40,13 +43,14 @@ def watching(model: Any, delay: float) -> Iterator[Frame]:
 
 
 @contextlib.contextmanager
-def not_watching() -> Iterator[Frame]:
-    """Show nothing."""
+def not_watching(horizon: int) -> Iterator[Frame]:
+    """Show progress instead."""
+    with progress() as busy:
 
-    def show(_: Any, __: Sequence[Stage]) -> None:
-        """Show nothing."""
+        def show(_: Any, played: Sequence[Stage]) -> None:
+            busy("playing", len(played), horizon)
 
-    yield show
+        yield show
 
 
 def headline(played: Sequence[Stage], discount: float) -> str:
@@ -66,7 +70,10 @@ def _live(out: Console) -> Live:
 def _picture(model: Any, state: Any) -> list[Text]:
     """Return the model's own picture, or the arrays of the state, long ones shortened."""
     if hasattr(model, "text"):
-        return [Text.from_ansi(model.text(state))]
+        picture = asked(model, "text", state)
+        if not isinstance(picture, str):
+            raise InputError(f"{type(model).__name__}.text returned {picture!r:.60}; a string is expected.")
+        return [Text.from_ansi(picture)]
     leaves = jax.tree_util.tree_leaves_with_path(state)
     return [Text(f"state{jax.tree_util.keystr(path)} {_shortened(leaf)}") for path, leaf in leaves]
 
