@@ -35,7 +35,9 @@ def in_words(error: BaseException) -> str:
 
 
 def _is_users(filename: str) -> bool:
-    installed = {"site-packages", "dist-packages"} & set(Path(filename).parts)
+    path = Path(filename)
+    # Compiled libraries name files of their own making, relative to where they were made.
+    installed = {"site-packages", "dist-packages"} & set(path.parts) or path.suffix in (".pyx", ".pxd", ".pxi")
     ours = filename.startswith((_PACKAGE, _STANDARD_LIBRARY, "<"))
     return not installed and not ours
 

@@ -78,6 +78,14 @@ def test_what_is_not_known_is_null(seriatim, file):
     assert "NaN" not in result.out
 
 
+def test_what_a_model_prints_is_no_part_of_the_answer(seriatim, write):
+    file = write(("after = state", "print('hello'); after = state"), ("ready =", "print('loaded'); ready ="))
+    arguments = ("--policies", "base", "--episodes", "2", "--horizon", "2", "--format", "json")
+    result = seriatim("compare", f"{file}:Countdown", *arguments)
+    assert json.loads(result.out)["episodes"] == 2
+    assert "loaded\nhello\n" in result.err
+
+
 def test_fields_are_set_and_said(seriatim, file):
     for source in ("Countdown", "ready", "make"):
         result = seriatim(

@@ -2,6 +2,7 @@
 
 import pytest
 
+import seriatim as st
 from seriatim.cli import _load
 
 QUICK = ("--episodes", "2", "--horizon", "5", "--samples", "2")
@@ -137,6 +138,10 @@ WRITTEN = {
         ("jnp.array([1, 0], jnp", "jnp.array([1], jnp"),
         r"first_works returned int32\[1\]; int32\[2\]",
     ),
+    "base policy that takes an argument": (
+        ("def base_policy(self)", "def base_policy(self, size)"),
+        r"Countdown\.base_policy raised TypeError: .* missing 1 required positional argument: 'size'\.",
+    ),
     "base of wrong arguments": (
         ("def first_works(state, key)", "def first_works(state)"),
         r"first_works raised TypeError",
@@ -162,6 +167,32 @@ def test_standard_rollout_of_a_large_team_is_refused_with_the_count(seriatim, wr
     fields = ["--set", "num_agents=15", "--set", "num_controls=5"]
     result = seriatim("compare", f"{file}:Countdown", *fields, "--policies", "base,standard", *QUICK)
     refused(result, r"5\*\*15 = 30,517,578,125 joint controls.*one-at-a-time would compare 75")
+
+
+# What is wrong with the pictures that only `run` looks at.
+PICTURED = {
+    "text raises": (('return "*" * int(state)', "return 1 / 0"), r"ZeroDivisionError: .*countdown\.py, line 42"),
+    "text is no text": (('return "*" * int(state)', "return 5"), r"Countdown\.text returned 5; a string is expected"),
+    "text takes no state": (("def text(self, state)", "def text(self)"), r"Countdown\.text raised TypeError"),
+    "draw raises": (("return '<svg", "return state + '<svg"), r"(TypeError|Error).*countdown\.py, line 45"),
+    "draw draws nothing": (("return '<svg", "return 7 or '<svg"), r"Countdown\.draw returned 7; a string with an SVG"),
+    "draw takes no state": (("def draw(self, state)", "def draw(self)"), r"Countdown\.draw raised TypeError"),
+}
+
+
+@pytest.mark.parametrize(("change", "pattern"), PICTURED.values(), ids=PICTURED)
+def test_what_is_drawn_wrongly(seriatim, write, refused, tmp_path, change, pattern):
+    arguments = ("--policy", "base", "--horizon", "1", "--watch", "--save", tmp_path / "episode.html")
+    refused(seriatim("run", f"{write(change)}:Countdown", *arguments), pattern)
+
+
+def test_too_little_memory_is_said_in_a_sentence(seriatim, write, refused, monkeypatch):
+    def greedy(*_, **__):
+        raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 400 bytes.")
+
+    monkeypatch.setattr(st, "compare", greedy)
+    result = seriatim("compare", f"{write()}:Countdown", "--policies", "base", *QUICK)
+    refused(result, r"there is not enough memory \(.*400 bytes\); ask for less at once, or a smaller model\.$")
 
 
 def test_traceback_shows_the_whole_way(seriatim, write):

@@ -48,7 +48,8 @@ def users_mistake(error: BaseException) -> str | None:
     if isinstance(error, OSError) and error.strerror is not None:
         return f"{error.filename or 'the output'}: {error.strerror}."
     if isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED" in str(error):  # the latter is XLA's
-        return f"there is not enough memory ({in_words(error).rstrip('.')}); ask for less at once, or a smaller model."
+        said = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        return f"there is not enough memory ({said}); ask for less at once, or a smaller model."
     if users_frame(error) is not None:
         return f"{in_words(error)}; --traceback shows how it came to that."
     return None

@@ -169,7 +169,10 @@ planning = grouped(
             help="Stages that planners simulate.  [default: to termination]",
         ),
         click.option(
-            "--lookahead", metavar="N", callback=whole_number(1, 9), help="Stages that planners optimise.  [default: 1]"
+            "--lookahead",
+            metavar="N",
+            callback=whole_number(1, 9),
+            help="Stages that planners optimise; each more takes several times as long.  [default: 1]",
         ),
         click.option(
             "--significance",
