@@ -191,6 +191,75 @@ def test_paying_less_than_nothing_for_ever_is_refused():
         exact.cost_to_go(tables, np.zeros((4, 1), int))
 
 
+def endless(seed):
+    """A team whose policies may end, rest for nothing or pay for ever: three states, two agents, two controls each."""
+    rng = np.random.default_rng(seed)
+    step = np.eye(4)[rng.integers(0, 4, (2, 12))].mean(axis=0)  # two equally likely successors; the fourth is the end
+    return exact.Tables(rng.integers(0, 3, (3, 4)) / 1.0, step[:, :3].reshape(3, 4, 3), 1.0, num_agents=2)
+
+
+def summed(tables, joint):
+    """The cost of 2**40 stages of a policy, by doubling: independent of every other evaluation here."""
+    rows = np.arange(3) * 4 + np.asarray(joint)
+    total, ahead = tables.costs[np.arange(3), joint], tables.transitions[rows]
+    for _ in range(40):
+        total, ahead = total + ahead @ total, ahead @ ahead
+    return np.where(total > 1e6, np.inf, total)
+
+
+def deviations(control, agent):
+    """Every policy in which one agent alone plays otherwise, as joint controls."""
+    for own in itertools.product(range(2), repeat=3):
+        other = control.copy()
+        other[:, agent] = own
+        yield other @ [2, 1]
+
+
+@given(seed=some.integers(0, 10**6))
+@settings(max_examples=100, deadline=None)
+def test_without_discount_any_policy_may_be_the_start(seed):
+    tables = endless(seed)
+    start = np.random.default_rng(seed).integers(0, 2, (3, 2))
+    own = summed(tables, start @ [2, 1])
+    np.testing.assert_allclose(exact.cost_to_go(tables, start), own, atol=1e-9)
+    np.testing.assert_allclose(exact.cost_to_go(tables, start, method="iterative"), own, atol=1e-6)
+    best = np.min([summed(tables, joint) for joint in itertools.product(range(4), repeat=3)], axis=0)
+    for found in (
+        exact.policy_iteration(tables, initial=start),
+        exact.value_iteration(tables),
+        exact.modified_policy_iteration(tables),
+    ):
+        np.testing.assert_allclose(found.cost_to_go, best, atol=1e-6)
+        np.testing.assert_allclose(exact.cost_to_go(tables, found.control), best, atol=1e-6)
+    alone = exact.policy_iteration(tables, improvement="one-at-a-time", initial=start)
+    assert alone.converged
+    assert (alone.history[1:] <= alone.history[:-1] + 1e-9).all()
+    for control in (start, alone.control):
+        now = summed(tables, control @ [2, 1])
+        nobody_gains = all(
+            (summed(tables, joint) >= now - 1e-9).all() for agent in range(2) for joint in deviations(control, agent)
+        )
+        assert exact.agent_by_agent(tables, control).is_agent_by_agent_optimal == nobody_gains
+        assert nobody_gains or control is start
+
+
+def test_a_small_chance_of_ending_is_not_lost_in_tables():
+    model = team(0, controls=2, discount=1.0, termination=5e-7)
+    base = np.asarray(model.base_control)
+    by_tables = exact.cost_to_go(exact.tabulate(model), base)
+    assert ((by_tables > 1e4) & np.isfinite(by_tables)).all()
+    np.testing.assert_allclose(exact.cost_to_go(model, base), by_tables, rtol=1e-8)
+
+
+@pytest.mark.parametrize("unit", [1e-15, 1e15])
+def test_the_unit_of_cost_changes_no_decision(unit):
+    tables = exact.tabulate(team(2, states=6, discount=0.9))
+    scaled = exact.Tables(tables.costs * unit, tables.transitions, tables.discount, num_agents=2)
+    for improvement in ("joint", "one-at-a-time"):
+        first, second = (exact.policy_iteration(problem, improvement=improvement) for problem in (tables, scaled))
+        np.testing.assert_array_equal(first.control, second.control)
+
+
 # Stopping early.
 
 
@@ -226,6 +295,11 @@ def test_a_solution_is_a_policy_and_a_value_of_its_model():
         np.testing.assert_array_equal(solution.policy(jax.numpy.int32(x), jax.random.key(0)), solution.control[x])
         np.testing.assert_allclose(solution.value(jax.numpy.int32(x)), solution.cost_to_go[x], rtol=1e-6)
     np.testing.assert_allclose(exact.cost_to_go(model, solution.policy), solution.cost_to_go, atol=1e-9)
+    looked_up = exact.TablePolicy(model, solution.control)
+    in_bulk = jax.vmap(lambda x: looked_up(x, jax.random.key(0)))(model.states())
+    np.testing.assert_array_equal(in_bulk, solution.control)
+    with pytest.raises(st.InputError, match="cost_to_go has 5 rows; Tabular has 6 states: give a row each"):
+        exact.TableValue(model, np.zeros(5))
     with pytest.raises(st.InputError, match="Tables have no states to look up"):
         _ = exact.policy_iteration(exact.tabulate(model)).policy
 

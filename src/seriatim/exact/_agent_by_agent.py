@@ -14,11 +14,12 @@ from jaxtyping import Float, Int
 
 from seriatim._record import record
 from seriatim.exact._evaluation import chain_cost, policy_chain
-from seriatim.exact._improvement import TIE
+from seriatim.exact._improvement import alternatives, rounding
 from seriatim.exact._policies import policy_control
-from seriatim.exact._rows import backup
+from seriatim.exact._rows import Source, backup, least
 from seriatim.exact._solution import Solution
 from seriatim.exact._sources import Problem, source
+from seriatim.exact._termination import escape
 from seriatim.exact._value_iteration import modified_policy_iteration
 
 
@@ -30,7 +31,8 @@ class AgentByAgent:
         control: of the policy, `[s, m]`.
         cost_to_go: of the policy, `[s]`.
         optimal: J*, `[s]`.
-        gain: the most that one agent alone can gain by another control at one stage, `[s]`.
+        gain: the most that one agent alone can gain, `[s]`: by another control at one stage or, with discount 1, by
+            controls that end an infinite cost or stay where nothing is paid.
         tolerance: differences up to this count as none; in cost units.
     """
 
@@ -86,12 +88,17 @@ def agent_by_agent(problem: Problem, policy: Any, *, tolerance: float = 1e-6) ->
     found = source(problem)
     control = policy_control(found, policy.control if isinstance(policy, Solution) else policy)
     cost = chain_cost(policy_chain(found, control))
-    deviations = []
-    for agent in range(found.num_agents):
-        alternatives = np.repeat(control[:, None, :], found.num_controls, axis=1)
-        alternatives[:, :, agent] = np.arange(found.num_controls)
-        deviations.append(backup(found.rows(alternatives), cost).min(axis=1))
-    best = np.min(deviations, axis=0)
-    gain = np.where(np.isinf(cost) & np.isinf(best), 0.0, cost - np.where(np.isinf(best), 0.0, best))
+    gain = np.max([_gain_alone(found, control, cost, agent) for agent in range(found.num_agents)], axis=0)
     optimal = modified_policy_iteration(problem, tolerance=tolerance / 4).cost_to_go
-    return AgentByAgent(control, cost, optimal, np.maximum(gain - TIE * np.abs(best), 0.0), tolerance)
+    return AgentByAgent(control, cost, optimal, np.maximum(gain - rounding(cost), 0.0), tolerance)
+
+
+def _gain_alone(
+    found: Source, control: Int[np.ndarray, "s m"], cost: Float[np.ndarray, " s"], agent: int
+) -> Float[np.ndarray, " s"]:
+    """Return the most that one agent gains at each state, in one stage or, at discount 1, by an escape."""
+    rows = found.rows(alternatives(found, control, agent))
+    best, _ = least(backup(rows, cost))
+    in_vain = np.isinf(best)
+    gain = np.where(in_vain, 0.0, cost - np.where(in_vain, 0.0, best))
+    return np.where(escape(rows, cost).stuck, cost, gain)

@@ -20,11 +20,12 @@ from seriatim.exact._checks import check_cost_to_go, team_order
 from seriatim.exact._policies import policy_control
 from seriatim.exact._rows import Source, backup, least
 from seriatim.exact._sources import Problem, controls_of, joint_number, source
+from seriatim.exact._termination import escape
 
 Improvement = Literal["joint", "one-at-a-time"]
 
-# Gains below this part of the costs compared are rounding: a tie, and ties keep the present control.
-TIE = 1e-10
+# Gains below this part of the largest cost are rounding: a tie, and ties keep the present control.
+TIE = 1e-12
 
 
 def improve(
@@ -77,18 +78,52 @@ def one_turn(
     found: Source, control: Int[np.ndarray, "s m"], cost_to_go: Float[np.ndarray, " s"], agent: int
 ) -> tuple[Int[np.ndarray, "s m"], Float[np.ndarray, " s"]]:
     """Let one agent improve its control at every state, the others as they are; also return the least Q-factors."""
-    alternatives = np.repeat(control[:, None, :], found.num_controls, axis=1)
-    alternatives[:, :, agent] = np.arange(found.num_controls)
-    q = backup(found.rows(alternatives), cost_to_go)
+    q = backup(found.rows(alternatives(found, control, agent)), cost_to_go)
     choice = keep_ties(q, control[:, agent])
+    return with_control(control, agent, choice), q[np.arange(len(q)), choice]
+
+
+def escaped(
+    found: Source,
+    control: Int[np.ndarray, "s m"],
+    cost_to_go: Float[np.ndarray, " s"],
+    improvement: Improvement,
+    order: tuple[int, ...],
+) -> Int[np.ndarray, "s m"]:
+    """Leave, at discount 1, what no single stage improves: see `escape`. One agent at a time: the first who can."""
+    if found.discount < 1:
+        return control
+    if improvement == "joint":
+        way = escape(found.joint_rows(), cost_to_go)
+        return np.where(way.stuck[:, None], controls_of(found, way.choice), control)
+    for agent in order:
+        way = escape(found.rows(alternatives(found, control, agent)), cost_to_go)
+        if way.stuck.any():
+            return with_control(control, agent, np.where(way.stuck, way.choice, control[:, agent]))
+    return control
+
+
+def alternatives(found: Source, control: Int[np.ndarray, "s m"], agent: int) -> Int[np.ndarray, "s c m"]:
+    """List what the team does at each state when one agent takes each of its controls in turn."""
+    each = np.repeat(control[:, None, :], found.num_controls, axis=1)
+    each[:, :, agent] = np.arange(found.num_controls)
+    return each
+
+
+def with_control(control: Int[np.ndarray, "s m"], agent: int, choice: Int[np.ndarray, " s"]) -> Int[np.ndarray, "s m"]:
+    """Return the team's control with one agent's replaced."""
     chosen = control.copy()
     chosen[:, agent] = choice
-    return chosen, q[np.arange(len(q)), choice]
+    return chosen
 
 
 def keep_ties(q: Float[np.ndarray, "s n"], present: Int[np.ndarray, " s"]) -> Int[np.ndarray, " s"]:
     """Return the place of the least Q-factor of each state, the present one unless another is less."""
     now = q[np.arange(len(q)), present]
     smallest, place = least(q)
-    margin = TIE * np.maximum(np.abs(smallest), 1.0)
-    return np.where(smallest + margin < now, place, present)
+    return np.where(smallest + rounding(q) < now, place, present)
+
+
+def rounding(costs: Float[np.ndarray, "..."]) -> float:
+    """Return the difference below which costs of this size are equal."""
+    return TIE * float(np.abs(costs[np.isfinite(costs)]).max(initial=0.0))

@@ -25,7 +25,7 @@ from seriatim._errors import InputError
 from seriatim.exact._bounds import bounds, horizon
 from seriatim.exact._checks import check_iterations, check_limits, team_order, warn_not_converged
 from seriatim.exact._evaluation import chain_cost, policy_chain
-from seriatim.exact._improvement import Improvement, improved, one_turn
+from seriatim.exact._improvement import Improvement, escaped, improved, one_turn
 from seriatim.exact._policies import policy_control
 from seriatim.exact._rows import Source
 from seriatim.exact._solution import Solution
@@ -47,6 +47,9 @@ def policy_iteration(
     with "one-at-a-time" agent-by-agent optimal, both up to rounding; see `agent_by_agent` for how far that is from
     optimal. "one-at-a-time" evaluates m*c joint controls a state and never all c**m.
 
+    With discount 1 the start may have infinite cost, if stage costs are not negative; negative ones need policies that
+    all end.
+
     Args:
         problem: a finite model, or `Tables`.
         improvement: "joint" or "one-at-a-time".
@@ -65,16 +68,43 @@ def policy_iteration(
     history = [chain_cost(policy_chain(found, control))]
     converged = False
     for _ in range(max_iterations):
-        better = improved(found, control, history[-1], improvement, order)
-        converged = bool((better == control).all())
+        better, cost = _next(found, control, history[-1], improvement, order)
+        converged = not _falls(history[-1], cost)
         if converged:
             break
         control = better
-        history.append(chain_cost(policy_chain(found, control)))
+        history.append(cost)
     if not converged:
         warn_not_converged("policy_iteration", max_iterations, "the last policy can still be improved")
     error = 0.0 if converged else np.inf
     return Solution(history[-1], control, np.stack(history), len(history) - 1, error, converged, problem)
+
+
+def _next(
+    found: Source,
+    control: Int[np.ndarray, "s m"],
+    cost: Float[np.ndarray, " s"],
+    improvement: Improvement,
+    order: tuple[int, ...],
+) -> tuple[Int[np.ndarray, "s m"], Float[np.ndarray, " s"]]:
+    """Return the next policy and its cost: improved, or, where no single stage improves it, escaped."""
+    for step in (improved, escaped):
+        better = step(found, control, cost, improvement, order)
+        after = cost if (better == control).all() else chain_cost(policy_chain(found, better))
+        if _falls(cost, after):
+            return better, after
+    return control, cost
+
+
+def _falls(before: Float[np.ndarray, " s"], after: Float[np.ndarray, " s"]) -> bool:
+    """Say whether a cost is less, in sum: no rounding can make a sequence that falls so return to where it was."""
+    (lost, total), (lost_after, total_after) = map(_infinite_and_sum, (before, after))
+    return lost_after < lost or (lost_after == lost and total_after < total)
+
+
+def _infinite_and_sum(cost: Float[np.ndarray, " s"]) -> tuple[int, float]:
+    infinite = np.isinf(cost)
+    return int(infinite.sum()), float(cost[~infinite].sum())
 
 
 def multiagent_value_iteration(

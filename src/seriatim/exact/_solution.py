@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
@@ -17,12 +18,17 @@ class TablePolicy:
     """The policy that looks its joint control up at the state's number: `control[model.index(x)]`."""
 
     model: Model
-    control: Int[Array, "s m"]
+    control: Shaped[Any, "s m"]
+
+    def __post_init__(self) -> None:
+        _check_length(self.model, "control", self.control)
+        object.__setattr__(self, "control", jnp.asarray(self.control, jnp.int32))
 
     def __call__(self, info: State, key: Key) -> Int[Array, " m"]:
         """Return the row of the state; `key` is not used."""
         del key
-        return self.control[self.model.index(info)]  # type: ignore[attr-defined]
+        control: Int[Array, " m"] = self.control[self.model.index(info)]  # type: ignore[attr-defined]
+        return control
 
 
 @record
@@ -33,12 +39,20 @@ class TableValue:
     cost_to_go: Shaped[Any, " s"]
 
     def __post_init__(self) -> None:
+        _check_length(self.model, "cost_to_go", self.cost_to_go)
         object.__setattr__(self, "cost_to_go", jnp.asarray(self.cost_to_go, float))
 
     def __call__(self, info: State) -> Float[Array, ""]:
         """Return the cost-to-go of the state."""
         value: Float[Array, ""] = self.cost_to_go[self.model.index(info)]  # type: ignore[attr-defined]
         return value
+
+
+def _check_length(model: Any, name: str, table: Any) -> None:
+    """Refuse a table of other states than the model's: JAX would read past its end without a word."""
+    states = jax.tree.leaves(jax.eval_shape(model.states))[0].shape[0]
+    if len(table) != states:
+        raise InputError(f"{name} has {len(table)} rows; {type(model).__name__} has {states} states: give a row each.")
 
 
 @record
@@ -67,7 +81,7 @@ class Solution:
     @property
     def policy(self) -> TablePolicy:
         """The control as a policy of the model."""
-        return TablePolicy(self._model("policy"), jnp.asarray(self.control, jnp.int32))
+        return TablePolicy(self._model("policy"), self.control)
 
     @property
     def value(self) -> TableValue:

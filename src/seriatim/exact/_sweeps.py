@@ -28,7 +28,6 @@ class Swept(NamedTuple):
     cost_to_go: Float[np.ndarray, " s"]
     choice: Int[np.ndarray, " s"]
     iterations: int
-    residual: float
     error_bound: float
     converged: bool
 
@@ -62,7 +61,6 @@ def sweep(rows: Rows, *, tolerance: float, max_iterations: int, evaluations: int
         cost_to_go=after + (np.asarray(limits.lower) + limits.upper) / 2,
         choice=choice,
         iterations=iteration,
-        residual=float(np.abs(after - cost_to_go).max()),
         error_bound=error,
         converged=error <= tolerance,
     )

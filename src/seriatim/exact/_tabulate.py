@@ -1,5 +1,6 @@
 """From a model to tables: the same `f` and `g`, with the disturbance summed out."""
 
+from seriatim._record import with_fields
 from seriatim.exact._rows import as_sparse
 from seriatim.exact._sources import source
 from seriatim.exact._tables import Tables
@@ -21,6 +22,6 @@ def tabulate(model: Model, *, dense: bool = False) -> Tables:
     """
     found = source(model)
     rows = found.joint_rows()
-    s, a = rows.costs.shape
-    transitions = as_sparse(rows.transitions).toarray().reshape(s, a, s) if dense else rows.transitions
-    return Tables(rows.costs, transitions, rows.discount, found.num_agents)
+    tables = Tables(rows.costs, rows.transitions, rows.discount, found.num_agents)
+    # Tables takes a small chance of ending for a user's rounding; the model's is no accident.
+    return with_fields(tables, transitions=as_sparse(rows.transitions).toarray() if dense else rows.transitions)

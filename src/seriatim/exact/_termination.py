@@ -12,7 +12,7 @@ sure reachability).
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from scipy import sparse
 from scipy.sparse import csgraph
 
@@ -93,6 +93,32 @@ def refuge(rows: Rows) -> Refuge:
         if (closer == finite).all():
             return Refuge(finite, free, np.where(finite, steps, usable.argmax(axis=1)))
         finite = closer
+
+
+class Escape(NamedTuple):
+    """Where one should leave a policy that no single stage can improve, and how."""
+
+    stuck: Bool[np.ndarray, " s"]
+    choice: Int[np.ndarray, " s"]
+
+
+def escape(rows: Rows, cost_to_go: Float[np.ndarray, " s"]) -> Escape:
+    """Find where a policy of this cost pays for ever and need not, or pays anything and need not.
+
+    With discount 1 a cost-to-go can satisfy J = TJ without being the least: an infinite one, because a single stage
+    that may lead back to infinity does not lower it, and one that pays to end where staying is free. Taking `choice` at
+    all `stuck` states at once makes the cost finite there, or zero, and raises it nowhere: it leads to an end, to free
+    states or to states of finite cost, which never lead back. Afterwards every policy that never ends pays for ever,
+    and policy improvement ends at the optimum (Bertsekas and Tsitsiklis, 1991).
+
+    With a discount below 1 nothing is stuck. Nor is anything reported where costs may be negative.
+    """
+    nobody = np.zeros(len(cost_to_go), bool)
+    if rows.discount < 1 or (rows.costs < 0).any():
+        return Escape(nobody, nobody.astype(int))
+    known = refuge(rows)
+    stuck = known.finite & (np.isinf(cost_to_go) | (known.free & (cost_to_go > 0)))
+    return Escape(stuck, known.choice)
 
 
 def _where_one_can_stay(

@@ -13,7 +13,6 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from seriatim._errors import InputError
-from seriatim.exact._bounds import horizon
 from seriatim.exact._checks import check_limits, warn_not_converged
 from seriatim.exact._evaluation import chain_cost, within
 from seriatim.exact._rows import Rows, backup, chain, least
@@ -98,14 +97,14 @@ def _around_refuge(rows: Rows, tolerance: float, max_iterations: int, evaluation
     inside = known.finite & ~known.free
     cost = np.where(known.finite, 0.0, np.inf)
     if not inside.any():
-        return Swept(cost, known.choice, 0, 0.0, 0.0, True)
+        return Swept(cost, known.choice, 0, 0.0, True)
     # A control that may lead to where every policy pays for ever is not worth choosing.
     lost = (rows.transitions @ (~known.finite).astype(float) > 0).reshape(rows.costs.shape)
     part = within(rows._replace(costs=np.where(lost, np.inf, rows.costs)), inside)
-    if np.isfinite(horizon(part, 1).stages).all() or not may_go_on(part).any():
-        swept = sweep(part, tolerance=tolerance, max_iterations=max_iterations, evaluations=evaluations)
-    else:
+    if may_go_on(part).any():
         swept = _from_below(part, known.choice[inside], tolerance, max_iterations)
+    else:
+        swept = sweep(part, tolerance=tolerance, max_iterations=max_iterations, evaluations=evaluations)
     cost[inside] = swept.cost_to_go
     choice = known.choice.copy()
     choice[inside] = swept.choice
@@ -119,14 +118,14 @@ def _from_below(rows: Rows, proper: Int[np.ndarray, " s"], tolerance: float, max
     due = FIRST_EVALUATION
     for iteration in range(1, max_iterations + 1):
         after, greedy = least(backup(rows, lower))
-        residual, lower = float(np.abs(after - lower).max()), after
-        if iteration in (due, max_iterations) or residual == 0:
+        still, lower = bool((after == lower).all()), after
+        if iteration in (due, max_iterations) or still:
             due *= 2
             best, upper = _better(rows, best, upper, greedy)
             if float((upper - lower).max()) <= tolerance:
                 break
     error = float((upper - lower).max())
-    return Swept((upper + lower) / 2, best, iteration, residual, error, error <= tolerance)
+    return Swept((upper + lower) / 2, best, iteration, error, error <= tolerance)
 
 
 def _better(

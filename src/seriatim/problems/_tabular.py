@@ -149,8 +149,11 @@ def _invert(probability: Float[Array, " k"], uniform: Float[Array, ""]) -> Int[A
 def _completed(model: Tabular) -> dict[str, Any]:
     """Return the fields as host arrays of full shape, with the defaults filled in."""
     probabilities = np.asarray(model.probabilities, np.float32)
-    if probabilities.ndim != 3:
-        raise InputError(f"probabilities has shape {probabilities.shape}; give [states, joint controls, outcomes].")
+    if probabilities.ndim != 3 or probabilities.size == 0:
+        raise InputError(
+            f"probabilities has shape {probabilities.shape}; give [states, joint controls, outcomes], at least one of "
+            "each."
+        )
     mask = np.asarray(model.mask, bool)
     s, a, _ = probabilities.shape
     if mask.ndim != 3 or mask.shape[0] != s or mask.shape[2] ** mask.shape[1] != a:
@@ -164,7 +167,7 @@ def _completed(model: Tabular) -> dict[str, Any]:
     initial = np.full(s, 1 / s, np.float32) if model.initial is None else np.asarray(model.initial, np.float32)
     feasible = np.ones((s, a), bool) if model.is_feasible is None else np.asarray(model.is_feasible, bool)
     filled = {
-        "successors": np.asarray(model.successors, np.int32),
+        "successors": _whole("successors", model.successors),
         "probabilities": probabilities,
         "costs": costs,
         "mask": mask,
@@ -181,8 +184,17 @@ def _completed(model: Tabular) -> dict[str, Any]:
             f"State {stuck[0]} has no joint control that mask and is_feasible allow; every agent needs one everywhere."
         )
     first = joint_controls(*mask.shape[1:])[allowed.argmax(axis=1)]
-    base = first if model.base_control is None else np.asarray(model.base_control, np.int32)
+    base = first if model.base_control is None else _whole("base_control", model.base_control)
     return filled | {"base_control": base}
+
+
+def _whole(name: str, numbers: Any) -> Int[np.ndarray, "..."]:
+    """Return whole numbers as such; a fraction would be cut off without a word."""
+    given = np.asarray(numbers)
+    odd = given[given != np.trunc(given)]
+    if odd.size:
+        raise InputError(f"{name} holds {odd[0]:g}; whole numbers are expected, of states or controls, from 0.")
+    return given.astype(np.int32)
 
 
 def _admissible(mask: Bool[np.ndarray, "s m c"]) -> Bool[np.ndarray, "s a"]:
