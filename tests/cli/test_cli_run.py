@@ -31,7 +31,7 @@ def test_the_episode_is_that_of_simulate_and_the_first_of_evaluate(seriatim, fil
     assert found["terminated"] == bool(path.terminated)
     np.testing.assert_allclose(found["costs"], path.costs[: path.length])
     np.testing.assert_array_equal(found["controls"], path.controls[: path.length])
-    assert (found["interrupted"], found["saved"], found["departures"]) == (False, None, 0)
+    assert (found["interrupted"], found["saved"], found["departures"]) == (False, None, None)
 
 
 def test_a_planner_counts_its_departures_and_the_seed_decides(seriatim, file):

@@ -21,8 +21,10 @@ from seriatim.cli._watch import not_watching, watching
 
 
 class _Episode(NamedTuple):
+    """What was played; `departures` counts decisions other than the base policy's, None for a policy that has none."""
+
     path: st.Trajectory
-    departures: int
+    departures: int | None
     interrupted: bool
 
 
@@ -95,7 +97,8 @@ def _play(model: Any, policy: Any, key: Any, horizon: int, delay: float | None) 
                 show(stage.state, played)
     except KeyboardInterrupt:
         interrupted = True
-    departures = sum(bool(np.any(stage.control != stage.base_control)) for stage in played)
+    departed = [bool(np.any(stage.control != stage.base_control)) for stage in played]
+    departures = sum(departed) if hasattr(policy, "decide") else None
     return _Episode(trajectory(model, first, played), departures, interrupted)
 
 
@@ -130,7 +133,7 @@ def _print_summary(loaded: Loaded, seed: int, name: str, episode: _Episode, save
     ended = "ended" if path.terminated else "stopped" if episode.interrupted else "cut"
     print(f"{described(loaded.name, loaded.fields)}, {name}, seed {seed}")
     print(f"{ended} after {plural(int(path.length), 'stage')}, cost {float(path.cost):.6g}")
-    if episode.departures:
+    if episode.departures is not None:
         print(f"left the base control at {episode.departures:,} of {plural(int(path.length), 'decision')}")
     if save is not None:
         print(f"saved {save}")
