@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from seriatim.cli import _progress
+from seriatim.cli import _output, _progress
 
 QUICK = ("--episodes", "4", "--horizon", "6", "--samples", "2")
 TIMES = "milliseconds_per_decision"
@@ -120,6 +120,25 @@ def test_the_table_has_a_row_for_each_policy_and_the_message_is_apart(seriatim, 
     assert re.fullmatch(
         r"seriatim: compiled in [\d.]+ s \(base [\d.]+, all_work [\d.]+\)(; kept for the next run)?\.\n", result.err
     )
+
+
+def test_a_policy_alone_has_no_difference(seriatim, file):
+    assert "difference" not in seriatim("compare", f"{file}:Countdown", *QUICK, "--policies", "base").out
+
+
+def test_in_a_narrow_terminal_every_policy_has_a_paragraph(seriatim, file, monkeypatch):
+    monkeypatch.setattr(_output, "FILE_WIDTH", 40)
+    lines = seriatim("compare", f"{file}:Countdown", *QUICK, "--policies", "base,all_work").out.splitlines()
+    at = lines.index("all_work")
+    entries = [line.split(":")[0] for line in lines[at + 1 :]]
+    assert entries[:5] == [
+        "  mean cost",
+        "  difference to base",
+        "  truncated",
+        "  Q-factors a decision",
+        "  ms a decision",
+    ]
+    assert max(map(len, lines[1:])) <= 40
 
 
 def test_episodes_that_were_cut_are_pointed_out(seriatim, file):

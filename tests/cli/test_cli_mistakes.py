@@ -3,6 +3,7 @@
 import pytest
 
 import seriatim as st
+from seriatim._errors import users_frame
 from seriatim.cli import _load
 
 QUICK = ("--episodes", "2", "--horizon", "5", "--samples", "2")
@@ -184,6 +185,15 @@ PICTURED = {
 def test_what_is_drawn_wrongly(seriatim, write, refused, tmp_path, change, pattern):
     arguments = ("--policy", "base", "--horizon", "1", "--watch", "--save", tmp_path / "episode.html")
     refused(seriatim("run", f"{write(change)}:Countdown", *arguments), pattern)
+
+
+def test_an_error_in_a_compiled_library_is_placed_where_it_was_called():
+    def library():
+        exec(compile("1 / 0", "library/_part.pyx", "exec"))
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        library()
+    assert users_frame(caught.value).name == "library"
 
 
 def test_too_little_memory_is_said_in_a_sentence(seriatim, write, refused, monkeypatch):

@@ -60,7 +60,11 @@ def _print_table(found: st.Comparison, loaded: Loaded, seed: int) -> None:
     out.print(f"{plural(found.episodes, 'episode')} of at most {plural(found.horizon, 'stage')}, seed {seed}")
     reference = next(iter(found.rows))
     counts = ("Q-factors\na decision", "ms a\ndecision")
-    print_table(("policy", "mean cost", f"difference\nto {reference}", "truncated", *counts), _rows(found))
+    headings = ["policy", "mean cost", f"difference\nto {reference}", "truncated", *counts]
+    rows = _rows(found)
+    if len(rows) == 1:  # nothing to differ from
+        del headings[2], rows[0][2]
+    print_table(headings, rows)
     for note in _notes(found):
         out.print(Text(), Text(note, style="yellow"), sep="\n")
 
