@@ -28,11 +28,13 @@ def problem() -> tuple[np.ndarray, sparse.csr_array]:
     starts = np.arange(0, rows * SUCCESSORS + 1, SUCCESSORS)
     transitions = sparse.csr_array((chances.ravel(), successors.ravel(), starts), shape=(rows, STATES))
     transitions.sum_duplicates()
+    transitions.indices, transitions.indptr = (a.astype(np.int32) for a in (transitions.indices, transitions.indptr))
     return rng.random((STATES, CONTROLS)), transitions
 
 
 def quantecon_form(costs: np.ndarray, transitions: sparse.csr_array) -> DiscreteDP:
     states, controls = (index.ravel() for index in np.indices(costs.shape))
+    assert transitions.indices.dtype == np.int32  # the short indices that seriatim chooses by itself
     return DiscreteDP(-costs.ravel(), sparse.csr_matrix(transitions), DISCOUNT, states, controls)
 
 

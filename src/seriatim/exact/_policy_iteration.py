@@ -47,6 +47,9 @@ def policy_iteration(
     with "one-at-a-time" agent-by-agent optimal, both up to rounding; see `agent_by_agent` for how far that is from
     optimal. "one-at-a-time" evaluates m*c joint controls a state and never all c**m.
 
+    Every policy is evaluated by a direct sparse solution, slow and large where thousands of states lead to states all
+    over; `modified_policy_iteration` only sweeps.
+
     With discount 1 the start may have infinite cost, if stage costs are not negative; negative ones need policies that
     all end.
 

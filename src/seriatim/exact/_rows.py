@@ -70,6 +70,8 @@ def backup(rows: Rows, cost_to_go: Float[np.ndarray, " s"]) -> Float[np.ndarray,
 
 def expected(transitions: Matrix, values: Float[np.ndarray, " s"]) -> Float[np.ndarray, " rows"]:
     """Return `transitions @ values`, where 0 times infinity is 0."""
+    if not values.any():  # the start of every solver: one sweep less
+        return np.zeros(transitions.shape[0])
     infinite = np.isinf(values)
     if not infinite.any():
         result: Float[np.ndarray, " rows"] = transitions @ values

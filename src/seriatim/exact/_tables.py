@@ -101,11 +101,18 @@ def _check_costs(costs: Float[np.ndarray, "s a"]) -> None:
 def _as_rows(transitions: Any, s: int, a: int) -> Matrix:
     compressed = sparse.issparse(transitions)
     shape, form = ((s * a, s), "sparse (s*a, s)") if compressed else ((s, a, s), "dense [s, a, s]")
-    rows: Any = sparse.csr_array(transitions).astype(np.float64) if compressed else np.asarray(transitions, np.float64)
+    rows: Any = _compact(transitions) if compressed else np.asarray(transitions, np.float64)
     if rows.shape != shape:
         raise InputError(f"transitions has shape {rows.shape}; costs of shape {(s, a)} need {form}, here {shape}.")
     matrix: Matrix = rows if compressed else rows.reshape(s * a, s)
     return matrix
+
+
+def _compact(transitions: Any) -> sparse.csr_array:
+    """Compress by rows with the shortest indices that serve: a sweep takes as long as its memory takes to read."""
+    rows = sparse.csr_array(transitions).astype(np.float64)
+    index = np.int32 if max(rows.nnz, *rows.shape) < 2**31 else np.int64
+    return sparse.csr_array((rows.data, rows.indices.astype(index), rows.indptr.astype(index)), shape=rows.shape)
 
 
 def _normalised(rows: Matrix, allowed: Bool[np.ndarray, "s a"]) -> Matrix:
