@@ -147,13 +147,6 @@ def test_episodes_that_were_cut_are_pointed_out(seriatim, file):
     assert "100 %" in result.out
 
 
-def test_optimal_is_a_policy_of_a_finite_model(seriatim):
-    result = seriatim(
-        *("compare", "spiders-on-a-line", "--policies", "base,optimal", "--episodes", "4", "--format", "json")
-    )
-    assert json.loads(result.out)["policies"]["optimal"]["difference_to_base"]["mean"] <= 0
-
-
 def test_progress_is_shown_on_standard_error_alone(seriatim, file, monkeypatch):
     monkeypatch.setattr(_progress, "PATIENCE", 0.0)
     monkeypatch.setenv("FORCE_COLOR", "1")

@@ -10,6 +10,7 @@ import pytest
 import seriatim as st
 from seriatim.cli import _run
 from seriatim.cli._files import load_name
+from seriatim.simulation import streams
 
 QUICK = ("--horizon", "6", "--samples", "2")
 
@@ -41,6 +42,13 @@ def test_a_planner_counts_its_departures_and_the_seed_decides(seriatim, file):
     # The second agent had better work too, at every stage.
     assert found["departures"] == found["stages"]
     assert found["controls"] == [[1, 1]] * found["stages"]
+
+
+def test_optimal_is_a_policy_of_a_finite_model(seriatim):
+    found = json.loads(seriatim("run", "spiders-on-a-line", "--policy", "optimal", "--format", "json").out)
+    model = st.problems.SpidersOnALine()
+    first = model.initial_state(streams(jax.random.fold_in(jax.random.key(0), 0)).start)
+    assert found["cost"] == st.exact.value_iteration(model).cost_to_go[model.index(first)]
 
 
 def test_the_summary_says_how_it_went(seriatim, file):

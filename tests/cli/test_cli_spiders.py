@@ -1,8 +1,9 @@
 """Spiders and flies on the command line: what can be set, and what is refused."""
 
-import json
-
 import pytest
+
+from seriatim.cli._load import load
+from seriatim.cli._options import Problem
 
 SMALL_MAP = "type octile\nheight 3\nwidth 4\nmap\n....\n.@@.\n....\n"
 SMALL = ("--set", "spiders=2", "--set", "flies=2")
@@ -76,14 +77,21 @@ def test_fields_of_every_kind_can_be_set(seriatim, files):
         "collisions": "no",
         "discount": "0.9",
     }
-    settings = [part for key, value in fields.items() for part in ("--set", f"{key}={value}")]
-    arguments = (*SMALL, *settings, "--policy", "base", "--horizon", "2", "--format", "json")
-    found = json.loads(seriatim("run", "spiders-and-flies", *arguments).out)
-    expected = {"map": str(files["map"]), "starts": [[0, 0], [2, 3]], "arrival_stages": [1, 2], "vision": None}
-    assert found["fields"].items() >= expected.items()
-    assert found["fields"]["collisions"] is False
-    # Arrivals are still to come, and cost is paid while a fly lives.
-    assert found["stages"] == 2
+    settings = ("spiders=2", "flies=2", *(f"{key}={value}" for key, value in fields.items()))
+    loaded = load(Problem("spiders-and-flies", settings, base=None, seed=0, form="json"))
+    assert loaded.fields == {
+        "spiders": 2,
+        "flies": 2,
+        "map": str(files["map"]),
+        "starts": ((0, 0), (2, 3)),
+        "fly_behaviour": "wander",
+        "arrival_stages": (1, 2),
+        "vision": None,
+        "collisions": False,
+        "discount": 0.9,
+    }
+    assert loaded.model.start_cells.tolist() == [[0, 0], [2, 3]]
+    assert (loaded.model.height, loaded.model.width) == (3, 4)
 
 
 def test_the_game_is_watched_as_text_and_saved_as_a_page(seriatim, files, tmp_path):

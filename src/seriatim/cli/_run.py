@@ -45,9 +45,11 @@ def run(
         show("checking the model")
         loaded = load(problem)
         name = _one_name(policy, loaded)
+        if save is not None:
+            _require_savable(Path(save), loaded)
         st.check_model(loaded.model, key, quick=True).raise_if_broken()
         if save is not None:
-            _require_savable(Path(save), loaded, key)
+            asked(loaded.model, "draw", start(loaded.model, key))
         made = make_policies([name], loaded, problem.base, planning, key)[name]
     episode = _play(loaded.model, made, key, horizon, delay if watched else None)
     if save is not None:
@@ -70,7 +72,7 @@ def _one_name(policy: str, loaded: Loaded) -> str:
     return names[0]
 
 
-def _require_savable(path: Path, loaded: Loaded, key: Any) -> None:
+def _require_savable(path: Path, loaded: Loaded) -> None:
     """Refuse before an episode is played what could not be saved after it."""
     if not path.resolve().parent.is_dir():
         raise InputError(f"--save {path}: there is no folder {path.parent}; make it, or save elsewhere.")
@@ -79,7 +81,6 @@ def _require_savable(path: Path, loaded: Loaded, key: Any) -> None:
     if not hasattr(loaded.model, "draw"):
         name = type(loaded.model).__name__
         raise InputError(f"--save {path}: {name} has no method draw(state) that returns an SVG picture; add one.")
-    asked(loaded.model, "draw", start(loaded.model, key))
 
 
 def _play(model: Any, policy: Any, key: Any, horizon: int, delay: float | None) -> _Episode:
