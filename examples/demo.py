@@ -37,5 +37,5 @@ if __name__ == "__main__":
     SAVED.parent.mkdir(exist_ok=True)
     model = [*MODEL, *fields()]
     run("compare", *model, "--policies", "base,one-at-a-time,signalling-base", "--episodes", "200")
-    run("run", *model, "--policy", "one-at-a-time", "--no-watch", "--save", os.path.relpath(SAVED))
+    run("run", *model, "--policy", "one-at-a-time", "--seed", "3", "--no-watch", "--save", os.path.relpath(SAVED))
     print(f"\nOpen {SAVED} in a browser to watch the episode.")

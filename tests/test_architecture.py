@@ -26,6 +26,7 @@ ALLOWED = {
     "formats": TYPES,
     "drawing": TYPES | {"simulation"},
     "problems": TYPES | {"formats", "drawing"},
+    "__main__": {"cli"},
     "cli": TYPES | {"simulation", "planning", "exact", "evaluation", "testing", "formats", "drawing", "problems"},
 }
 

@@ -346,3 +346,8 @@ def test_standard_rollout_names_the_count_and_the_alternative():
     key = jax.random.key(0)
     found = jax.eval_shape(planner.decide, model.initial_state(key), key)
     assert found.q_factors.shape == (15, 5)
+
+
+def test_a_lookahead_that_nobody_could_wait_for_is_refused():
+    with pytest.raises(st.InputError, match=r"lookahead=40: the work grows as .*; give at most 6"):
+        st.Simulation(lookahead=40)

@@ -171,7 +171,7 @@ planning = grouped(
         click.option(
             "--lookahead",
             metavar="N",
-            callback=whole_number(1, 9),
+            callback=whole_number(1, 6),
             help="Stages that planners optimise; each more takes several times as long.  [default: 1]",
         ),
         click.option(

@@ -17,6 +17,8 @@ from seriatim.value import Value
 TAIL_WEIGHT = 1e-4
 # ... and undiscounted ones, or discounts very near 1, for at most so many stages.
 MAX_STAGES = 10_000
+# Planners nest once for each stage optimised; more could not be computed, let alone compiled.
+MAX_LOOKAHEAD = 6
 # Samples of a Q-factor where the model is random and the user names no number.
 DEFAULT_SAMPLES = 32
 
@@ -66,6 +68,11 @@ class Simulation:
         _at_least(1, "num_samples", self.num_samples, "samples are averaged")
         _at_least(1, "lookahead", self.lookahead, "stages are optimised")
         _at_least(0, "nominal_from", self.nominal_from, "is the stage from which disturbances are nominal")
+        if self.lookahead > MAX_LOOKAHEAD:
+            raise InputError(
+                f"lookahead={self.lookahead}: the work grows as (candidates * samples)**lookahead; give at most "
+                f"{MAX_LOOKAHEAD}, and a terminal_cost for what lies beyond."
+            )
         if self.expectation not in ("sampled", "exact"):
             raise InputError(f"expectation={self.expectation!r} is neither 'sampled' nor 'exact'.")
         if self.expectation == "exact" and self.horizon is None:
