@@ -90,6 +90,7 @@ def decision(
     reference: Float[Array, " samples"],
     num_q_factors: int | Int[Array, ""],
     num_simulations: int | Int[Array, ""],
+    num_passes: int | Int[Array, ""] = 1,
 ) -> Decision:
     """Put a decision together, with its improvement over the base control measured sample by sample."""
     improvement, error = gain(reference, chosen)
@@ -103,4 +104,5 @@ def decision(
         standard_error=jnp.where(same, 0.0, error),
         num_q_factors=jnp.asarray(num_q_factors, jnp.int32),
         num_simulations=jnp.asarray(num_simulations, jnp.int32),
+        num_passes=jnp.asarray(num_passes, jnp.int32),
     )

@@ -31,10 +31,10 @@ from seriatim.planning._common import (
     planner_keys,
     players,
 )
-from seriatim.planning._one_at_a_time import deviations
 from seriatim.planning._order import Order, check_order, given_order
 from seriatim.planning._q_factors import allowed, q_samples
 from seriatim.planning._simulation import Simulation
+from seriatim.planning._turns import deviations
 from seriatim.policy import Decision, Policy
 
 
