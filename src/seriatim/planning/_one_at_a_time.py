@@ -19,6 +19,7 @@ Sinica 8(2), 2021, 249-272.
 import dataclasses
 from typing import Literal
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
@@ -60,7 +61,9 @@ class OneAtATimeRollout:
         significance: an agent leaves its present control only for an improvement of more than so many standard errors.
         schedule: "sequential": one pass of simulations a turn; "speculative": the same controls and Q-factors from
             guesses of what the agents will choose, in fewer passes (`Decision.num_passes`) and more simulations.
-            "auto" speculates where a turn is too small to fill the machine. The optimised order is always sequential.
+            "auto" speculates on accelerators, where a turn is too small to fill the machine and a pass costs little
+            more than a turn; on a CPU lanes cost what they are, and turns waste none. The optimised order is always
+            sequential.
         guess: for speculation, a policy that is expected to choose as this planner will; None guesses the base policy.
             A wrong guess costs passes, never the answer.
         window: for speculation, how many turns a pass computes at most; None is all of them.
@@ -116,7 +119,7 @@ class OneAtATimeRollout:
         if self.order == "optimised":
             return in_optimised_order(setting, start)
         order = given_order(self.order, m, keys.order)
-        if self.schedule == "sequential":
+        if self.schedule == "sequential" or (self.schedule == "auto" and jax.default_backend() == "cpu"):
             return in_given_order(setting, start, order)
         guess = start.control if self.guess is None else jnp.asarray(self.guess(setting.state, keys.signal), jnp.int32)
         return speculatively(setting, start, order, guess, m if self.window is None else min(self.window, m))

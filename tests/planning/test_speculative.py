@@ -1,0 +1,116 @@
+"""Speculation gives the answer of taking turns, bit for bit, whatever is guessed; only the work differs."""
+
+import dataclasses
+import itertools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import seriatim as st
+
+SAMPLED = st.Simulation(horizon=8, num_samples=8)
+MODELS = {
+    "team": (lambda: st.problems.random_team(1, states=8, agents=4, controls=(2, 3, 3, 1), discount=0.9), SAMPLED),
+    "constrained": (
+        lambda: st.problems.random_team(2, states=6, agents=3, controls=3, discount=0.9, infeasible=0.4),
+        SAMPLED,
+    ),
+    "spiders": (
+        lambda: st.problems.SpidersAndFlies(spiders=6, flies=5, width=7, height=7, collisions=False),
+        st.Simulation(horizon=30),
+    ),
+    "wandering": (
+        lambda: st.problems.SpidersAndFlies(spiders=4, flies=3, width=6, height=6, fly_behaviour="wander"),
+        SAMPLED,
+    ),
+}
+EQUAL = ("control", "base_control", "q_factors", "improvement", "standard_error", "num_q_factors")
+
+
+@st.record
+class Stubborn:
+    """A guess that is nearly always wrong, and often not admissible."""
+
+    agents: int = st.static()
+    controls: int = st.static()
+
+    def __call__(self, info, key):
+        return jax.random.randint(key, (self.agents,), 0, self.controls, jnp.int32)
+
+
+@st.record
+class Clairvoyant:
+    """The guess that is right: what the planner itself decides under the same key."""
+
+    planner: st.OneAtATimeRollout
+    key: jax.Array
+
+    def __call__(self, info, key):
+        return self.planner.decide(info, self.key).control
+
+
+def sequential(name, order=None):
+    make, simulation = MODELS[name]
+    model = make()
+    return st.OneAtATimeRollout(model, model.base_policy(), simulation, order=order, schedule="sequential")
+
+
+def same(one, other):
+    return all(np.array_equal(getattr(one, field), getattr(other, field), equal_nan=True) for field in EQUAL)
+
+
+@pytest.mark.parametrize(("name", "window", "guess"), list(itertools.product(MODELS, [None, 2], ["base", "wrong"])))
+def test_speculation_is_taking_turns_bit_for_bit(name, window, guess):
+    turns = sequential(name, order="random")
+    m, c = turns.model.num_agents, turns.model.num_controls
+    policy = None if guess == "base" else Stubborn(m, c)
+    guessed = dataclasses.replace(turns, schedule="speculative", window=window, guess=policy)
+    for seed in range(6):
+        key = jax.random.key(seed)
+        state = turns.model.initial_state(key)
+        expected, found = turns.decide(state, key), guessed.decide(state, key)
+        assert same(found, expected), seed
+        assert expected.num_passes == m + 1
+        assert found.num_passes <= m + 1
+        assert found.num_simulations >= expected.num_simulations == m * (c - 1) + 1
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_a_right_guess_takes_one_pass_and_wastes_nothing(name):
+    turns = sequential(name)
+    m, c = turns.model.num_agents, turns.model.num_controls
+    key = jax.random.key(3)
+    state = turns.model.initial_state(key)
+    guessed = dataclasses.replace(turns, schedule="speculative", guess=Clairvoyant(turns, key))
+    found = guessed.decide(state, key)
+    assert same(found, turns.decide(state, key))
+    # One for the base control, which every order starts from, and one for all turns.
+    assert found.num_passes == 2
+    assert found.num_simulations == m * (c - 1) + 1
+
+
+def test_many_states_at_once_are_decided_alike():
+    turns = sequential("wandering")
+    keys = jax.random.split(jax.random.key(0), 5)
+    states = jax.vmap(turns.model.initial_state)(keys)
+    found = st.decide_many(dataclasses.replace(turns, schedule="speculative"), states, keys)
+    assert same(found, st.decide_many(turns, states, keys))
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"schedule": "parallel"}, "schedule='parallel': give 'auto', 'sequential' or 'speculative'"),
+        ({"window": 0}, "window=0: give a whole number of turns from 1 up"),
+        ({"guess": 3}, "guess=3 cannot be called"),
+        (
+            {"schedule": "speculative", "order": "optimised"},
+            "schedule='speculative' needs the order before the choices",
+        ),
+    ],
+)
+def test_mistakes_are_refused(fields, sentence, without_type_checks):
+    with pytest.raises(st.InputError, match=sentence):
+        without_type_checks(lambda: dataclasses.replace(sequential("team"), **fields))
