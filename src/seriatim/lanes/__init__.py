@@ -1,0 +1,5 @@
+"""Lanes: natural code for one state, run on many at the speed of code written for many."""
+
+from seriatim.lanes._interpret import lanes
+
+__all__ = ["lanes"]

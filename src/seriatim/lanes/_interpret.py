@@ -1,0 +1,196 @@
+"""From a function of one state to a function of many, lanes last.
+
+The function's own program (its jaxpr) is read operation by operation. Elementwise operations and changes of shape become
+expressions, reductions become folds, lookups along short axes become folds too. What does not depend on the lanes is
+computed once, for all of them. Everything else (control flow, random numbers, sorting, matrix products, lookups in large
+tables) is handed to `vmap`, operation by operation: right, if not faster.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import Jaxpr, JaxprEqn, Literal
+from jaxtyping import Array
+
+from seriatim.lanes._folds import combining, extreme, fold
+from seriatim.lanes._lookups import gathered, scattered, sliced, updated
+from seriatim.lanes._values import Broadcast, Elementwise, Known, Stack, Transpose, Value, Window, broadcast
+
+ELEMENTWISE = frozenset(
+    "abs add and cbrt ceil clamp convert_element_type copy copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 "
+    "expm1 floor ge gt integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not or "
+    "population_count pow rem round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh "
+    "sqrt square stop_gradient sub tan tanh xor".split()
+)
+COMBINED = {
+    "reduce_min": lax.min,
+    "reduce_max": lax.max,
+    "reduce_sum": lax.add,
+    "reduce_prod": lax.mul,
+    "reduce_and": lax.bitwise_and,
+    "reduce_or": lax.bitwise_or,
+}
+INLINED = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr"}
+
+
+def evaluate(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Value]) -> list[Value]:
+    """Run a program on values."""
+    known: dict[Any, Value] = {}
+
+    def read(name: Any) -> Value:
+        return Known(jnp.asarray(name.val, name.aval.dtype), shared=True) if isinstance(name, Literal) else known[name]
+
+    known |= {v: Known(jnp.asarray(c), shared=True) for v, c in zip(jaxpr.constvars, constants, strict=True)}
+    known |= dict(zip(jaxpr.invars, arguments, strict=True))
+    for equation in jaxpr.eqns:
+        results = _apply(equation, [read(v) for v in equation.invars])
+        known |= dict(zip(equation.outvars, results, strict=True))
+    return [read(v) for v in jaxpr.outvars]
+
+
+def _apply(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
+    name = equation.primitive.name
+    if all(x.shared for x in inputs):
+        return _plainly(equation, inputs)
+    if name in INLINED:
+        inner = equation.params[INLINED[name]]
+        return evaluate(inner.jaxpr, inner.consts, inputs)
+    rule = RULES.get(name)
+    result = None if rule is None else rule(equation, *inputs)
+    return _by_vmap(equation, inputs) if result is None else [result]
+
+
+def _plainly(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
+    """Compute what all lanes share."""
+    results = equation.primitive.bind(*(x.compute() for x in inputs), **equation.params)
+    many = results if equation.primitive.multiple_results else [results]
+    return [Known(array, shared=True) for array in many]
+
+
+def _by_vmap(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
+    axes = tuple(None if x.shared else -1 for x in inputs)
+    call = functools.partial(equation.primitive.bind, **equation.params)
+    results = jax.vmap(call, in_axes=axes, out_axes=-1)(*(x.compute() for x in inputs))
+    many = results if equation.primitive.multiple_results else [results]
+    return [Known(array, shared=False) for array in many]
+
+
+Rule = Callable[..., Value | None]  # None: this case is not for the rule
+
+
+def _elementwise(equation: JaxprEqn, *inputs: Value) -> Value:
+    out = equation.outvars[0].aval
+    call = functools.partial(equation.primitive.bind, **equation.params)
+    return Elementwise(call, inputs, out.shape, out.dtype)
+
+
+def _combined(equation: JaxprEqn, value: Value) -> Value | None:
+    kind = combining(COMBINED[equation.primitive.name])
+    if 0 in (value.shape[a] for a in equation.params["axes"]):
+        return None
+    return fold(kind, value, equation.params["axes"], equation.outvars[0].aval.dtype)
+
+
+def _extreme(equation: JaxprEqn, value: Value) -> Value:
+    dtype = equation.outvars[0].aval.dtype
+    better = lax.lt if equation.primitive.name == "argmin" else lax.gt
+    return fold(extreme(better, dtype), value, equation.params["axes"], dtype)
+
+
+def _broadcast(equation: JaxprEqn, value: Value, *_: Value) -> Value:
+    return broadcast(value, equation.params["shape"], equation.params["broadcast_dimensions"])
+
+
+def _squeeze(equation: JaxprEqn, value: Value) -> Value:
+    for axis in sorted(equation.params["dimensions"], reverse=True):
+        value = value.at(axis, 0)
+    return value
+
+
+def _reshape(equation: JaxprEqn, value: Value, *_: Value) -> Value | None:
+    """Insert and drop axes of length 1; other changes mix axes."""
+    sizes = equation.params["new_sizes"]
+    if [n for n in sizes if n != 1] != [n for n in value.shape if n != 1]:
+        return None
+    for axis in reversed(range(len(value.shape))):
+        if value.shape[axis] == 1:
+            value = value.at(axis, 0)
+    return broadcast(value, sizes, [axis for axis, n in enumerate(sizes) if n != 1])
+
+
+def _expand_dims(equation: JaxprEqn, value: Value) -> Value:
+    shape, new = equation.outvars[0].aval.shape, equation.params["dimensions"]
+    return Broadcast(value, shape, [axis for axis in range(len(shape)) if axis not in new])
+
+
+def _slice(equation: JaxprEqn, value: Value) -> Value | None:
+    starts, stops, strides = (equation.params[k] for k in ("start_indices", "limit_indices", "strides"))
+    if strides is not None and any(stride != 1 for stride in strides):
+        return None
+    for axis, (start, stop) in enumerate(zip(starts, stops, strict=True)):
+        if stop - start != value.shape[axis]:
+            value = Window(value, axis, start, stop - start)
+    return value
+
+
+def _concatenate(equation: JaxprEqn, *inputs: Value) -> Value:
+    return Stack(inputs, equation.params["dimension"], equation.outvars[0].aval.shape)
+
+
+def _transpose(equation: JaxprEqn, value: Value) -> Value:
+    return Transpose(value, equation.params["permutation"])
+
+
+RULES: dict[str, Rule] = {
+    **dict.fromkeys(ELEMENTWISE, _elementwise),
+    **dict.fromkeys(COMBINED, _combined),
+    "argmin": _extreme,
+    "argmax": _extreme,
+    "broadcast_in_dim": _broadcast,
+    "squeeze": _squeeze,
+    "reshape": _reshape,
+    "expand_dims": _expand_dims,
+    "slice": _slice,
+    "concatenate": _concatenate,
+    "transpose": _transpose,
+    "gather": gathered,
+    "scatter": scattered,
+    "scatter-add": scattered,
+    "dynamic_slice": sliced,
+    "dynamic_update_slice": updated,
+}
+
+
+def lanes(function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callable[..., Any]:
+    """Make a function of many states, lanes last, from a pure function of one.
+
+    The result is that of `jax.vmap(function, in_axes, out_axes=-1)`, up to the order in which sums are added up.
+
+    Args:
+        function: of pytrees of arrays.
+        in_axes: for each argument, -1 if its arrays have a last axis of lanes, None if all lanes share it.
+    """
+
+    def call(*arguments: Any) -> Any:
+        flat: list[Value] = []
+        for argument, axis in zip(arguments, in_axes, strict=True):
+            flat += [Known(jnp.asarray(leaf), shared=axis is None) for leaf in jax.tree.leaves(argument)]
+        count = max(x.compute().shape[-1] for x in flat if not x.shared)
+        structure = jax.tree.structure(tuple(arguments))
+        one = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in flat])
+        program, out = jax.make_jaxpr(function, return_shape=True)(*one)
+        results = evaluate(program.jaxpr, program.consts, flat)
+        return jax.tree.unflatten(jax.tree.structure(out), [_with_lanes(x, count) for x in results])
+
+    return call
+
+
+def _with_lanes(value: Value, count: int) -> Array:
+    array = value.compute()
+    return jnp.broadcast_to(array[..., None] if value.shared else array, (*value.shape, count))

@@ -1,0 +1,169 @@
+"""Lookups and updates along short axes, as folds.
+
+`x[i]` at every lane is `sum_j where(i == j, x_j, 0)`: n comparisons and selections, all of them long vector operations,
+where a gather takes one address at a time. Updates compare the other way round. Along long axes a gather is cheaper, and
+tables that all lanes share are best left to it; those cases are declined (None).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+from jax.extend.core import JaxprEqn
+from jax.lax import GatherScatterMode
+
+from seriatim.lanes._folds import Fold, combining, masked
+from seriatim.lanes._values import Broadcast, Elementwise, Known, Value, broadcast
+
+# Longest axis along which a fold beats a gather.
+LONGEST = 64
+
+
+def gathered(equation: JaxprEqn, table: Value, index: Value) -> Value | None:
+    """Look up along one axis of a table that differs between lanes."""
+    numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
+    along = numbers.start_index_map
+    one_axis = len(along) == 1 and numbers.collapsed_slice_dims == along and index.shape[-1:] == (1,)
+    whole = all(
+        sizes[axis] == (1 if axis in (*along, *numbers.operand_batching_dims) else n) for axis, n in enumerate(table.shape)
+    )
+    if table.shared or not one_axis or not whole or not 0 < table.shape[along[0]] <= LONGEST:
+        return None
+    out = equation.outvars[0].aval
+    places = index.at(len(index.shape) - 1, 0)
+    batch = [axis for axis in range(len(out.shape)) if axis not in numbers.offset_dims]
+    paired = dict(zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True))
+    offsets = iter(numbers.offset_dims)
+    last = len(out.shape)
+    axes = [
+        last if axis == along[0] else batch[paired[axis]] if axis in paired else next(offsets)
+        for axis in range(len(table.shape))
+    ]
+    return _looked_up(table, axes, places, batch, out, equation.params["mode"], equation.params["fill_value"])
+
+
+def _looked_up(
+    table: Value, axes: list[int], places: Value, batch: list[int], out: Any, mode: Any, fill_value: Any
+) -> Value | None:
+    """Fold over a last axis, the one looked up; `axes` and `batch` say where the others go."""
+    length = table.shape[axes.index(len(out.shape))]
+    if mode == GatherScatterMode.CLIP:
+        places = _elementwise(lambda i: jnp.clip(i, 0, length - 1), places)
+    elif mode == GatherScatterMode.FILL_OR_DROP and fill_value is None:
+        fill_value = _fill(out.dtype)
+    result = _sum_of_selected(table, axes, places, batch, out)
+    if mode != GatherScatterMode.FILL_OR_DROP:
+        return result
+    inside = broadcast(_elementwise(lambda i: (i >= 0) & (i < length), places, bool), out.shape, batch)
+    return masked(inside, result, _constant(fill_value, out.dtype))
+
+
+def _sum_of_selected(table: Value, axes: list[int], places: Value, batch: list[int], out: Any) -> Value:
+    length, last = table.shape[axes.index(len(out.shape))], len(out.shape)
+    shape = (*out.shape, length)
+    one_hot = Elementwise(
+        lambda i, j: i == j,
+        (Broadcast(places, shape, batch), Broadcast(_iota(length, places.dtype), shape, [last])),
+        shape,
+        jnp.bool_,
+    )
+    combine = lax.bitwise_or if out.dtype == bool else lax.add
+    selected = masked(one_hot, broadcast(table, shape, axes), _constant(0, out.dtype))
+    return Fold(combining(combine), selected, last, out.dtype)
+
+
+def sliced(equation: JaxprEqn, value: Value, *starts: Value) -> Value | None:
+    """Cut a slice of length 1 along one axis at a place that differs between lanes."""
+    sizes = equation.params["slice_sizes"]
+    cut = [axis for axis, (size, n) in enumerate(zip(sizes, value.shape, strict=True)) if size != n]
+    if value.shared or len(cut) != 1 or sizes[cut[0]] != 1 or value.shape[cut[0]] > LONGEST:
+        return None
+    axis = cut[0]
+    start = _elementwise(lambda i: jnp.clip(i, 0, value.shape[axis] - 1), starts[axis])
+    rest = [a for a in range(len(sizes)) if a != axis]
+    out = equation.outvars[0].aval
+    shape = tuple(out.shape[a] for a in rest)
+    axes = [len(rest) if a == axis else rest.index(a) for a in range(len(sizes))]
+    one = _sum_of_selected(value, axes, start, [], jnp.zeros(shape, out.dtype))
+    return Broadcast(one, out.shape, rest)
+
+
+def updated(equation: JaxprEqn, value: Value, update: Value, *starts: Value) -> Value | None:
+    """Replace a slice of length 1 along one axis."""
+    del equation
+    cut = [axis for axis, (size, n) in enumerate(zip(update.shape, value.shape, strict=True)) if size != n]
+    if len(cut) != 1 or update.shape[cut[0]] != 1 or value.shape[cut[0]] > LONGEST:
+        return None
+    axis, length = cut[0], value.shape[cut[0]]
+    start = _elementwise(lambda i: jnp.clip(i, 0, length - 1), starts[axis])
+    hit = _elementwise_pair(lambda i, j: i == j, start, _iota(length, start.dtype), (length,), jnp.bool_)
+    rest = [a for a in range(len(value.shape)) if a != axis]
+    new = Broadcast(update.at(axis, 0), value.shape, rest)
+    return masked(Broadcast(hit, value.shape, [axis]), new, value)
+
+
+def scattered(equation: JaxprEqn, value: Value, index: Value, updates: Value) -> Value | None:
+    """Add to, or replace, places along one axis; to replace, one place only, since the order of more is not defined."""
+    numbers = equation.params["dimension_numbers"]
+    along = numbers.scatter_dims_to_operand_dims
+    plain = len(along) == 1 and numbers.inserted_window_dims == along and not numbers.operand_batching_dims
+    batch = [axis for axis in range(len(updates.shape)) if axis not in numbers.update_window_dims]
+    adds = equation.primitive.name == "scatter-add"
+    if not plain or index.shape[-1:] != (1,) or len(batch) > 1 or not (adds or not batch):
+        return None
+    if value.shape[along[0]] > LONGEST or equation.params["mode"] == GatherScatterMode.CLIP:
+        return None
+    axis, length = along[0], value.shape[along[0]]
+    places = index.at(len(index.shape) - 1, 0)
+    rest = [a for a in range(len(value.shape)) if a != axis]
+    if not batch:
+        hit = _elementwise_pair(lambda i, j: i == j, places, _iota(length, places.dtype), (length,), jnp.bool_)
+        new = broadcast(updates, value.shape, rest)
+        if adds:
+            new = Elementwise(lax.add, (value, new), value.shape, value.dtype)
+        return masked(Broadcast(hit, value.shape, [axis]), new, value)
+    return _added(value, axis, places, updates, batch[0])
+
+
+def _added(value: Value, axis: int, places: Value, updates: Value, batch: int) -> Value:
+    """Fold over the updates: each is added where its place is."""
+    count, last = places.shape[0], len(value.shape)
+    shape = (*value.shape, count)
+    one_hot = Elementwise(
+        lambda i, j: i == j,
+        (Broadcast(places, shape, [last]), Broadcast(_iota(value.shape[axis], places.dtype), shape, [axis])),
+        shape,
+        jnp.bool_,
+    )
+    rest = iter(a for a in range(len(value.shape)) if a != axis)
+    spread = broadcast(updates, shape, [last if a == batch else next(rest) for a in range(len(updates.shape))])
+    total = Fold(combining(lax.add), masked(one_hot, spread, _constant(0, value.dtype)), last, value.dtype)
+    return Elementwise(lax.add, (value, total), value.shape, value.dtype)
+
+
+def _fill(dtype: Any) -> Any:
+    """Return what a lookup outside the table gives, as in jax.lax.gather."""
+    if jnp.issubdtype(dtype, jnp.inexact):
+        return jnp.nan
+    if dtype == bool:
+        return True
+    limits = jnp.iinfo(dtype)
+    return limits.min if jnp.issubdtype(dtype, jnp.signedinteger) else limits.max
+
+
+def _iota(length: int, dtype: Any) -> Value:
+    return Known(jnp.arange(length, dtype=dtype), shared=True)
+
+
+def _constant(number: Any, dtype: Any) -> Value:
+    return Known(jnp.asarray(number, dtype), shared=True)
+
+
+def _elementwise(function: Any, value: Value, dtype: Any = None) -> Value:
+    return Elementwise(function, (value,), value.shape, value.dtype if dtype is None else dtype)
+
+
+def _elementwise_pair(function: Any, one: Value, other: Value, shape: tuple[int, ...], dtype: Any) -> Value:
+    return Elementwise(function, (one, other), shape, dtype)

@@ -1,0 +1,220 @@
+"""Lazy arrays with lanes: expressions that can be asked for one slice without being computed whole.
+
+A value stands for an array of some shape at *every* lane. Computed, it is an array `[*shape, lanes]`, or `[*shape]` if
+all lanes share it. `at(axis, j)` is the slice `x[..., j, ...]` as a value again; for an expression it slices the inputs,
+so a reduction that folds over slices never meets the product of axes it reduces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+Index = Any  # a Python int, or a traced number in a loop
+
+
+class Value:
+    """A lazy array; `shape` does not count the lanes."""
+
+    def __init__(self, shape: Sequence[int], dtype: Any, *, shared: bool) -> None:
+        self.shape = tuple(shape)
+        self.dtype = dtype
+        self.shared = shared
+        self._computed: Array | None = None
+        self._slices: dict[tuple[int, int], Value] = {}
+
+    def at(self, axis: int, j: Index) -> Value:
+        """Return the slice at place `j` of an axis."""
+        if self._computed is not None:
+            return Known(self._computed, shared=self.shared)._slice(axis, j)
+        if not isinstance(j, int):
+            # Slices of a loop belong to the loop: they are not kept.
+            return self._slice(axis, j)
+        if (axis, j) not in self._slices:
+            self._slices[axis, j] = self._slice(axis, j)
+        return self._slices[axis, j]
+
+    def compute(self) -> Array:
+        """Return the array, `[*shape, lanes]`, or `[*shape]` if it is shared."""
+        if self._computed is None:
+            self._computed = self._compute()
+        return self._computed
+
+    def prepare(self) -> None:
+        """Compute now what slices would otherwise compute inside a loop, again at each step."""
+        for value in self._inputs():
+            value.prepare()
+
+    def _inputs(self) -> Sequence[Value]:
+        return ()
+
+    def _slice(self, axis: int, j: Index) -> Value:
+        raise NotImplementedError
+
+    def _compute(self) -> Array:
+        raise NotImplementedError
+
+
+class Known(Value):
+    """An array."""
+
+    def __init__(self, array: Array, *, shared: bool) -> None:
+        super().__init__(array.shape if shared else array.shape[:-1], array.dtype, shared=shared)
+        self._computed = array
+
+    def at(self, axis: int, j: Index) -> Value:
+        return self._slice(axis, j)
+
+    def _slice(self, axis: int, j: Index) -> Value:
+        if isinstance(j, int):
+            part = lax.index_in_dim(self.compute(), j, axis, keepdims=False)
+        else:
+            part = lax.dynamic_index_in_dim(self.compute(), j, axis, keepdims=False)
+        return Known(part, shared=self.shared)
+
+
+class Elementwise(Value):
+    """A function of values of the same shape, or scalars, place by place."""
+
+    def __init__(self, function: Callable[..., Array], inputs: Sequence[Value], shape: Sequence[int], dtype: Any) -> None:
+        super().__init__(shape, dtype, shared=all(x.shared for x in inputs))
+        self.function = function
+        self.inputs = tuple(inputs)
+
+    def _inputs(self) -> Sequence[Value]:
+        return self.inputs
+
+    def _slice(self, axis: int, j: Index) -> Value:
+        parts = [x if x.shape == () else x.at(axis, j) for x in self.inputs]
+        return Elementwise(self.function, parts, _without(self.shape, axis), self.dtype)
+
+    def _compute(self) -> Array:
+        return self.function(*aligned(self.inputs, self.shape))
+
+
+class Broadcast(Value):
+    """A value repeated along new axes: axis `i` of it becomes axis `axes[i]`."""
+
+    def __init__(self, value: Value, shape: Sequence[int], axes: Sequence[int]) -> None:
+        super().__init__(shape, value.dtype, shared=value.shared)
+        self.value = value
+        self.axes = tuple(axes)
+
+    def _inputs(self) -> Sequence[Value]:
+        return (self.value,)
+
+    def _slice(self, axis: int, j: Index) -> Value:
+        value, axes = self.value, self.axes
+        if axis in axes:
+            own = axes.index(axis)
+            value = value.at(own, 0 if value.shape[own] == 1 else j)
+            axes = axes[:own] + axes[own + 1 :]
+        return broadcast(value, _without(self.shape, axis), [a - (a > axis) for a in axes])
+
+    def _compute(self) -> Array:
+        inner = self.value.compute()
+        if self.shared:
+            return lax.broadcast_in_dim(inner, self.shape, self.axes)
+        return lax.broadcast_in_dim(inner, (*self.shape, inner.shape[-1]), (*self.axes, len(self.shape)))
+
+
+class Stack(Value):
+    """Values one after the other along an axis."""
+
+    def __init__(self, values: Sequence[Value], axis: int, shape: Sequence[int]) -> None:
+        super().__init__(shape, values[0].dtype, shared=all(x.shared for x in values))
+        self.values = tuple(values)
+        self.axis = axis
+
+    def prepare(self) -> None:
+        self.compute()
+
+    def _slice(self, axis: int, j: Index) -> Value:
+        if axis != self.axis:
+            parts = [x.at(axis, j) for x in self.values]
+            return Stack(parts, self.axis - (axis < self.axis), _without(self.shape, axis))
+        if not isinstance(j, int):
+            return Known(self.compute(), shared=self.shared).at(axis, j)
+        for value in self.values:
+            if j < value.shape[axis]:
+                return value.at(axis, j)
+            j -= value.shape[axis]
+        raise IndexError(j)
+
+    def _compute(self) -> Array:
+        parts = [aligned([x], x.shape, shared=self.shared)[0] for x in self.values]
+        lanes = max((part.shape[-1] for part in parts), default=1)
+        if not self.shared:
+            parts = [jnp.broadcast_to(part, (*part.shape[:-1], lanes)) for part in parts]
+        return lax.concatenate(parts, self.axis)
+
+
+class Window(Value):
+    """A part of a value along one axis, from `start` on."""
+
+    def __init__(self, value: Value, axis: int, start: int, length: int) -> None:
+        shape = (*value.shape[:axis], length, *value.shape[axis + 1 :])
+        super().__init__(shape, value.dtype, shared=value.shared)
+        self.value = value
+        self.axis = axis
+        self.start = start
+
+    def _inputs(self) -> Sequence[Value]:
+        return (self.value,)
+
+    def _slice(self, axis: int, j: Index) -> Value:
+        if axis == self.axis:
+            return self.value.at(axis, self.start + j)
+        return Window(self.value.at(axis, j), self.axis - (axis < self.axis), self.start, self.shape[self.axis])
+
+    def _compute(self) -> Array:
+        stop = self.start + self.shape[self.axis]
+        return lax.slice_in_dim(self.value.compute(), self.start, stop, axis=self.axis)
+
+
+class Transpose(Value):
+    """A value with its axes in another order: axis `i` of this is axis `order[i]` of it."""
+
+    def __init__(self, value: Value, order: Sequence[int]) -> None:
+        super().__init__([value.shape[a] for a in order], value.dtype, shared=value.shared)
+        self.value = value
+        self.order = tuple(order)
+
+    def _inputs(self) -> Sequence[Value]:
+        return (self.value,)
+
+    def _slice(self, axis: int, j: Index) -> Value:
+        own = self.order[axis]
+        rest = [a - (a > own) for a in _without(self.order, axis)]
+        return Transpose(self.value.at(own, j), rest)
+
+    def _compute(self) -> Array:
+        order = self.order if self.shared else (*self.order, len(self.order))
+        return lax.transpose(self.value.compute(), order)
+
+
+def broadcast(value: Value, shape: Sequence[int], axes: Sequence[int]) -> Value:
+    """Repeat a value along new axes, or return it where there are none."""
+    same = value.shape == tuple(shape) and list(axes) == list(range(len(shape)))
+    return value if same else Broadcast(value, shape, axes)
+
+
+def aligned(values: Sequence[Value], shape: Sequence[int], *, shared: bool | None = None) -> list[Array]:
+    """Compute values so that they broadcast against each other: scalars get axes, shared ones an axis of lanes."""
+    shared = all(x.shared for x in values) if shared is None else shared
+    arrays = []
+    for x in values:
+        array = x.compute()
+        if x.shape == () and shape:
+            array = array.reshape((1,) * len(shape) + array.shape)
+        arrays.append(array[..., None] if x.shared and not shared else array)
+    target = jnp.broadcast_shapes(*(a.shape for a in arrays)) if len(arrays) > 1 else None
+    return arrays if target is None else [jnp.broadcast_to(a, target) for a in arrays]
+
+
+def _without(items: Sequence[int], place: int) -> tuple[int, ...]:
+    return (*items[:place], *items[place + 1 :])
