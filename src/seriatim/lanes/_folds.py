@@ -1,11 +1,12 @@
 """Reductions as folds over slices.
 
 A reduction over an axis of length n combines n slices, each of them computed, used and forgotten: `[agents, flies,
-lanes]` is never there, `[agents, lanes]` is, n times. Slices are contiguous, so every step is a long vector operation.
+lanes]` is never there. One row of the result is made at a time, `[lanes]` with its accumulator in registers, and rows
+follow one another in a loop. The loop does three things at once: the program stays small, slices stay in the cache, and
+the result is *computed*: XLA would fuse an unrolled chain into each of its consumers, and compute it again in every one
+(a barrier does not help on CPU: it is removed before fusion).
 
-Short folds (a coordinate, a handful of moves) stay expressions and are sliced like any other. Longer ones are computed
-once, behind a barrier: without it the compiler fuses the chain into each of its consumers, and computes it again in
-every one. Still longer ones become loops, so that the program stays small.
+Short folds (a coordinate, a handful of moves) stay expressions and are sliced like any other.
 """
 
 from __future__ import annotations
@@ -19,10 +20,8 @@ from jaxtyping import Array
 
 from seriatim.lanes._values import Elementwise, Index, Known, Value
 
-# Folds up to this length stay expressions; up to that one they are unrolled; beyond, loops take so many steps at a time.
+# Folds up to this length stay expressions.
 SHORT = 5
-UNROLLED = 16
-BLOCK = 8
 
 Step = Callable[[Any, Array, Index], Any]
 
@@ -79,31 +78,19 @@ class Fold(Value):
         return Fold(self.kind, self.value.at(own, j), self.axis - (own < self.axis), self.dtype)
 
     def _compute(self) -> Array:
-        carry = self.kind.first(self._part(0))
-        if self.length > SHORT:
-            return self.kind.result(self._loop(carry))
-        for j in range(1, self.length):
-            carry = self.kind.step(carry, self._part(j), j)
-        return self.kind.result(carry)
-
-    def _part(self, j: Index) -> Array:
-        return self.value.at(self.axis, j).compute()
-
-    def _loop(self, carry: Any) -> Any:
+        if self.length <= SHORT or not self.shape:
+            return self._row(self.value, self.axis)
         self.value.prepare()
-        steps = self.length - 1
-        block = min(BLOCK, steps // 2)
-        rest = steps % block
-        for j in range(1, 1 + rest):
-            carry = self.kind.step(carry, self._part(j), j)
+        along = 1 if self.axis == 0 else 0
+        axis = self.axis - (along < self.axis)
+        return lax.map(lambda i: self._row(self.value.at(along, i), axis), jnp.arange(self.shape[0]))
 
-        def take(b: Array, carry: Any) -> Any:
-            for i in range(block):
-                j = 1 + rest + block * b + i
-                carry = self.kind.step(carry, self._part(j), j)
-            return carry
-
-        return lax.fori_loop(0, steps // block, take, carry)
+    def _row(self, value: Value, axis: int) -> Array:
+        """Fold a value over an axis, all of it at once."""
+        carry = self.kind.first(value.at(axis, 0).compute())
+        for j in range(1, self.length):
+            carry = self.kind.step(carry, value.at(axis, j).compute(), j)
+        return self.kind.result(carry)
 
 
 def fold(kind: Kind, value: Value, axes: tuple[int, ...], dtype: Any) -> Value:

@@ -6,7 +6,7 @@ from jaxtyping import Array, Bool, Int
 from seriatim._record import record, static
 from seriatim.drawing import Mark
 from seriatim.model import Key
-from seriatim.problems._terrain import NO_COURSE, Terrain
+from seriatim.problems._terrain import Terrain
 
 
 @record
@@ -41,9 +41,10 @@ class NearestFly:
     def __call__(self, info: Hunt, key: Key) -> Int[Array, " m"]:
         """Choose the moves; `key` is not used."""
         del key
-        course = jnp.where(info.alive[None], self.terrain.course(info.spiders, info.flies), NO_COURSE)
-        nearest = jnp.min(course, axis=1)
-        moves = jnp.where(nearest < NO_COURSE, nearest % 8, 0)
+        course = self.terrain.course(info.spiders, info.flies)
+        none = jnp.asarray(self.terrain.no_course(), course.dtype)
+        nearest = jnp.min(jnp.where(info.alive[None], course, none), axis=1)
+        moves = jnp.where(nearest < none, nearest & 7, 0)
         return moves if self.collisions else self._in_turn(info.spiders, moves)
 
     def _in_turn(self, spiders: Int[Array, "m 2"], moves: Int[Array, " m"]) -> Int[Array, " m"]:

@@ -30,7 +30,7 @@ from seriatim.problems._hunt import Hunt, NearestFly, caught, marks, same_cell
 from seriatim.problems._hunting_ground import Cells, at_least, check_discount, hunting_ground
 from seriatim.problems._mixed_radix import MixedRadix
 from seriatim.problems._swarm import CHANCES, Luck, Swarm
-from seriatim.problems._terrain import MOVES, Terrain
+from seriatim.problems._terrain import MOVES, POSITION, Terrain
 
 
 @record
@@ -89,8 +89,8 @@ class SpidersAndFlies:
         ground = hunting_ground(self, everywhere=self.fly_behaviour != "stay" or self.swarm.arrives)
         derived = {
             "terrain": ground.terrain,
-            "start_cells": ground.starts,
-            "first_fly_cells": ground.fly_cells,
+            "start_cells": None if ground.starts is None else ground.starts.astype(POSITION),
+            "first_fly_cells": None if ground.fly_cells is None else ground.fly_cells.astype(POSITION),
             "walls": ground.walls,
             "width": ground.terrain.width,
             "height": ground.terrain.height,
@@ -126,7 +126,7 @@ class SpidersAndFlies:
         slots = self.swarm.num_slots
         return Hunt(
             spiders=spiders,
-            flies=jnp.concatenate([flies, jnp.full((slots - self.flies, 2), -1, jnp.int32)]),
+            flies=jnp.concatenate([flies, jnp.full((slots - self.flies, 2), -1, POSITION)]),
             alive=jnp.arange(slots) < self.flies,
             stage=jnp.zeros((), jnp.int32) if self.arrival_stages else None,
         )
