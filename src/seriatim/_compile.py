@@ -45,6 +45,19 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
     return call
 
 
+def split(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
+    """Return the array leaves of a tree, and a function that puts the tree together again with others in their place."""
+    leaves, structure = jax.tree.flatten(tree)
+    is_array = [isinstance(leaf, (jax.Array, np.ndarray)) for leaf in leaves]
+
+    def whole(arrays: list[Any]) -> Any:
+        given = iter(arrays)
+        parts = [next(given) if array else leaf for leaf, array in zip(leaves, is_array, strict=True)]
+        return jax.tree.unflatten(structure, parts)
+
+    return [leaf for leaf, array in zip(leaves, is_array, strict=True) if array], whole
+
+
 class _Constant:
     """A value compared by equality where it can be hashed, by identity where it cannot."""
 

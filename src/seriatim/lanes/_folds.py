@@ -18,7 +18,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from seriatim.lanes._values import Elementwise, Index, Known, Value
+from seriatim.lanes._values import Elementwise, Index, Known, Value, memory
 
 # Folds up to this length stay expressions.
 SHORT = 5
@@ -83,7 +83,12 @@ class Fold(Value):
         self.value.prepare()
         along = 1 if self.axis == 0 else 0
         axis = self.axis - (along < self.axis)
-        return lax.map(lambda i: self._row(self.value.at(along, i), axis), jnp.arange(self.shape[0]))
+
+        def row(i: Array) -> Array:
+            with memory():
+                return self._row(self.value.at(along, i), axis)
+
+        return lax.map(row, jnp.arange(self.shape[0]))
 
     def _row(self, value: Value, axis: int) -> Array:
         """Fold a value over an axis, all of it at once."""

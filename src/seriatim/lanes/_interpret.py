@@ -20,7 +20,7 @@ from jaxtyping import Array
 
 from seriatim.lanes._folds import combining, extreme, fold
 from seriatim.lanes._lookups import gathered, scattered, sliced, updated
-from seriatim.lanes._values import Broadcast, Elementwise, Known, Stack, Transpose, Value, Window, broadcast
+from seriatim.lanes._values import Broadcast, Elementwise, Known, Stack, Transpose, Value, Window, broadcast, memory
 
 ELEMENTWISE = frozenset(
     "abs add and cbrt ceil clamp convert_element_type copy copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 "
@@ -185,8 +185,9 @@ def lanes(function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callab
         structure = jax.tree.structure(tuple(arguments))
         one = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in flat])
         program, out = jax.make_jaxpr(function, return_shape=True)(*one)
-        results = evaluate(program.jaxpr, program.consts, flat)
-        return jax.tree.unflatten(jax.tree.structure(out), [_with_lanes(x, count) for x in results])
+        with memory():
+            results = evaluate(program.jaxpr, program.consts, flat)
+            return jax.tree.unflatten(jax.tree.structure(out), [_with_lanes(x, count) for x in results])
 
     return call
 

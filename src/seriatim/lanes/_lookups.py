@@ -27,7 +27,8 @@ def gathered(equation: JaxprEqn, table: Value, index: Value) -> Value | None:
     along = numbers.start_index_map
     one_axis = len(along) == 1 and numbers.collapsed_slice_dims == along and index.shape[-1:] == (1,)
     whole = all(
-        sizes[axis] == (1 if axis in (*along, *numbers.operand_batching_dims) else n) for axis, n in enumerate(table.shape)
+        sizes[axis] == (1 if axis in (*along, *numbers.operand_batching_dims) else n)
+        for axis, n in enumerate(table.shape)
     )
     if table.shared or not one_axis or not whole or not 0 < table.shape[along[0]] <= LONGEST:
         return None

@@ -7,7 +7,8 @@ so a reduction that folds over slices never meets the product of axes it reduces
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -17,6 +18,30 @@ from jaxtyping import Array
 Index = Any  # a Python int, or a traced number in a loop
 
 
+# What has been computed, innermost loop last: a loop's results mean nothing outside of it.
+_memories: list[dict[tuple[int, Any], tuple[Any, Any]]] = []
+
+
+@contextlib.contextmanager
+def memory() -> Iterator[None]:
+    """Remember what is computed until this ends."""
+    _memories.append({})
+    try:
+        yield
+    finally:
+        _memories.pop()
+
+
+def _remembered(owner: Any, what: Any, make: Callable[[], Any]) -> Any:
+    for results in reversed(_memories):
+        if (id(owner), what) in results:
+            return results[id(owner), what][1]
+    result = make()
+    # The owner is kept too, so that no other object takes its id.
+    _memories[-1][id(owner), what] = owner, result
+    return result
+
+
 class Value:
     """A lazy array; `shape` does not count the lanes."""
 
@@ -24,25 +49,16 @@ class Value:
         self.shape = tuple(shape)
         self.dtype = dtype
         self.shared = shared
-        self._computed: Array | None = None
-        self._slices: dict[tuple[int, int], Value] = {}
 
     def at(self, axis: int, j: Index) -> Value:
         """Return the slice at place `j` of an axis."""
-        if self._computed is not None:
-            return Known(self._computed, shared=self.shared)._slice(axis, j)
-        if not isinstance(j, int):
-            # Slices of a loop belong to the loop: they are not kept.
-            return self._slice(axis, j)
-        if (axis, j) not in self._slices:
-            self._slices[axis, j] = self._slice(axis, j)
-        return self._slices[axis, j]
+        part: Value = _remembered(self, (axis, id(j)), lambda: (self._slice(axis, j), j))[0]
+        return part
 
     def compute(self) -> Array:
         """Return the array, `[*shape, lanes]`, or `[*shape]` if it is shared."""
-        if self._computed is None:
-            self._computed = self._compute()
-        return self._computed
+        array: Array = _remembered(self, "array", self._compute)
+        return array
 
     def prepare(self) -> None:
         """Compute now what slices would otherwise compute inside a loop, again at each step."""
@@ -64,23 +80,22 @@ class Known(Value):
 
     def __init__(self, array: Array, *, shared: bool) -> None:
         super().__init__(array.shape if shared else array.shape[:-1], array.dtype, shared=shared)
-        self._computed = array
+        self.array = array
 
-    def at(self, axis: int, j: Index) -> Value:
-        return self._slice(axis, j)
+    def compute(self) -> Array:
+        return self.array
 
     def _slice(self, axis: int, j: Index) -> Value:
-        if isinstance(j, int):
-            part = lax.index_in_dim(self.compute(), j, axis, keepdims=False)
-        else:
-            part = lax.dynamic_index_in_dim(self.compute(), j, axis, keepdims=False)
-        return Known(part, shared=self.shared)
+        index = lax.index_in_dim if isinstance(j, int) else lax.dynamic_index_in_dim
+        return Known(index(self.array, j, axis, keepdims=False), shared=self.shared)
 
 
 class Elementwise(Value):
     """A function of values of the same shape, or scalars, place by place."""
 
-    def __init__(self, function: Callable[..., Array], inputs: Sequence[Value], shape: Sequence[int], dtype: Any) -> None:
+    def __init__(
+        self, function: Callable[..., Array], inputs: Sequence[Value], shape: Sequence[int], dtype: Any
+    ) -> None:
         super().__init__(shape, dtype, shared=all(x.shared for x in inputs))
         self.function = function
         self.inputs = tuple(inputs)
@@ -104,8 +119,9 @@ class Broadcast(Value):
         self.value = value
         self.axes = tuple(axes)
 
-    def _inputs(self) -> Sequence[Value]:
-        return (self.value,)
+    def prepare(self) -> None:
+        # What is repeated is computed once, not at every repetition.
+        self.value.compute()
 
     def _slice(self, axis: int, j: Index) -> Value:
         value, axes = self.value, self.axes

@@ -7,16 +7,18 @@ Two random things are shared by all candidates of a call: the disturbance of eac
 policy is given there. Differences between candidates are then paired, and far less noisy than the costs themselves.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim._compile import split
 from seriatim._errors import InputError
 from seriatim.controls import is_admissible
-from seriatim.model import Disturbance, Key, Model, State, Transition
-from seriatim.planning._simulation import Simulation, num_samples, num_stages, terminal
+from seriatim.model import Key, Model, State
+from seriatim.planning._lanes import simulate_lanes
+from seriatim.planning._simulation import Simulation, num_samples, terminal
 from seriatim.policy import Policy
 
 # Lanes (candidates x samples) simulated side by side; more are taken in turns, which bounds the memory.
@@ -70,16 +72,6 @@ def allowed(model: Model, state: State, controls: Int[Array, "n m"]) -> Bool[Arr
     return jax.vmap(one)(controls)
 
 
-class _Lanes(NamedTuple):
-    """The state of all simulations, `[n, samples]`: one lane for each candidate and sample."""
-
-    t: Int[Array, ""]
-    weight: Float[Array, ""]
-    state: State
-    cost: Float[Array, "n samples"]
-    done: Bool[Array, "n samples"]
-
-
 def _sampled(
     model: Model,
     policies: tuple[Policy, ...],
@@ -88,66 +80,34 @@ def _sampled(
     controls: Int[Array, "n m"],
     key: Key,
 ) -> Float[Array, "n samples"]:
-    n, samples = controls.shape[0], num_samples(simulation, model)
-    horizon = num_stages(simulation, model)
-    discount = jnp.asarray(model.discount, float)
-    disturbance_keys, policy_keys = jax.random.split(key, (2, samples))
-    shape = (n, samples)
+    """Simulate at one state; mapped over states, simulate at all of them together, lanes last.
 
-    def advance(lanes: _Lanes, after: Transition) -> _Lanes:
-        cost = jnp.where(lanes.done, 0.0, jnp.asarray(after.cost, float))
-        return _Lanes(
-            lanes.t + 1,
-            lanes.weight * discount,
-            after.state,
-            lanes.cost + lanes.weight * cost,
-            lanes.done | after.done,
-        )
+    The rule for mapping may be applied long after this returns, inside another trace. So it is given every array as an
+    argument and keeps none.
+    """
+    arrays, whole = split((model, policies, simulation))
 
-    def play(policy: Policy, lanes: _Lanes) -> _Lanes:
-        draws = _draw(model, simulation, disturbance_keys, lanes.t)
-        keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(policy_keys, lanes.t)
+    def many(arrays: Any, *states: Any) -> Float[Array, "states n samples"]:
+        return simulate_lanes(*whole(arrays), *states)
 
-        def one(x: State, w: Disturbance, k: Key) -> Transition:
-            return model.transition(x, policy(x, k), w)
+    @jax.custom_batching.custom_vmap
+    def one(arrays: Any, *state: Any) -> Float[Array, "n samples"]:
+        return many(arrays, *jax.tree.map(lambda leaf: leaf[None], state))[0]
 
-        return advance(lanes, jax.vmap(jax.vmap(one), in_axes=(0, None, None))(lanes.state, draws, keys))
+    @one.def_vmap
+    def _(count: int, mapped: Any, arrays: Any, *states: Any) -> tuple[Float[Array, "states n samples"], bool]:
+        def everywhere(leaf: Array, is_mapped: bool) -> Array:
+            return leaf if is_mapped else jnp.broadcast_to(leaf, (count, *leaf.shape))
 
-    zero = jnp.zeros((), jnp.int32)
-    start = _Lanes(zero, jnp.ones((), float), None, jnp.zeros(shape, float), jnp.zeros(shape, bool))
-    # The number of samples is given, because the disturbance of a deterministic model has no axis to read it from.
-    first = jax.vmap(jax.vmap(model.transition, (None, None, 0), axis_size=samples), (None, 0, None))
-    lanes = advance(start, first(state, controls, _draw(model, simulation, disturbance_keys, zero)))
-    for policy in policies[:-1]:
-        lanes = play(policy, lanes)
-    # The stages are counted outside the lanes, so that the draws of a stage serve all candidates.
-    lanes = jax.lax.while_loop(
-        lambda now: (now.t < horizon) & ~jnp.all(now.done),
-        lambda now: play(policies[-1], now),
-        lanes,
-    )
-    rest = jax.vmap(jax.vmap(lambda x: terminal(simulation, x)))(lanes.state)
-    return lanes.cost + lanes.weight * jnp.where(lanes.done, 0.0, rest)
+        each = jax.tree.map(everywhere, states, tuple(mapped[1:]))
+        if not any(jax.tree.leaves(mapped[0])):
+            return many(arrays, *each), True
+        # Models that differ too: nothing is shared, and lanes have nothing to gain.
+        axes = jax.tree.map(lambda is_mapped: 0 if is_mapped else None, mapped[0])
+        alone = jax.tree.map(lambda leaf: leaf[:, None], each)
+        return jax.vmap(many, in_axes=(axes, *([0] * len(alone))))(arrays, *alone)[:, 0], True
 
-
-def _draw(model: Model, simulation: Simulation, keys: Key, t: Int[Array, ""]) -> Disturbance:
-    """Draw the disturbance of stage `t` for every sample, or take the nominal one."""
-    drawn = jax.vmap(lambda k: model.sample_disturbance(jax.random.fold_in(k, t)))(keys)
-    if simulation.nominal_from is None:
-        return drawn
-    nominal = _nominal(model)
-    chosen = t >= simulation.nominal_from
-    return jax.tree.map(lambda d, w: jnp.where(chosen, jnp.broadcast_to(w, d.shape), d), drawn, nominal)
-
-
-def _nominal(model: Model) -> Disturbance:
-    method = getattr(model, "nominal_disturbance", None)
-    if method is None:
-        raise InputError(
-            f"nominal_from asks for certainty equivalence, but {type(model).__name__} has no method "
-            "nominal_disturbance(); add one that returns the typical disturbance."
-        )
-    return method()
+    return jnp.asarray(one(arrays, jax.tree.map(jnp.asarray, state), controls, key))
 
 
 def _exact(
