@@ -7,12 +7,14 @@ tables that all lanes share are best left to it; those cases are declined (None)
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
 from jax.extend.core import JaxprEqn
 from jax.lax import GatherScatterMode
+from jaxtyping import Array
 
 from seriatim.lanes._folds import Fold, combining, masked
 from seriatim.lanes._values import Broadcast, Elementwise, Known, Value, broadcast
@@ -22,27 +24,57 @@ LONGEST = 64
 
 
 def gathered(equation: JaxprEqn, table: Value, index: Value) -> Value | None:
-    """Look up along one axis of a table that differs between lanes."""
+    """Look up in a table: along one axis if it differs between lanes, along several if all lanes share it."""
     numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
-    along = numbers.start_index_map
-    one_axis = len(along) == 1 and numbers.collapsed_slice_dims == along and index.shape[-1:] == (1,)
-    whole = all(
-        sizes[axis] == (1 if axis in (*along, *numbers.operand_batching_dims) else n)
-        for axis, n in enumerate(table.shape)
-    )
-    if table.shared or not one_axis or not whole or not 0 < table.shape[along[0]] <= LONGEST:
+    along, paired = numbers.start_index_map, numbers.operand_batching_dims
+    whole = all(sizes[axis] == (1 if axis in (*along, *paired) else n) for axis, n in enumerate(table.shape))
+    if not whole or tuple(sorted(along)) != tuple(numbers.collapsed_slice_dims) or 0 in table.shape:
+        return None
+    if table.shared:
+        return None if paired else _in_shared_table(equation, table, index)
+    if len(along) != 1 or table.shape[along[0]] > LONGEST:
         return None
     out = equation.outvars[0].aval
     places = index.at(len(index.shape) - 1, 0)
     batch = [axis for axis in range(len(out.shape)) if axis not in numbers.offset_dims]
-    paired = dict(zip(numbers.operand_batching_dims, numbers.start_indices_batching_dims, strict=True))
+    pairs = dict(zip(paired, numbers.start_indices_batching_dims, strict=True))
     offsets = iter(numbers.offset_dims)
     last = len(out.shape)
     axes = [
-        last if axis == along[0] else batch[paired[axis]] if axis in paired else next(offsets)
+        last if axis == along[0] else batch[pairs[axis]] if axis in pairs else next(offsets)
         for axis in range(len(table.shape))
     ]
     return _looked_up(table, axes, places, batch, out, equation.params["mode"], equation.params["fill_value"])
+
+
+def _in_shared_table(equation: JaxprEqn, table: Value, index: Value) -> Value:
+    """Look numbers up one by one in the flattened table: an elementwise operation of the indices."""
+    numbers, out = equation.params["dimension_numbers"], equation.outvars[0].aval
+    mode, fill = equation.params["mode"], equation.params["fill_value"]
+    flat = table.compute().reshape(-1)
+    strides = [math.prod(table.shape[axis + 1 :]) for axis in range(len(table.shape))]
+    batch = [axis for axis in range(len(out.shape)) if axis not in numbers.offset_dims]
+    last = len(index.shape) - 1
+    looked = [(broadcast(index.at(last, k), out.shape, batch), axis) for k, axis in enumerate(numbers.start_index_map)]
+    rest = [axis for axis in range(len(table.shape)) if axis not in numbers.collapsed_slice_dims]
+    whole = [
+        (Broadcast(_iota(table.shape[axis], jnp.int32), out.shape, [place]), axis)
+        for axis, place in zip(rest, numbers.offset_dims, strict=True)
+    ]
+
+    def look(*places: Array) -> Array:
+        number = jnp.zeros((), jnp.int32)
+        inside = jnp.array(True)
+        for place, (_, axis) in zip(places, [*looked, *whole], strict=True):
+            clipped = jnp.clip(place, 0, table.shape[axis] - 1).astype(jnp.int32)
+            inside = inside & (place == clipped)
+            number = number + clipped * strides[axis]
+        found = flat.at[number].get(mode="promise_in_bounds")
+        if mode != GatherScatterMode.FILL_OR_DROP:
+            return found
+        return jnp.where(inside, found, jnp.asarray(_fill(out.dtype) if fill is None else fill, out.dtype))
+
+    return Elementwise(look, [place for place, _ in [*looked, *whole]], out.shape, out.dtype)
 
 
 def _looked_up(

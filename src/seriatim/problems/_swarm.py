@@ -60,17 +60,21 @@ class Swarm:
 
     def draw(self, key: Key, num_cells: int) -> Luck:
         """Draw what the flies would do and where new ones would arrive."""
-        for_moves, for_cells, for_rate = jax.random.split(key, 3)
-        moves = None
-        if self.behaviour != "stay":
-            chances = jnp.asarray(CHANCES[self.behaviour])
-            moves = jax.random.choice(for_moves, len(chances), (self.num_slots,), p=chances).astype(jnp.int32)
         if not self.arrives:
-            return Luck(moves, None)
+            return Luck(self._moves(key), None)
+        for_moves, for_cells, for_rate = jax.random.split(key, 3)
+        moves = self._moves(for_moves)
         cells = jax.random.randint(for_cells, (self._num_arrivals,), 0, num_cells, jnp.int32)
         if self.arrival_rate > 0:
             cells = cells.at[-1].set(jnp.where(jax.random.uniform(for_rate) < self.arrival_rate, cells[-1], -1))
         return Luck(moves, cells)
+
+    def _moves(self, key: Key) -> Int[Array, " n"] | None:
+        """Draw what each fly would do. Dividing 32 random bits favours no outcome by more than one in 10**8."""
+        if self.behaviour == "stay":
+            return None
+        tenths = jax.random.bits(key, (self.num_slots,), jnp.uint32) % 10
+        return (tenths // 2 if self.behaviour == "wander" else jnp.minimum(tenths, 5)).astype(jnp.int32)
 
     def nothing(self) -> Luck:
         """Return the disturbance in which flies stay where they are and none arrive."""
