@@ -1,9 +1,9 @@
 """From a function of one state to a function of many, lanes last.
 
-The function's own program (its jaxpr) is read operation by operation. Elementwise operations and changes of shape become
-expressions, reductions become folds, lookups along short axes become folds too. What does not depend on the lanes is
-computed once, for all of them. Everything else (control flow, random numbers, sorting, matrix products, lookups in large
-tables) is handed to `vmap`, operation by operation: right, if not faster.
+The function's own program (its jaxpr) is read operation by operation. Elementwise operations and changes of shape
+become expressions, reductions become folds, lookups along short axes become folds too. What does not depend on the
+lanes is computed once, for all of them. Everything else (control flow, random numbers, sorting, matrix products,
+lookups in large tables) is handed to `vmap`, operation by operation: right, if not faster.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Lookups and updates along short axes, as folds.
 
 `x[i]` at every lane is `sum_j where(i == j, x_j, 0)`: n comparisons and selections, all of them long vector operations,
-where a gather takes one address at a time. Updates compare the other way round. Along long axes a gather is cheaper, and
-tables that all lanes share are best left to it; those cases are declined (None).
+where a gather takes one address at a time. Updates compare the other way round. Along long axes a gather is cheaper,
+and tables that all lanes share are best left to it; those cases are declined (None).
 """
 
 from __future__ import annotations
@@ -180,7 +180,7 @@ def _fill(dtype: Any) -> Any:
     """Return what a lookup outside the table gives, as in jax.lax.gather."""
     if jnp.issubdtype(dtype, jnp.inexact):
         return jnp.nan
-    if dtype == bool:
+    if jnp.issubdtype(dtype, jnp.bool_):
         return True
     limits = jnp.iinfo(dtype)
     return limits.min if jnp.issubdtype(dtype, jnp.signedinteger) else limits.max

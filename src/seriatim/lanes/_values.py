@@ -1,8 +1,8 @@
 """Lazy arrays with lanes: expressions that can be asked for one slice without being computed whole.
 
 A value stands for an array of some shape at *every* lane. Computed, it is an array `[*shape, lanes]`, or `[*shape]` if
-all lanes share it. `at(axis, j)` is the slice `x[..., j, ...]` as a value again; for an expression it slices the inputs,
-so a reduction that folds over slices never meets the product of axes it reduces.
+all lanes share it. `at(axis, j)` is the slice `x[..., j, ...]` as a value again; for an expression it slices the
+inputs, so a reduction that folds over slices never meets the product of axes it reduces.
 """
 
 from __future__ import annotations

@@ -96,8 +96,8 @@ def _sampled(
 
     @one.def_vmap
     def _(count: int, mapped: Any, arrays: Any, *states: Any) -> tuple[Float[Array, "states n samples"], bool]:
-        def everywhere(leaf: Array, is_mapped: bool) -> Array:
-            return leaf if is_mapped else jnp.broadcast_to(leaf, (count, *leaf.shape))
+        def everywhere(leaf: Any, is_mapped: bool) -> Array:
+            return jnp.asarray(leaf) if is_mapped else jnp.broadcast_to(leaf, (count, *jnp.shape(leaf)))
 
         each = jax.tree.map(everywhere, states, tuple(mapped[1:]))
         if not any(jax.tree.leaves(mapped[0])):
