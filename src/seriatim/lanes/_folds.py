@@ -88,7 +88,8 @@ class Fold(Value):
             with memory():
                 return self._row(self.value.at(along, i), axis)
 
-        return lax.map(row, jnp.arange(self.shape[0]))
+        rows: Array = lax.map(row, jnp.arange(self.shape[0]))
+        return rows
 
     def _row(self, value: Value, axis: int) -> Array:
         """Fold a value over an axis, all of it at once."""

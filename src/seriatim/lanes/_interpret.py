@@ -19,15 +19,15 @@ from jax.extend.core import Jaxpr, JaxprEqn, Literal
 from jaxtyping import Array
 
 from seriatim.lanes._folds import combining, extreme, fold
-from seriatim.lanes._lookups import gathered, scattered, sliced, updated
+from seriatim.lanes._lookups import gathered, result_of, scattered, sliced, updated
 from seriatim.lanes._values import Broadcast, Elementwise, Known, Stack, Transpose, Value, Window, broadcast, memory
 
-ELEMENTWISE = frozenset(
-    "abs add and cbrt ceil clamp convert_element_type copy copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 "
-    "expm1 floor ge gt integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not or "
-    "population_count pow rem round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh "
-    "sqrt square stop_gradient sub tan tanh xor".split()
-)
+ELEMENTWISE = """
+    abs add and cbrt ceil clamp convert_element_type copy copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1
+    floor ge gt integer_pow is_finite le lgamma log log1p logistic lt max min mul ne neg nextafter not or
+    population_count pow rem round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh
+    sqrt square stop_gradient sub tan tanh xor
+"""
 COMBINED = {
     "reduce_min": lax.min,
     "reduce_max": lax.max,
@@ -44,7 +44,11 @@ def evaluate(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Value])
     known: dict[Any, Value] = {}
 
     def read(name: Any) -> Value:
-        return Known(jnp.asarray(name.val, name.aval.dtype), shared=True) if isinstance(name, Literal) else known[name]
+        return (
+            Known(jnp.asarray(name.val, jax.typeof(name.val).dtype), shared=True)
+            if isinstance(name, Literal)
+            else known[name]
+        )
 
     known |= {v: Known(jnp.asarray(c), shared=True) for v, c in zip(jaxpr.constvars, constants, strict=True)}
     known |= dict(zip(jaxpr.invars, arguments, strict=True))
@@ -85,7 +89,7 @@ Rule = Callable[..., Value | None]  # None: this case is not for the rule
 
 
 def _elementwise(equation: JaxprEqn, *inputs: Value) -> Value:
-    out = equation.outvars[0].aval
+    out = result_of(equation)
     call = functools.partial(equation.primitive.bind, **equation.params)
     return Elementwise(call, inputs, out.shape, out.dtype)
 
@@ -94,11 +98,11 @@ def _combined(equation: JaxprEqn, value: Value) -> Value | None:
     kind = combining(COMBINED[equation.primitive.name])
     if 0 in (value.shape[a] for a in equation.params["axes"]):
         return None
-    return fold(kind, value, equation.params["axes"], equation.outvars[0].aval.dtype)
+    return fold(kind, value, equation.params["axes"], result_of(equation).dtype)
 
 
 def _extreme(equation: JaxprEqn, value: Value) -> Value:
-    dtype = equation.outvars[0].aval.dtype
+    dtype = result_of(equation).dtype
     better = lax.lt if equation.primitive.name == "argmin" else lax.gt
     return fold(extreme(better, dtype), value, equation.params["axes"], dtype)
 
@@ -125,7 +129,7 @@ def _reshape(equation: JaxprEqn, value: Value, *_: Value) -> Value | None:
 
 
 def _expand_dims(equation: JaxprEqn, value: Value) -> Value:
-    shape, new = equation.outvars[0].aval.shape, equation.params["dimensions"]
+    shape, new = result_of(equation).shape, equation.params["dimensions"]
     return Broadcast(value, shape, [axis for axis in range(len(shape)) if axis not in new])
 
 
@@ -140,7 +144,7 @@ def _slice(equation: JaxprEqn, value: Value) -> Value | None:
 
 
 def _concatenate(equation: JaxprEqn, *inputs: Value) -> Value:
-    return Stack(inputs, equation.params["dimension"], equation.outvars[0].aval.shape)
+    return Stack(inputs, int(equation.params["dimension"]), result_of(equation).shape)
 
 
 def _transpose(equation: JaxprEqn, value: Value) -> Value:
@@ -148,7 +152,7 @@ def _transpose(equation: JaxprEqn, value: Value) -> Value:
 
 
 RULES: dict[str, Rule] = {
-    **dict.fromkeys(ELEMENTWISE, _elementwise),
+    **dict.fromkeys(ELEMENTWISE.split(), _elementwise),
     **dict.fromkeys(COMBINED, _combined),
     "argmin": _extreme,
     "argmax": _extreme,

@@ -11,7 +11,9 @@ import math
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
+from jax.core import ShapedArray
 from jax.extend.core import JaxprEqn
 from jax.lax import GatherScatterMode
 from jaxtyping import Array
@@ -34,7 +36,7 @@ def gathered(equation: JaxprEqn, table: Value, index: Value) -> Value | None:
         return None if paired else _in_shared_table(equation, table, index)
     if len(along) != 1 or table.shape[along[0]] > LONGEST:
         return None
-    out = equation.outvars[0].aval
+    out = result_of(equation)
     places = index.at(len(index.shape) - 1, 0)
     batch = [axis for axis in range(len(out.shape)) if axis not in numbers.offset_dims]
     pairs = dict(zip(paired, numbers.start_indices_batching_dims, strict=True))
@@ -49,7 +51,7 @@ def gathered(equation: JaxprEqn, table: Value, index: Value) -> Value | None:
 
 def _in_shared_table(equation: JaxprEqn, table: Value, index: Value) -> Value:
     """Look numbers up one by one in the flattened table: an elementwise operation of the indices."""
-    numbers, out = equation.params["dimension_numbers"], equation.outvars[0].aval
+    numbers, out = equation.params["dimension_numbers"], result_of(equation)
     mode, fill = equation.params["mode"], equation.params["fill_value"]
     flat = table.compute().reshape(-1)
     strides = [math.prod(table.shape[axis + 1 :]) for axis in range(len(table.shape))]
@@ -116,7 +118,7 @@ def sliced(equation: JaxprEqn, value: Value, *starts: Value) -> Value | None:
     axis = cut[0]
     start = _elementwise(lambda i: jnp.clip(i, 0, value.shape[axis] - 1), starts[axis])
     rest = [a for a in range(len(sizes)) if a != axis]
-    out = equation.outvars[0].aval
+    out = result_of(equation)
     shape = tuple(out.shape[a] for a in rest)
     axes = [len(rest) if a == axis else rest.index(a) for a in range(len(sizes))]
     one = _sum_of_selected(value, axes, start, [], jnp.zeros(shape, out.dtype))
@@ -176,13 +178,20 @@ def _added(value: Value, axis: int, places: Value, updates: Value, batch: int) -
     return Elementwise(lax.add, (value, total), value.shape, value.dtype)
 
 
+def result_of(equation: JaxprEqn) -> ShapedArray:
+    """Return shape and dtype of an equation's only result."""
+    result = equation.outvars[0].aval
+    assert isinstance(result, ShapedArray)
+    return result
+
+
 def _fill(dtype: Any) -> Any:
     """Return what a lookup outside the table gives, as in jax.lax.gather."""
     if jnp.issubdtype(dtype, jnp.inexact):
         return jnp.nan
     if jnp.issubdtype(dtype, jnp.bool_):
         return True
-    limits = jnp.iinfo(dtype)
+    limits = np.iinfo(dtype)
     return limits.min if jnp.issubdtype(dtype, jnp.signedinteger) else limits.max
 
 

@@ -1,0 +1,294 @@
+"""`lanes(f)` is `vmap(f)` with lanes last, for every program: random ones, and one for each kind of operation."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as some
+
+from seriatim.lanes import lanes
+
+# Axes on both sides of the length from which folds become loops, so that both forms are met.
+LENGTHS = (1, 2, 3, 7)
+
+
+def same(function, *arguments, in_axes=None):
+    axes = (-1,) * len(arguments) if in_axes is None else in_axes
+    expected = jax.vmap(function, in_axes=axes, out_axes=-1)(*arguments)
+    seen = lanes(function, axes)(*arguments)
+    assert jax.tree.structure(seen) == jax.tree.structure(expected)
+    for one, other in zip(jax.tree.leaves(seen), jax.tree.leaves(expected), strict=True):
+        assert one.dtype == other.dtype
+        assert one.shape == other.shape
+        np.testing.assert_allclose(np.asarray(one), np.asarray(other), rtol=1e-5, atol=1e-5)
+
+
+# --- random programs -------------------------------------------------------------------------------------------------
+
+
+class Program:
+    """A program drawn step by step: each step takes earlier values and makes a new one."""
+
+    def __init__(self, draw, shapes):
+        self.draw = draw
+        self.shapes = list(shapes)
+        self.steps = []
+
+    def pick(self, admissible=lambda shape: True):
+        places = [i for i, shape in enumerate(self.shapes) if admissible(shape)]
+        return self.draw(some.sampled_from(places)) if places else None
+
+    def add(self, function, *places):
+        if None in places:
+            return
+        out = jax.eval_shape(function, *(jax.ShapeDtypeStruct(self.shapes[p], jnp.int32) for p in places))
+        if np.prod(out.shape, initial=1) <= 600:
+            self.steps.append((function, places))
+            self.shapes.append(out.shape)
+
+    def __call__(self, *arguments):
+        values = list(arguments)
+        for function, places in self.steps:
+            values.append(function(*(values[p] for p in places)).astype(jnp.int32) % 101)
+        return tuple(values[-3:])
+
+
+def elementwise(program):
+    place = program.pick()
+    function = program.draw(
+        some.sampled_from([jnp.abs, jnp.negative, lambda x: jnp.where(x > 3, x, 1), lambda x: jnp.clip(x, 1, 4)])
+    )
+    program.add(function, place)
+
+
+def pairwise(program):
+    one = program.pick()
+    shape = program.shapes[one]
+    other = program.pick(lambda s: all(a == b or 1 in (a, b) for a, b in zip(s[::-1], shape[::-1], strict=False)))
+    function = program.draw(
+        some.sampled_from([jnp.add, jnp.minimum, jnp.multiply, lambda x, y: x < y, lambda x, y: (x == y) | (x > 5)])
+    )
+    program.add(function, one, other)
+
+
+def outer(program):
+    one, other = program.pick(lambda s: len(s) == 1), program.pick(lambda s: len(s) == 1)
+    program.add(lambda x, y: jnp.abs(x[:, None] - y[None]), one, other)
+
+
+def reduction(program):
+    place = program.pick(len)
+    if place is None:
+        return
+    axis = program.draw(some.integers(0, len(program.shapes[place]) - 1))
+    kind = program.draw(some.sampled_from([jnp.sum, jnp.min, jnp.max, jnp.argmin, jnp.argmax, jnp.prod]))
+    program.add(lambda x: kind(x, axis=axis), place)
+
+
+def logic(program):
+    place = program.pick(len)
+    if place is not None:
+        kind = program.draw(some.sampled_from([jnp.any, jnp.all]))
+        program.add(lambda x: kind(x > 2, axis=0), place)
+
+
+def everything(program):
+    kind = program.draw(some.sampled_from([jnp.sum, jnp.min, jnp.argmax]))
+    program.add(lambda x: kind(x), program.pick())
+
+
+def shape_change(program):
+    place = program.pick(len)
+    if place is None:
+        return
+    rank = len(program.shapes[place])
+    axis = program.draw(some.integers(0, rank - 1))
+    function = program.draw(
+        some.sampled_from(
+            [
+                lambda x: jnp.moveaxis(x, 0, -1),
+                lambda x: x.reshape(-1),
+                lambda x: jnp.expand_dims(x, axis),
+                lambda x: jnp.broadcast_to(x, (2, *x.shape)),
+                lambda x: jnp.flip(x, axis),
+                lambda x: jnp.concatenate([x, x + 1], axis),
+                lambda x: jnp.stack([x, 2 * x], axis),
+                lambda x: jax.lax.slice_in_dim(x, 0, max(1, x.shape[axis] - 1), axis=axis),
+                lambda x: x[..., ::2],
+                lambda x: x[0],
+                lambda x: jnp.sort(x, axis),
+                lambda x: jnp.cumsum(x, axis),
+                lambda x: jnp.roll(x, 1, axis),
+                lambda x: jnp.tile(x, 2),
+            ]
+        )
+    )
+    program.add(function, place)
+
+
+def lookup(program):
+    table, index = program.pick(len), program.pick(lambda s: len(s) < 2)
+    if table is None:
+        return
+    axis = program.draw(some.integers(0, len(program.shapes[table]) - 1))
+    mode = program.draw(some.sampled_from(["clip", "fill", "wrap"]))
+    program.add(lambda x, i: jnp.take(x, i, axis=axis, mode=mode), table, index)
+
+
+def update(program):
+    table, index = program.pick(len), program.pick(lambda s: s == ())
+    if table is None:
+        return
+    kind = program.draw(some.sampled_from(["set", "add", "min"]))
+    program.add(lambda x, i: getattr(x.at[i], kind)(7), table, index)
+
+
+def many_updates(program):
+    table, index = program.pick(len), program.pick(lambda s: len(s) == 1)
+    program.add(lambda x, i: x.at[i].add(3), table, index)
+
+
+def control_flow(program):
+    place = program.pick()
+    function = program.draw(
+        some.sampled_from(
+            [
+                lambda x: jax.lax.cond(jnp.sum(x) > 9, lambda y: y + 1, lambda y: -y, x),
+                lambda x: jax.lax.fori_loop(0, 3, lambda i, y: y + i * (y > 0), x),
+                lambda x: jax.lax.while_loop(lambda y: jnp.sum(y) < 50, lambda y: y + 2, jnp.maximum(x, 0)),
+                lambda x: jax.lax.switch(jnp.clip(jnp.max(x), 0, 2), [jnp.abs, jnp.negative, lambda y: y * 2], x),
+            ]
+        )
+    )
+    program.add(function, place)
+
+
+STEPS = [
+    elementwise,
+    pairwise,
+    outer,
+    reduction,
+    logic,
+    everything,
+    shape_change,
+    lookup,
+    update,
+    many_updates,
+    control_flow,
+]
+SHAPES = some.lists(some.lists(some.sampled_from(LENGTHS), max_size=2).map(tuple), min_size=1, max_size=3)
+
+
+@settings(max_examples=120, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@given(data=some.data(), shapes=SHAPES, count=some.sampled_from([1, 4]))
+def test_random_programs(data, shapes, count):
+    program = Program(data.draw, shapes)
+    for step in data.draw(some.lists(some.sampled_from(STEPS), min_size=1, max_size=9)):
+        step(program)
+    shared = data.draw(some.lists(some.booleans(), min_size=len(shapes), max_size=len(shapes)))
+    shared[data.draw(some.integers(0, len(shapes) - 1))] = False
+    rng = np.random.default_rng(data.draw(some.integers(0, 999)))
+    arguments = [
+        jnp.asarray(rng.integers(-3, 8, shape if alone else (*shape, count)), jnp.int32)
+        for shape, alone in zip(shapes, shared, strict=True)
+    ]
+    same(program, *arguments, in_axes=tuple(None if alone else -1 for alone in shared))
+
+
+# --- one of each kind ------------------------------------------------------------------------------------------------
+
+FLOATS = np.array([1.5, np.nan, -2.0, np.inf, 0.0, -0.0, 1.5, -np.inf, 7.0], np.float32)
+
+
+def floats(*shape):
+    rng = np.random.default_rng(len(shape))
+    return jnp.asarray(rng.choice(FLOATS, shape))
+
+
+@pytest.mark.parametrize("length", [2, 9])
+@pytest.mark.parametrize("kind", [jnp.min, jnp.max, jnp.argmin, jnp.argmax, jnp.sum], ids=lambda kind: kind.__name__)
+def test_reductions_meet_nan_and_infinity_as_vmap_does(kind, length):
+    same(lambda x: kind(x, axis=0), floats(length, 3, 50))
+    same(lambda x: kind(x, axis=1), floats(3, length, 50))
+
+
+@pytest.mark.parametrize("dtype", [jnp.bool_, jnp.int8, jnp.int16, jnp.uint8, jnp.float16, jnp.float32])
+@pytest.mark.parametrize("mode", ["fill", "clip", "wrap"])
+def test_lookups_of_every_type_inside_and_outside_the_table(dtype, mode):
+    table = jnp.arange(10 * 4).reshape(5, 2, 4).astype(dtype)
+    inside_and_out = jnp.arange(-9, 11).reshape(5, 4)
+    same(lambda x, i: jnp.take(x, i, axis=0, mode=mode), table, inside_and_out)
+    same(lambda x, i: jnp.take(x, i, axis=1, mode=mode), table, inside_and_out)
+    same(lambda x, i: jnp.take(x, i, axis=0, mode=mode), table[..., 0], inside_and_out, in_axes=(None, -1))
+    same(lambda x, i: x.at[i].get(mode=None if mode == "wrap" else mode), table, inside_and_out[0])
+
+
+def test_lookups_by_pairs_of_indices():
+    table, shared = jnp.arange(60).reshape(3, 5, 4), jnp.arange(35).reshape(5, 7)
+    row, column = jnp.array([[0, 2, 1, 3], [4, 4, 0, -1]]), jnp.array([[6, 1, 3, 0], [2, 5, -2, 9]])
+    same(lambda i, j: shared[i, j], row, column)
+    same(lambda i, j: shared[i[:, None], j], row, column)
+    same(lambda i, j: shared[:, j] + i[0], row, column)
+    same(lambda x, i: x[jnp.arange(3), jnp.resize(i, 3)], table, row)
+    same(lambda x, i: jnp.take_along_axis(x, jnp.resize(i, (3, 2)) % 5, axis=1), table, row)
+
+
+def test_updates_inside_and_outside():
+    x, place = jnp.arange(3 * 6 * 4).reshape(3, 6, 4), jnp.array([0, 5, -1, 8])
+    same(lambda x, i: x.at[:, i].set(7), x, place)
+    same(lambda x, i: x.at[:, i].add(7), x, place)
+    same(lambda x, i: x.at[1].set(i), x, place)
+    same(lambda x, i: x.at[:, i].set(7, mode="drop"), x, place)
+    same(lambda x, i: jax.lax.dynamic_update_slice(x, x[:1] * 9, (i, 0)), x, place)
+    same(lambda x, i: jax.lax.dynamic_slice(x, (0, i), (3, 1)), x, place)
+    same(lambda x, i: jax.lax.dynamic_slice(x, (0, i), (2, 2)), x, place)
+    same(lambda x, i: x.at[0, jnp.stack([i, i, 0 * i])].add(jnp.array([1, 10, 100])), x, place)
+    same(lambda x, i: x.at[i, jnp.array([0, 2])].set(5), x, place)
+
+
+def test_what_is_empty_stays_empty():
+    same(lambda x, y: (x, jnp.sum(x), y + jnp.prod(x)), jnp.zeros((0, 4)), jnp.ones(4))
+
+
+def test_results_that_depend_on_no_lane_are_repeated():
+    same(lambda x: (jnp.arange(3), x), jnp.ones(4))
+
+
+def test_random_numbers_and_keys():
+    keys = jax.random.split(jax.random.key(0), 5)
+    same(lambda key, x: jax.random.uniform(key, (3,)) + x, keys, jnp.arange(5.0))
+    same(lambda key, x: jax.random.key_data(jax.random.fold_in(key, 3))[0] + x, keys, jnp.arange(5).astype(jnp.uint32))
+
+
+def test_matrix_products_and_linear_algebra():
+    x = jax.random.normal(jax.random.key(1), (3, 3, 6))
+    same(lambda x: x @ x.T, x)
+    same(lambda x: jnp.linalg.solve(x @ x.T + jnp.eye(3), x[0]), x)
+    same(lambda x: jnp.einsum("ij,kj->ik", x, x), x)
+
+
+def test_it_maps_and_compiles_and_differentiates():
+    x, y = jax.random.normal(jax.random.key(2), (7, 5)), jnp.arange(5.0)
+
+    def function(x, y):
+        return jnp.min(jnp.abs(x[:, None] - jnp.arange(8.0)[None]), axis=1).sum() * y
+
+    outside = jax.jit(lanes(function, (-1, -1)))
+    np.testing.assert_allclose(outside(x, y), jax.vmap(function, -1)(x, y), rtol=1e-5)
+    gradient = jax.grad(lambda x: lanes(function, (-1, -1))(x, y).sum())(x)
+    expected = jax.grad(lambda x: jax.vmap(function, -1)(x, y).sum())(x)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-5)
+    twice = jax.vmap(lanes(function, (-1, -1)), (0, None))(jnp.stack([x, 2 * x]), y)
+    np.testing.assert_allclose(twice[1], jax.vmap(function, -1)(2 * x, y), rtol=1e-5)
+
+
+def test_nothing_of_the_size_of_an_outer_product_is_made():
+    """The point of it all: folding slices, agents x targets x lanes never exists."""
+    one, other = jnp.zeros((40, 1000), jnp.int16), jnp.zeros((50, 1000), jnp.int16)
+
+    def nearest(x, y):
+        return jnp.argmin(jnp.abs(x[:, None] - y[None]), axis=1)
+
+    compiled = jax.jit(lanes(nearest, (-1, -1))).lower(one, other).compile()
+    assert compiled.memory_analysis().temp_size_in_bytes < 40 * 50 * 1000
