@@ -46,7 +46,7 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
 
 
 def split(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
-    """Return the array leaves of a tree, and a function that puts the tree together again with others in their place."""
+    """Return the array leaves of a tree, and a function that puts the tree together with others in their place."""
     leaves, structure = jax.tree.flatten(tree)
     is_array = [isinstance(leaf, (jax.Array, np.ndarray)) for leaf in leaves]
 

@@ -121,6 +121,8 @@ def shape_change(program):
                 lambda x: jnp.cumsum(x, axis),
                 lambda x: jnp.roll(x, 1, axis),
                 lambda x: jnp.tile(x, 2),
+                lambda x: jnp.pad(x, 1, constant_values=3),
+                lambda x: sum(x),
             ]
         )
     )
@@ -222,6 +224,19 @@ def test_lookups_of_every_type_inside_and_outside_the_table(dtype, mode):
     same(lambda x, i: jnp.take(x, i, axis=1, mode=mode), table, inside_and_out)
     same(lambda x, i: jnp.take(x, i, axis=0, mode=mode), table[..., 0], inside_and_out, in_axes=(None, -1))
     same(lambda x, i: x.at[i].get(mode=None if mode == "wrap" else mode), table, inside_and_out[0])
+
+
+@pytest.mark.parametrize("length", [49, 50, 51, 130])
+def test_long_folds_in_pieces(length):
+    x = jnp.asarray(np.random.default_rng(length).integers(0, 9, (3, length, 4)), jnp.int32)
+    same(lambda x: (jnp.argmin(x, axis=1), jnp.max(x, axis=1), jnp.sum(x[0]), jnp.argmax(x[1])), x)
+    same(lambda x: jnp.min(jnp.abs(x[:, :, None] - x[:, None]), axis=2), x)
+
+
+def test_slices_of_a_shared_table():
+    table, row, column = jnp.arange(60).reshape(3, 4, 5), jnp.array([0, 2, 1, 9]), jnp.array([-1, 0, 3, 1])
+    same(lambda i, j: jax.lax.dynamic_slice(table, (i, 0, j), (1, 4, 2)), row, column)
+    same(lambda i, j: jax.lax.dynamic_slice(table, (0, j, i), (3, 1, 1)) + table[i, j, 0], row, column)
 
 
 def test_lookups_by_pairs_of_indices():

@@ -20,7 +20,18 @@ from jaxtyping import Array
 
 from seriatim.lanes._folds import combining, extreme, fold
 from seriatim.lanes._lookups import gathered, result_of, scattered, sliced, updated
-from seriatim.lanes._values import Broadcast, Elementwise, Known, Stack, Transpose, Value, Window, broadcast, memory
+from seriatim.lanes._values import (
+    Broadcast,
+    Elementwise,
+    Known,
+    Reverse,
+    Stack,
+    Transpose,
+    Value,
+    Window,
+    broadcast,
+    memory,
+)
 
 ELEMENTWISE = """
     abs add and cbrt ceil clamp convert_element_type copy copy_p cos cosh digamma div eq erf erf_inv erfc exp exp2 expm1
@@ -67,7 +78,9 @@ def _apply(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
         return evaluate(inner.jaxpr, inner.consts, inputs)
     rule = RULES.get(name)
     result = None if rule is None else rule(equation, *inputs)
-    return _by_vmap(equation, inputs) if result is None else [result]
+    if result is None:
+        return _by_vmap(equation, inputs)
+    return result if isinstance(result, list) else [result]
 
 
 def _plainly(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
@@ -85,7 +98,7 @@ def _by_vmap(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
     return [Known(array, shared=False) for array in many]
 
 
-Rule = Callable[..., Value | None]  # None: this case is not for the rule
+Rule = Callable[..., Value | list[Value] | None]  # None: this case is not for the rule
 
 
 def _elementwise(equation: JaxprEqn, *inputs: Value) -> Value:
@@ -147,6 +160,37 @@ def _concatenate(equation: JaxprEqn, *inputs: Value) -> Value:
     return Stack(inputs, int(equation.params["dimension"]), result_of(equation).shape)
 
 
+def _stack(equation: JaxprEqn, *inputs: Value) -> Value:
+    """Put values side by side along a new axis."""
+    axis, shape = int(equation.params["axis"]), result_of(equation).shape
+    one = (*shape[:axis], 1, *shape[axis + 1 :])
+    old = [a for a in range(len(shape)) if a != axis]
+    return Stack([Broadcast(x, one, old) for x in inputs], axis, shape)
+
+
+def _unstack(equation: JaxprEqn, value: Value) -> list[Value]:
+    axis = int(equation.params["axis"])
+    return [value.at(axis, j) for j in range(value.shape[axis])]
+
+
+def _pad(equation: JaxprEqn, value: Value, constant: Value) -> Value | None:
+    """Add constants before and after."""
+    for axis, (low, high, between) in enumerate(equation.params["padding_config"]):
+        if between or low < 0 or high < 0:
+            return None
+        before, after = ((*value.shape[:axis], int(n), *value.shape[axis + 1 :]) for n in (low, high))
+        whole = (*value.shape[:axis], int(low + value.shape[axis] + high), *value.shape[axis + 1 :])
+        if low or high:
+            value = Stack([Broadcast(constant, before, ()), value, Broadcast(constant, after, ())], axis, whole)
+    return value
+
+
+def _reverse(equation: JaxprEqn, value: Value) -> Value:
+    for axis in equation.params["dimensions"]:
+        value = Reverse(value, int(axis))
+    return value
+
+
 def _transpose(equation: JaxprEqn, value: Value) -> Value:
     return Transpose(value, equation.params["permutation"])
 
@@ -162,6 +206,10 @@ RULES: dict[str, Rule] = {
     "expand_dims": _expand_dims,
     "slice": _slice,
     "concatenate": _concatenate,
+    "stack": _stack,
+    "unstack": _unstack,
+    "pad": _pad,
+    "rev": _reverse,
     "transpose": _transpose,
     "gather": gathered,
     "scatter": scattered,

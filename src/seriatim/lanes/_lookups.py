@@ -54,7 +54,7 @@ def _in_shared_table(equation: JaxprEqn, table: Value, index: Value) -> Value:
     numbers, out = equation.params["dimension_numbers"], result_of(equation)
     mode, fill = equation.params["mode"], equation.params["fill_value"]
     flat = table.compute().reshape(-1)
-    strides = [math.prod(table.shape[axis + 1 :]) for axis in range(len(table.shape))]
+    strides = _strides(table.shape)
     batch = [axis for axis in range(len(out.shape)) if axis not in numbers.offset_dims]
     last = len(index.shape) - 1
     looked = [(broadcast(index.at(last, k), out.shape, batch), axis) for k, axis in enumerate(numbers.start_index_map)]
@@ -110,8 +110,10 @@ def _sum_of_selected(table: Value, axes: list[int], places: Value, batch: list[i
 
 
 def sliced(equation: JaxprEqn, value: Value, *starts: Value) -> Value | None:
-    """Cut a slice of length 1 along one axis at a place that differs between lanes."""
+    """Cut a slice at a place that differs between lanes: of any size from a shared table, else of length 1."""
     sizes = equation.params["slice_sizes"]
+    if value.shared and 0 not in value.shape:
+        return _slice_of_shared_table(value, sizes, starts)
     cut = [axis for axis, (size, n) in enumerate(zip(sizes, value.shape, strict=True)) if size != n]
     if value.shared or len(cut) != 1 or sizes[cut[0]] != 1 or value.shape[cut[0]] > LONGEST:
         return None
@@ -123,6 +125,26 @@ def sliced(equation: JaxprEqn, value: Value, *starts: Value) -> Value | None:
     axes = [len(rest) if a == axis else rest.index(a) for a in range(len(sizes))]
     one = _sum_of_selected(value, axes, start, [], jnp.zeros(shape, out.dtype))
     return Broadcast(one, out.shape, rest)
+
+
+def _slice_of_shared_table(table: Value, sizes: tuple[int, ...], starts: tuple[Value, ...]) -> Value:
+    """Look up number by number: place `i` along an axis is `start + i`, the start moved so that all lies inside."""
+    places = []
+    for axis, (start, size) in enumerate(zip(starts, sizes, strict=True)):
+        last = table.shape[axis] - size
+        within = Broadcast(_iota(size, jnp.int32), sizes, [axis])
+        places.append(
+            Elementwise(
+                lambda i, j, last=last: jnp.clip(i, 0, last).astype(jnp.int32) + j, (start, within), sizes, jnp.int32
+            )
+        )
+    flat, strides = table.compute().reshape(-1), _strides(table.shape)
+
+    def look(*where: Array) -> Array:
+        number = sum(place * stride for place, stride in zip(where, strides, strict=True))
+        return flat.at[number].get(mode="promise_in_bounds")
+
+    return Elementwise(look, places, sizes, table.dtype)
 
 
 def updated(equation: JaxprEqn, value: Value, update: Value, *starts: Value) -> Value | None:
@@ -183,6 +205,10 @@ def result_of(equation: JaxprEqn) -> ShapedArray:
     result = equation.outvars[0].aval
     assert isinstance(result, ShapedArray)
     return result
+
+
+def _strides(shape: tuple[int, ...]) -> list[int]:
+    return [math.prod(shape[axis + 1 :]) for axis in range(len(shape))]
 
 
 def _fill(dtype: Any) -> Any:

@@ -32,13 +32,18 @@ def memory() -> Iterator[None]:
         _memories.pop()
 
 
+def _recalled(owner: Any, what: Any) -> Any:
+    """Return what is remembered, or None."""
+    found = (results[id(owner), what][1] for results in reversed(_memories) if (id(owner), what) in results)
+    return next(found, None)
+
+
 def _remembered(owner: Any, what: Any, make: Callable[[], Any]) -> Any:
-    for results in reversed(_memories):
-        if (id(owner), what) in results:
-            return results[id(owner), what][1]
-    result = make()
-    # The owner is kept too, so that no other object takes its id.
-    _memories[-1][id(owner), what] = owner, result
+    result = _recalled(owner, what)
+    if result is None:
+        result = make()
+        # The owner is kept too, so that no other object takes its id.
+        _memories[-1][id(owner), what] = owner, result
     return result
 
 
@@ -52,7 +57,13 @@ class Value:
 
     def at(self, axis: int, j: Index) -> Value:
         """Return the slice at place `j` of an axis."""
-        part: Value = _remembered(self, (axis, id(j)), lambda: (self._slice(axis, j), j))[0]
+
+        def make() -> tuple[Value, Index]:
+            # What has been computed is not computed again slice by slice.
+            array = _recalled(self, "array")
+            return (self if array is None else Known(array, shared=self.shared))._slice(axis, j), j
+
+        part: Value = _remembered(self, (axis, id(j)), make)[0]
         return part
 
     def compute(self) -> Array:
@@ -91,7 +102,7 @@ class Known(Value):
 
 
 class Elementwise(Value):
-    """A function of values of the same shape, or scalars, place by place."""
+    """A function of values of the same shape, place by place; scalars and axes of length 1 are repeated."""
 
     def __init__(
         self, function: Callable[..., Array], inputs: Sequence[Value], shape: Sequence[int], dtype: Any
@@ -104,7 +115,7 @@ class Elementwise(Value):
         return self.inputs
 
     def _slice(self, axis: int, j: Index) -> Value:
-        parts = [x if x.shape == () else x.at(axis, j) for x in self.inputs]
+        parts = [x if x.shape == () else x.at(axis, 0 if x.shape[axis] == 1 else j) for x in self.inputs]
         return Elementwise(self.function, parts, _without(self.shape, axis), self.dtype)
 
     def _compute(self) -> Array:
@@ -190,6 +201,26 @@ class Window(Value):
     def _compute(self) -> Array:
         stop = self.start + self.shape[self.axis]
         return lax.slice_in_dim(self.value.compute(), self.start, stop, axis=self.axis)
+
+
+class Reverse(Value):
+    """A value in reverse order along an axis."""
+
+    def __init__(self, value: Value, axis: int) -> None:
+        super().__init__(value.shape, value.dtype, shared=value.shared)
+        self.value = value
+        self.axis = axis
+
+    def _inputs(self) -> Sequence[Value]:
+        return (self.value,)
+
+    def _slice(self, axis: int, j: Index) -> Value:
+        if axis == self.axis:
+            return self.value.at(axis, self.shape[axis] - 1 - j)
+        return Reverse(self.value.at(axis, j), self.axis - (axis < self.axis))
+
+    def _compute(self) -> Array:
+        return lax.rev(self.value.compute(), (self.axis,))
 
 
 class Transpose(Value):
