@@ -1,14 +1,17 @@
 """Reductions as folds over slices.
 
 A reduction over an axis of length n combines n slices, each of them computed, used and forgotten: `[agents, flies,
-lanes]` is never there. One row of the result is made at a time, `[lanes]` with its accumulator in registers, and rows
-follow one another in a loop. The loop does three things at once: the program stays small, slices stay in the cache, and
-the result is *computed*: XLA would fuse an unrolled chain into each of its consumers, and compute it again in every one
-(a barrier does not help on CPU: it is removed before fusion).
+lanes]` is never there. XLA's CPU compiler makes one vectorised kernel of the chain, with the accumulator in registers,
+if two things are seen to.
 
-Short folds (a coordinate, a handful of moves) stay expressions and are sliced like any other. Long folds are computed
-piece by piece, each piece a loop of its own: beyond some 64 slices LLVM gives up on vectorising the chain, which makes
-it 15 times slower.
+It would fuse the chain into each of its consumers, and compute it again in every one. A barrier does not stop it (it is
+removed before fusion), a condition does: what stands in a branch is computed once. The condition is always true, which
+the barrier hides until conditions are no longer simplified.
+
+Beyond some 64 slices LLVM gives up on vectorising the chain, which makes it 15 times slower. Long folds are computed
+piece by piece, each behind a condition of its own.
+
+Short folds (a coordinate, a handful of moves) stay expressions and are sliced like any other.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
@@ -83,25 +87,28 @@ class Fold(Value):
     def _compute(self) -> Array:
         pieces = [range(j, min(j + PIECE, self.length)) for j in range(0, self.length, PIECE)]
         if self.length <= SHORT or not self.shape:
-            carries = [self._carry(self.value, self.axis, piece) for piece in pieces]
+            carries = [self._carry(piece) for piece in pieces]
         else:
             self.value.prepare()
-            carries = [self._rows(piece) for piece in pieces]
+            carries = [kept(functools.partial(self._carry, piece)) for piece in pieces]
         return self.kind.result(functools.reduce(self.kind.merge, carries))
 
-    def _rows(self, piece: range) -> Any:
-        """Fold one row after the other."""
-        along = 1 if self.axis == 0 else 0
+    def _carry(self, piece: range) -> Any:
+        """Fold some of the slices."""
+        carries = [self.kind.first(self.value.at(self.axis, j).compute(), j) for j in piece]
+        return functools.reduce(self.kind.merge, carries)
 
-        def row(i: Array) -> Any:
-            with memory():
-                return self._carry(self.value.at(along, i), self.axis - (along < self.axis), piece)
 
-        return lax.map(row, jnp.arange(self.shape[0]))
+def kept(make: Callable[[], Any]) -> Any:
+    """Compute something once, in a kernel of its own, however many others use it."""
 
-    def _carry(self, value: Value, axis: int, piece: range) -> Any:
-        """Fold some slices of a value, whole ones."""
-        return functools.reduce(self.kind.merge, [self.kind.first(value.at(axis, j).compute(), j) for j in piece])
+    def computed() -> Any:
+        with memory():
+            return make()
+
+    shapes = jax.eval_shape(computed)
+    nothing = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), shapes)
+    return lax.cond(lax.optimization_barrier(jnp.array(True)), computed, lambda: nothing)
 
 
 def fold(kind: Kind, value: Value, axes: tuple[int, ...], dtype: Any) -> Value:

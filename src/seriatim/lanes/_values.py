@@ -18,7 +18,7 @@ from jaxtyping import Array
 Index = Any  # a Python int, or a traced number in a loop
 
 
-# What has been computed, innermost loop last: a loop's results mean nothing outside of it.
+# What has been computed, innermost branch last: what is computed in a branch means nothing outside of it.
 _memories: list[dict[tuple[int, Any], tuple[Any, Any]]] = []
 
 
@@ -34,8 +34,8 @@ def memory() -> Iterator[None]:
 
 def _recalled(owner: Any, what: Any) -> Any:
     """Return what is remembered, or None."""
-    found = (results[id(owner), what][1] for results in reversed(_memories) if (id(owner), what) in results)
-    return next(found, None)
+    found = (results.get((id(owner), what)) for results in reversed(_memories))
+    return next((entry[1] for entry in found if entry is not None), None)
 
 
 def _remembered(owner: Any, what: Any, make: Callable[[], Any]) -> Any:
@@ -72,7 +72,7 @@ class Value:
         return array
 
     def prepare(self) -> None:
-        """Compute now what slices would otherwise compute inside a loop, again at each step."""
+        """Compute now what would otherwise be computed with every slice."""
         for value in self._inputs():
             value.prepare()
 
