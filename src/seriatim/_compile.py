@@ -45,6 +45,34 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
     return call
 
 
+def unless_mapped(alone: Callable[P, R], together: Callable[P, R]) -> Callable[P, R]:
+    """Make a function of pytrees that is `alone`, but `together` where `jax.vmap` maps it: two ways to one result.
+
+    The mapping may happen long after the call, inside another trace. So every array is handed over as an argument, and
+    none is kept.
+    """
+
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        arrays, whole = split((args, kwargs))
+
+        def apply(function: Callable[P, R], arrays: list[Any]) -> R:
+            args, kwargs = whole(arrays)
+            return function(*args, **kwargs)
+
+        one = jax.custom_batching.custom_vmap(functools.partial(apply, alone))
+
+        @one.def_vmap
+        def _(count: int, mapped: list[list[bool]], arrays: list[Any]) -> tuple[R, Any]:
+            axes = [0 if is_mapped else None for is_mapped in mapped[0]]
+            results = jax.vmap(functools.partial(apply, together), (axes,), axis_size=count)(arrays)
+            return results, jax.tree.map(lambda _: True, results)
+
+        result: R = one(arrays)
+        return result
+
+    return call
+
+
 def split(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     """Return the array leaves of a tree, and a function that puts the tree together with others in their place."""
     leaves, structure = jax.tree.flatten(tree)

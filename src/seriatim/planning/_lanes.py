@@ -15,13 +15,15 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._errors import InputError
-from seriatim.lanes import lanes
+from seriatim.lanes import kept, lanes
 from seriatim.model import Disturbance, Key, Model, State, Transition
 from seriatim.planning._simulation import Simulation, num_samples, num_stages, terminal
 from seriatim.policy import Policy
 
 # Bytes of state in one chunk.
 CHUNK = 2**17
+# Bytes and stages of disturbances that are drawn beforehand for one state, at most.
+AHEAD_BYTES, AHEAD_STAGES = 2**17, 64
 
 
 def simulate_lanes(
@@ -31,8 +33,9 @@ def simulate_lanes(
     states: State,
     controls: Int[Array, "states n m"],
     keys: Key,
+    ahead: Disturbance | None,
 ) -> Float[Array, "states n samples"]:
-    """Return the cost of each joint control at each state, by sample."""
+    """Return the cost of each joint control at each state, by sample; `ahead` is that of each state, or None."""
     count, n, _ = controls.shape
     samples = num_samples(simulation, model)
     bytes_each = n * samples * sum(leaf[0].size * leaf.dtype.itemsize for leaf in jax.tree.leaves(states))
@@ -41,10 +44,35 @@ def simulate_lanes(
     def chunk(some: Any) -> Float[Array, "some n samples"]:
         return _chunk(model, policies, simulation, *some)
 
+    given = (states, controls, keys, ahead)
     if together == count:
-        return chunk((states, controls, keys))
-    split = jax.tree.map(lambda leaf: leaf.reshape(-1, together, *leaf.shape[1:]), (states, controls, keys))
-    return jax.lax.map(chunk, split).reshape(count, n, samples)
+        return chunk(given)
+    split = jax.tree.map(lambda leaf: leaf.reshape(-1, together, *leaf.shape[1:]), given)
+    costs: Float[Array, "chunks some n samples"] = jax.lax.map(chunk, split)
+    return costs.reshape(count, n, samples)
+
+
+def draw_ahead(model: Model, simulation: Simulation, key: Key) -> Disturbance | None:
+    """Draw the disturbances of the first stages, `[stages, ..., samples]`, for simulations that will meet them again.
+
+    Stages beyond are drawn when they are reached, with the same results as if none had been drawn beforehand.
+    """
+    keys = _keys(key, num_samples(simulation, model))[0]
+
+    def stage(t: Int[Array, ""]) -> Disturbance:
+        return jax.tree.map(lambda leaf: leaf[0], _draw(model, simulation, keys[None], t))
+
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(stage, jnp.int32(0))))
+    if size == 0:
+        return None
+    stages = min(AHEAD_BYTES // size, AHEAD_STAGES, simulation.horizon or AHEAD_STAGES)
+    return jax.vmap(stage)(jnp.arange(stages, dtype=jnp.int32)) if stages else None
+
+
+def _keys(key: Key, samples: int) -> tuple[Key, Key]:
+    """Return a key for the disturbances and one for the policies of each sample."""
+    both = jax.random.split(key, (2, samples))
+    return both[0], both[1]
 
 
 def _divisor(count: int, most: int) -> int:
@@ -69,16 +97,17 @@ def _chunk(
     states: State,
     controls: Int[Array, "states n m"],
     keys: Key,
+    ahead: Disturbance | None,
 ) -> Float[Array, "states n samples"]:
     count, n, m = controls.shape
     samples = num_samples(simulation, model)
     shape = (count, n, samples)
     horizon, discount = num_stages(simulation, model), jnp.asarray(model.discount, float)
-    disturbance_keys, policy_keys = jax.vmap(lambda key: jax.random.split(key, (2, samples)), out_axes=1)(keys)
+    disturbance_keys, policy_keys = jax.vmap(lambda key: _keys(key, samples))(keys)
     transition, rest = lanes(model.transition, (-1, -1, -1)), lanes(lambda x: terminal(simulation, x), (-1,))
 
     def advance(now: _Now, control: Int[Array, "m lanes"]) -> _Now:
-        draws = _spread(_draw(model, simulation, disturbance_keys, now.t), shape)
+        draws = kept(lambda: _spread(_drawn(model, simulation, disturbance_keys, ahead, now.t), shape))
         after: Transition = transition(now.state, control, draws)
         cost = jnp.where(now.done, 0.0, jnp.asarray(after.cost, float))
         return _Now(
@@ -91,7 +120,7 @@ def _chunk(
 
     def play(policy: Policy, now: _Now) -> _Now:
         own_keys = jax.vmap(jax.vmap(jax.random.fold_in, (0, None)), (0, None))(policy_keys, now.t)
-        return advance(now, lanes(policy, (-1, -1))(now.state, _spread(own_keys, shape)))
+        return advance(now, lanes(policy, (-1, -1))(now.state, _spread(_samples_last(own_keys), shape)))
 
     total = count * n * samples
     repeated = jax.tree.map(lambda leaf: jnp.repeat(jnp.moveaxis(leaf, 0, -1), n * samples, axis=-1), states)
@@ -106,22 +135,43 @@ def _chunk(
 
 
 def _spread(drawn: Any, shape: tuple[int, int, int]) -> Any:
-    """Turn what was drawn for each state and sample, `[states, samples, ...]`, into lanes: all candidates share it."""
+    """Turn what was drawn for each state and sample, `[states, ..., samples]`, into lanes: all candidates share it."""
 
     def one(leaf: Array) -> Array:
-        last = jnp.moveaxis(leaf, (0, 1), (-2, -1))
+        last = jnp.moveaxis(leaf, 0, -2)
         return jnp.broadcast_to(last[..., None, :], (*last.shape[:-2], *shape)).reshape(*last.shape[:-2], -1)
 
     return jax.tree.map(one, drawn)
 
 
+def _drawn(
+    model: Model, simulation: Simulation, keys: Key, ahead: Disturbance | None, t: Int[Array, ""]
+) -> Disturbance:
+    """Return the disturbance of stage `t` for every state and sample, looked up where it was drawn beforehand."""
+    if ahead is None:
+        return _draw(model, simulation, keys, t)
+    stages = jax.tree.leaves(ahead)[0].shape[1]
+
+    def look() -> Disturbance:
+        return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, t, 1, keepdims=False), ahead)
+
+    if simulation.horizon is not None and simulation.horizon <= stages:
+        return look()
+    return jax.lax.cond(t < stages, look, lambda: _draw(model, simulation, keys, t))
+
+
+def _samples_last(drawn: Any) -> Any:
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 1, -1), drawn)
+
+
 def _draw(model: Model, simulation: Simulation, keys: Key, t: Int[Array, ""]) -> Disturbance:
     """Draw the disturbance of stage `t` for every state and sample, or take the nominal one."""
     drawn = jax.vmap(jax.vmap(lambda key: model.sample_disturbance(jax.random.fold_in(key, t))))(keys)
+    drawn = _samples_last(drawn)
     if simulation.nominal_from is None:
         return drawn
     chosen = t >= simulation.nominal_from
-    return jax.tree.map(lambda d, w: jnp.where(chosen, jnp.broadcast_to(w, d.shape), d), drawn, _nominal(model))
+    return jax.tree.map(lambda d, w: jnp.where(chosen, jnp.asarray(w)[..., None], d), drawn, _nominal(model))
 
 
 def _nominal(model: Model) -> Disturbance:

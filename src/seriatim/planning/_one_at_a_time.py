@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from seriatim._compile import jit
+from seriatim._compile import jit, unless_mapped
 from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.model import Key, Model, State
@@ -35,11 +35,15 @@ from seriatim.planning._common import (
     planner_keys,
     players,
 )
+from seriatim.planning._lanes import draw_ahead
 from seriatim.planning._order import Order, check_order, given_order
-from seriatim.planning._simulation import Simulation
+from seriatim.planning._simulation import Simulation, num_samples
 from seriatim.planning._speculative import speculatively
 from seriatim.planning._turns import Progress, Setting, begin, in_given_order, in_optimised_order
 from seriatim.policy import Decision, Policy
+
+# Simulations side by side that take a CPU little longer than one: two vectors of 16 numbers.
+LANES_FOR_FREE = 32
 
 
 @record
@@ -61,12 +65,13 @@ class OneAtATimeRollout:
         significance: an agent leaves its present control only for an improvement of more than so many standard errors.
         schedule: "sequential": one pass of simulations a turn; "speculative": the same controls and Q-factors from
             guesses of what the agents will choose, in fewer passes (`Decision.num_passes`) and more simulations.
-            "auto" speculates on accelerators, where a turn is too small to fill the machine and a pass costs little
-            more than a turn; on a CPU lanes cost what they are, and turns waste none. The optimised order is always
-            sequential.
+            "auto" speculates where a turn is too small to fill the machine: on accelerators as far as `window` lets
+            it; on a CPU for a single state, so many turns at once as make 32 simulations, which take the time of a
+            few. Many states at once (`jax.vmap`, `decide_many`) fill the vectors of a CPU by themselves, and turns
+            waste nothing. The optimised order is always sequential.
         guess: for speculation, a policy that is expected to choose as this planner will; None guesses the base policy.
             A wrong guess costs passes, never the answer.
-        window: for speculation, how many turns a pass computes at most; None is all of them.
+        window: for speculation, how many turns a pass computes at most; None is all of them, or what "auto" finds.
 
     Raises:
         InputError: an argument is out of range, or `order` is no order of the agents.
@@ -98,6 +103,8 @@ class OneAtATimeRollout:
         keys = planner_keys(key)
         base_control = jnp.asarray(self.base(info, keys.base), jnp.int32)
         setting = Setting(self.model, players(self), self.simulation, self.significance, info, keys.simulation)
+        if self.simulation.expectation == "sampled":
+            setting = setting._replace(ahead=draw_ahead(self.model, self.simulation, keys.simulation))
         start = begin(setting, base_control)
         end = self._take_turns(setting, start, keys)
         return decision(
@@ -119,10 +126,30 @@ class OneAtATimeRollout:
         if self.order == "optimised":
             return in_optimised_order(setting, start)
         order = given_order(self.order, m, keys.order)
-        if self.schedule == "sequential" or (self.schedule == "auto" and jax.default_backend() == "cpu"):
+        window = self._window()
+        if window < 2:
             return in_given_order(setting, start, order)
         guess = start.control if self.guess is None else jnp.asarray(self.guess(setting.state, keys.signal), jnp.int32)
-        return speculatively(setting, start, order, guess, m if self.window is None else min(self.window, m))
+
+        def speculate(setting: Setting, start: Progress, order: Array, guess: Array) -> Progress:
+            return speculatively(setting, start, order, guess, window)
+
+        def take_turns(setting: Setting, start: Progress, order: Array, _: Array) -> Progress:
+            return in_given_order(setting, start, order)
+
+        if self.schedule == "auto" and jax.default_backend() == "cpu":
+            # Many states fill the vectors by themselves, and turns waste nothing.
+            return unless_mapped(speculate, take_turns)(setting, start, order, guess)
+        return speculate(setting, start, order, guess)
+
+    def _window(self) -> int:
+        """Return how many turns to compute at once; 1 is taking turns."""
+        m, c = self.model.num_agents, self.model.num_controls
+        if self.schedule == "sequential":
+            return 1
+        if self.window is not None or self.schedule == "speculative" or jax.default_backend() != "cpu":
+            return min(self.window or m, m)
+        return min(LANES_FOR_FREE // ((c - 1) * num_samples(self.simulation, self.model)), m)
 
 
 def _check_schedule(planner: OneAtATimeRollout) -> None:

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._compile import split
 from seriatim._errors import InputError
 from seriatim.controls import is_admissible
-from seriatim.model import Key, Model, State
+from seriatim.model import Disturbance, Key, Model, State
 from seriatim.planning._lanes import simulate_lanes
 from seriatim.planning._simulation import Simulation, num_samples, terminal
 from seriatim.policy import Policy
@@ -34,6 +34,7 @@ def q_samples(
     state: State,
     controls: Int[Array, "n m"],
     key: Key,
+    ahead: Disturbance | None = None,
 ) -> Float[Array, "n samples"]:
     """Return the cost of each joint control at `state`, one column a sample; Q-factors are the means of the rows.
 
@@ -44,6 +45,8 @@ def q_samples(
         state: where the controls are compared.
         controls: the candidates.
         key: decides all that is random; the same key gives every candidate of every call the same disturbances.
+        ahead: what `draw_ahead` returned for this key, if there will be many calls. It saves drawing again, and
+            changes nothing.
 
     Raises:
         InputError: exact expectations or nominal disturbances are asked of a model that cannot give them.
@@ -53,7 +56,7 @@ def q_samples(
     width = max(1, MAX_LANES // num_samples(simulation, model))
 
     def simulated(some: Int[Array, "k m"]) -> Float[Array, "k samples"]:
-        return _sampled(model, policies, simulation, state, some, key)
+        return _sampled(model, policies, simulation, state, some, key, ahead)
 
     if controls.shape[0] <= width:
         return simulated(controls)
@@ -79,6 +82,7 @@ def _sampled(
     state: State,
     controls: Int[Array, "n m"],
     key: Key,
+    ahead: Disturbance | None,
 ) -> Float[Array, "n samples"]:
     """Simulate at one state; mapped over states, simulate at all of them together, lanes last.
 
@@ -107,7 +111,7 @@ def _sampled(
         alone = jax.tree.map(lambda leaf: leaf[:, None], each)
         return jax.vmap(many, in_axes=(axes, *([0] * len(alone))))(arrays, *alone)[:, 0], True
 
-    return jnp.asarray(one(arrays, jax.tree.map(jnp.asarray, state), controls, key))
+    return jnp.asarray(one(arrays, jax.tree.map(jnp.asarray, state), controls, key, ahead))
 
 
 def _exact(

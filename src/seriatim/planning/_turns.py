@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim.model import Key, Model, State
+from seriatim.model import Disturbance, Key, Model, State
 from seriatim.planning._choice import choose
 from seriatim.planning._q_factors import allowed, q_samples
 from seriatim.planning._simulation import Simulation
@@ -32,7 +32,7 @@ class Progress(NamedTuple):
 
 
 class Setting(NamedTuple):
-    """One decision's constants."""
+    """One decision's constants; `ahead` is what was drawn beforehand, since every turn meets it."""
 
     model: Model
     players: tuple[Policy, ...]
@@ -40,10 +40,11 @@ class Setting(NamedTuple):
     significance: float | Float[Array, ""]
     state: State
     key: Key
+    ahead: Disturbance | None = None
 
     def samples(self, controls: Int[Array, "n m"]) -> Float[Array, "n samples"]:
         """Simulate joint controls, all under the disturbances of this decision."""
-        return q_samples(self.model, self.players, self.simulation, self.state, controls, self.key)
+        return q_samples(self.model, self.players, self.simulation, self.state, controls, self.key, self.ahead)
 
     def allowed(self, controls: Int[Array, "n m"]) -> Bool[Array, " n"]:
         """Say which joint controls may be chosen."""
