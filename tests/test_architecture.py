@@ -23,7 +23,7 @@ ALLOWED = {
     "planning": TYPES | {"simulation", "lanes"},
     "exact": TYPES | {"simulation"},
     "evaluation": TYPES | {"simulation"},
-    "testing": TYPES | {"simulation"},
+    "testing": TYPES | {"simulation", "lanes"},
     "formats": TYPES,
     "drawing": TYPES | {"simulation"},
     "problems": TYPES | {"formats", "drawing"},

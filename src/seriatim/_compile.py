@@ -10,6 +10,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, ParamSpec, TypeVar
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 P = ParamSpec("P")
@@ -56,7 +57,7 @@ def unless_mapped(alone: Callable[P, R], together: Callable[P, R]) -> Callable[P
         arrays, whole = split((args, kwargs))
 
         def apply(function: Callable[P, R], arrays: list[Any]) -> R:
-            args, kwargs = whole(arrays)
+            args, kwargs = whole([jnp.asarray(array) for array in arrays])
             return function(*args, **kwargs)
 
         one = jax.custom_batching.custom_vmap(functools.partial(apply, alone))

@@ -228,3 +228,16 @@ def test_an_infeasible_policy_is_named():
 def test_a_lawful_policy_is_found_lawful():
     report = st.check_policy(Lawful(), lambda x, k: jnp.zeros(2, int))
     assert report.ok, str(report)
+
+
+def test_a_transformation_to_lanes_that_goes_wrong_is_noticed(monkeypatch):
+    def off_by_one(function, in_axes):
+        def call(*arguments):
+            after = jax.vmap(function, in_axes, -1)(*arguments)
+            return st.Transition(after.state + 1, after.cost, after.done)
+
+        return call
+
+    monkeypatch.setattr("seriatim.testing._lanes_law.lanes", off_by_one)
+    (failure,) = st.check_model(Lawful()).failures
+    assert "Lawful.transition differs in .state (int32[2, 8]) between one state and many" in failure.message

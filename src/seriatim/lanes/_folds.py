@@ -78,7 +78,10 @@ class Fold(Value):
         else:
             self.compute()
 
-    def _slice(self, axis: int, j: Any) -> Value:
+    def settle(self) -> None:
+        self.compute()
+
+    def _slice(self, axis: int, j: int) -> Value:
         if self.length > SHORT:
             return Known(self.compute(), shared=self.shared).at(axis, j)
         own = axis + (axis >= self.axis)

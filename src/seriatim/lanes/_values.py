@@ -15,9 +15,6 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-Index = Any  # a Python int, or a traced number in a loop
-
-
 # What has been computed, innermost branch last: what is computed in a branch means nothing outside of it.
 _memories: list[dict[tuple[int, Any], tuple[Any, Any]]] = []
 
@@ -55,15 +52,15 @@ class Value:
         self.dtype = dtype
         self.shared = shared
 
-    def at(self, axis: int, j: Index) -> Value:
+    def at(self, axis: int, j: int) -> Value:
         """Return the slice at place `j` of an axis."""
 
-        def make() -> tuple[Value, Index]:
+        def make() -> Value:
             # What has been computed is not computed again slice by slice.
             array = _recalled(self, "array")
-            return (self if array is None else Known(array, shared=self.shared))._slice(axis, j), j
+            return (self if array is None else Known(array, shared=self.shared))._slice(axis, j)
 
-        part: Value = _remembered(self, (axis, id(j)), make)[0]
+        part: Value = _remembered(self, (axis, j), make)
         return part
 
     def compute(self) -> Array:
@@ -76,10 +73,15 @@ class Value:
         for value in self._inputs():
             value.prepare()
 
+    def settle(self) -> None:
+        """Compute now what is more than a view of something computed."""
+        for value in self._inputs():
+            value.settle()
+
     def _inputs(self) -> Sequence[Value]:
         return ()
 
-    def _slice(self, axis: int, j: Index) -> Value:
+    def _slice(self, axis: int, j: int) -> Value:
         raise NotImplementedError
 
     def _compute(self) -> Array:
@@ -96,9 +98,24 @@ class Known(Value):
     def compute(self) -> Array:
         return self.array
 
-    def _slice(self, axis: int, j: Index) -> Value:
-        index = lax.index_in_dim if isinstance(j, int) else lax.dynamic_index_in_dim
-        return Known(index(self.array, j, axis, keepdims=False), shared=self.shared)
+    def _slice(self, axis: int, j: int) -> Value:
+        return Part(self, axis, j)
+
+
+class Part(Value):
+    """One place along an axis of a value that is known: cut out where it is used, since a view costs nothing there."""
+
+    def __init__(self, value: Value, axis: int, j: int) -> None:
+        super().__init__(_without(value.shape, axis), value.dtype, shared=value.shared)
+        self.value = value
+        self.axis = axis
+        self.j = j
+
+    def _slice(self, axis: int, j: int) -> Value:
+        return Part(self, axis, j)
+
+    def _compute(self) -> Array:
+        return lax.index_in_dim(self.value.compute(), self.j, self.axis, keepdims=False)
 
 
 class Elementwise(Value):
@@ -111,10 +128,13 @@ class Elementwise(Value):
         self.function = function
         self.inputs = tuple(inputs)
 
+    def settle(self) -> None:
+        self.compute()
+
     def _inputs(self) -> Sequence[Value]:
         return self.inputs
 
-    def _slice(self, axis: int, j: Index) -> Value:
+    def _slice(self, axis: int, j: int) -> Value:
         parts = [x if x.shape == () else x.at(axis, 0 if x.shape[axis] == 1 else j) for x in self.inputs]
         return Elementwise(self.function, parts, _without(self.shape, axis), self.dtype)
 
@@ -132,9 +152,12 @@ class Broadcast(Value):
 
     def prepare(self) -> None:
         # What is repeated is computed once, not at every repetition.
-        self.value.compute()
+        self.value.settle()
 
-    def _slice(self, axis: int, j: Index) -> Value:
+    def settle(self) -> None:
+        self.value.settle()
+
+    def _slice(self, axis: int, j: int) -> Value:
         value, axes = self.value, self.axes
         if axis in axes:
             own = axes.index(axis)
@@ -160,12 +183,13 @@ class Stack(Value):
     def prepare(self) -> None:
         self.compute()
 
-    def _slice(self, axis: int, j: Index) -> Value:
+    def settle(self) -> None:
+        self.compute()
+
+    def _slice(self, axis: int, j: int) -> Value:
         if axis != self.axis:
             parts = [x.at(axis, j) for x in self.values]
             return Stack(parts, self.axis - (axis < self.axis), _without(self.shape, axis))
-        if not isinstance(j, int):
-            return Known(self.compute(), shared=self.shared).at(axis, j)
         for value in self.values:
             if j < value.shape[axis]:
                 return value.at(axis, j)
@@ -193,7 +217,7 @@ class Window(Value):
     def _inputs(self) -> Sequence[Value]:
         return (self.value,)
 
-    def _slice(self, axis: int, j: Index) -> Value:
+    def _slice(self, axis: int, j: int) -> Value:
         if axis == self.axis:
             return self.value.at(axis, self.start + j)
         return Window(self.value.at(axis, j), self.axis - (axis < self.axis), self.start, self.shape[self.axis])
@@ -214,7 +238,7 @@ class Reverse(Value):
     def _inputs(self) -> Sequence[Value]:
         return (self.value,)
 
-    def _slice(self, axis: int, j: Index) -> Value:
+    def _slice(self, axis: int, j: int) -> Value:
         if axis == self.axis:
             return self.value.at(axis, self.shape[axis] - 1 - j)
         return Reverse(self.value.at(axis, j), self.axis - (axis < self.axis))
@@ -234,7 +258,7 @@ class Transpose(Value):
     def _inputs(self) -> Sequence[Value]:
         return (self.value,)
 
-    def _slice(self, axis: int, j: Index) -> Value:
+    def _slice(self, axis: int, j: int) -> Value:
         own = self.order[axis]
         rest = [a - (a > own) for a in _without(self.order, axis)]
         return Transpose(self.value.at(own, j), rest)

@@ -17,7 +17,7 @@ Sinica 8(2), 2021, 249-272.
 """
 
 import dataclasses
-from typing import Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -131,10 +131,10 @@ class OneAtATimeRollout:
             return in_given_order(setting, start, order)
         guess = start.control if self.guess is None else jnp.asarray(self.guess(setting.state, keys.signal), jnp.int32)
 
-        def speculate(setting: Setting, start: Progress, order: Array, guess: Array) -> Progress:
+        def speculate(setting: Setting, start: Progress, order: Any, guess: Any) -> Progress:
             return speculatively(setting, start, order, guess, window)
 
-        def take_turns(setting: Setting, start: Progress, order: Array, _: Array) -> Progress:
+        def take_turns(setting: Setting, start: Progress, order: Any, _: Any) -> Progress:
             return in_given_order(setting, start, order)
 
         if self.schedule == "auto" and jax.default_backend() == "cpu":

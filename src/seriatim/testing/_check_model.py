@@ -6,7 +6,8 @@
 3. The same key, state, control and disturbance always give the same result.
 4. Along episodes under random admissible controls: costs are finite, states hold no NaN, and every agent always has an
    admissible control.
-5. A finite model numbers its states without gaps, its outcomes stay among them with probabilities that sum to one, and
+5. Simulated side by side, lanes last, states do as each would alone.
+6. A finite model numbers its states without gaps, its outcomes stay among them with probabilities that sum to one, and
    sampled transitions follow them.
 """
 
@@ -19,6 +20,7 @@ import numpy as np
 
 from seriatim.model import Key, Model, Transition
 from seriatim.testing._finite_laws import finite_laws
+from seriatim.testing._lanes_law import lanes_law
 from seriatim.testing._observed_laws import observed_laws
 from seriatim.testing._report import Broken, Law, NotApplicable, Report, call, examine
 from seriatim.testing._structure import in_words, require_arrays, require_same, shapes
@@ -62,6 +64,7 @@ def check_model(model: Model, key: Key | None = None, *, quick: bool = False) ->
         Law("along random episodes", lambda: random_walk(model, key, 8 if quick else 64), vital=True),
     ]
     if not quick:
+        laws += [Law("many states at once are as each alone", lambda: lanes_law(model, key))]
         laws += [*finite_laws(model, key), *observed_laws(model, key)]
     return examine(laws)
 

@@ -1,0 +1,68 @@
+"""The law of lanes: many states at once behave as each of them alone.
+
+Planners simulate many futures side by side, by a transformation of the model's own program (`seriatim.lanes`). Whole
+numbers and truth values must agree exactly with `jax.vmap`, real numbers up to the order in which sums are added up.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from seriatim.lanes import lanes
+from seriatim.model import Key, Model, State
+from seriatim.testing._report import Broken
+from seriatim.testing._structure import in_words
+from seriatim.testing._walk import random_control
+
+LANES, STAGES = 8, 4
+
+
+def lanes_law(model: Model, key: Key) -> str:
+    """Play some stages both ways, and the base policy where there is one."""
+    name = type(model).__name__
+    base = model.base_policy() if hasattr(model, "base_policy") else None
+
+    @jax.jit
+    def both_ways(states: State, key: Key) -> dict[str, tuple[Any, Any]]:
+        keys = jax.random.split(key, LANES)
+        disturbance = jax.vmap(model.sample_disturbance, out_axes=-1)(keys)
+        keys = jnp.moveaxis(keys, 0, -1)  # old keys are pairs of numbers
+        control, _ = jax.vmap(functools.partial(random_control, model), -1, -1)(states, keys)
+        seen = {f"{name}.transition": _both(model.transition, states, control, disturbance)}
+        return seen if base is None else {**seen, f"{name}.base_policy()": _both(base, states, keys)}
+
+    start, *stages = jax.random.split(key, STAGES + 1)
+    states = jax.vmap(model.initial_state, out_axes=-1)(jax.random.split(start, LANES))
+    for stage in stages:
+        seen = both_ways(states, stage)
+        for what, (alone, together) in seen.items():
+            _require_same(what, alone, together)
+        states = seen[f"{name}.transition"][0].state
+    return f"{STAGES} stages of {LANES} states at once, as each alone"
+
+
+def _both(function: Any, *arguments: Any) -> tuple[Any, Any]:
+    axes = (-1,) * len(arguments)
+    return jax.vmap(function, axes, -1)(*arguments), lanes(function, axes)(*arguments)
+
+
+def _require_same(what: str, alone: Any, together: Any) -> None:
+    both = zip(jax.tree_util.tree_flatten_with_path(alone)[0], jax.tree.leaves(together), strict=True)
+    for (path, one), other in both:
+        if not _agree(one, other):
+            place = jax.tree_util.keystr(path) or "its result"
+            raise Broken(
+                f"{what} differs in {place} ({in_words(one)}) between one state and many at once; if it is a pure "
+                "function of its arguments, that is a fault of seriatim: please report it."
+            )
+
+
+def _agree(one: Any, other: Any) -> bool:
+    if jnp.issubdtype(one.dtype, jax.dtypes.prng_key):
+        one, other = jax.random.key_data(one), jax.random.key_data(other)
+    if jnp.issubdtype(one.dtype, jnp.inexact):
+        return bool(np.allclose(one, other, rtol=1e-4, atol=1e-4, equal_nan=True))
+    return bool(np.array_equal(one, other))

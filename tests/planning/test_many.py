@@ -1,0 +1,58 @@
+"""Many states at once: each decided as if alone, whoever does the work."""
+
+import os
+import subprocess
+import sys
+
+import jax
+import numpy as np
+import pytest
+
+import seriatim as st
+from seriatim.planning import _many
+
+MODEL = st.problems.SpidersAndFlies(spiders=2, flies=2, width=4, height=3)
+PLANNER = st.OneAtATimeRollout(MODEL, MODEL.base_policy(), st.Simulation(horizon=20))
+KEYS = jax.random.split(jax.random.key(0), 11)
+STATES = jax.vmap(MODEL.initial_state)(KEYS)
+
+
+@pytest.mark.parametrize("workers", [1, 2, 3, 20])
+def test_the_number_of_workers_makes_no_difference(workers, monkeypatch):
+    monkeypatch.setattr(_many, "_workers", lambda: jax.local_devices()[:1] * workers)
+    many = st.decide_many(PLANNER, STATES, KEYS)
+    for i, key in enumerate(KEYS):
+        one = PLANNER.decide(jax.tree.map(lambda leaf, i=i: leaf[i], STATES), key)
+        np.testing.assert_array_equal(many.control[i], one.control)
+        np.testing.assert_array_equal(many.q_factors[i], one.q_factors)
+        np.testing.assert_array_equal(many.improvement[i], one.improvement)
+
+
+def test_parts_bound_what_is_decided_at_once_and_compile_once(monkeypatch):
+    sizes = []
+    whole = _many._decide_many
+    monkeypatch.setattr(_many, "STATES_AT_ONCE", 4)
+    monkeypatch.setattr(_many, "_decide_many", lambda p, s, k: sizes.append(k.shape[0]) or whole(p, s, k))
+    assert st.decide_many(PLANNER, STATES, KEYS).control.shape == (11, 2)
+    assert set(sizes) == {4}
+
+
+def test_inside_a_compiled_function_it_is_one_program():
+    traced = jax.jit(lambda states, keys: st.decide_many(PLANNER, states, keys).control)(STATES, KEYS)
+    np.testing.assert_array_equal(traced, st.decide_many(PLANNER, STATES, KEYS).control)
+
+
+SCRIPT = """
+import jax, numpy as np, seriatim as st
+from tests.planning import test_many as t
+assert len(jax.local_devices()) == 3
+many = st.decide_many(t.PLANNER, t.STATES, t.KEYS)
+print(many.control.tolist())
+"""
+
+
+def test_several_devices_share_the_work():
+    """In a process of its own, since the number of devices is fixed when JAX starts."""
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=3"}
+    seen = subprocess.run([sys.executable, "-c", SCRIPT], env=environment, capture_output=True, text=True, check=True)
+    assert seen.stdout.strip() == str(st.decide_many(PLANNER, STATES, KEYS).control.tolist())
