@@ -1,13 +1,19 @@
 """Every test runs with shapes and types checked at run time: the annotations are laws too."""
 
+import pkgutil
+
 import jax
 import jaxtyping
 import pytest
 
+import seriatim
+
 jax.config.update("jax_platforms", "cpu")
 # Most tests compile for seconds and compute for milliseconds.
 jax.config.update("jax_disable_most_optimizations", True)
-jaxtyping.install_import_hook("seriatim", "beartype.beartype")
+# Lanes are made of small objects, thousands to a program, without shapes to check.
+PACKAGES = [f"seriatim.{module.name}" for module in pkgutil.iter_modules(seriatim.__path__) if module.name != "lanes"]
+jaxtyping.install_import_hook(PACKAGES, "beartype.beartype")
 
 
 @pytest.fixture

@@ -51,6 +51,8 @@ class Model(Protocol):
     * `feasible(state, control) -> Bool[""]`: coupled constraints. An infeasible joint control has Q-factor infinity.
       The base policy must be feasible, so that one agent at a time always has a feasible choice.
     * `nominal_disturbance() -> Disturbance`: the typical `w`, for certainty equivalence.
+    * `lanes_last = True`: `transition` takes one state, and also many: arrays with one more axis, the last, which its
+      operations keep apart. It is then called as it is where many are simulated. Policies may declare it of themselves.
     * `base_policy() -> Policy`: the heuristic that comes with the model.
     * `draw(state) -> str`: an SVG picture; `text(state) -> str`: one for the terminal.
     """

@@ -121,6 +121,9 @@ def shape_change(program):
                 lambda x: jnp.cumsum(x, axis),
                 lambda x: jnp.roll(x, 1, axis),
                 lambda x: jnp.tile(x, 2),
+                lambda x: jnp.concatenate([x, jnp.ones_like(x)], axis),
+                lambda x: jnp.stack([jnp.full_like(x, 4), x, 2 * x], axis),
+                lambda x: jnp.select([x < 0, x > 3], [x + 9, -x], 5),
                 lambda x: jnp.pad(x, 1, constant_values=3),
                 lambda x: sum(x),
             ]
@@ -281,6 +284,10 @@ def test_matrix_products_and_linear_algebra():
     same(lambda x: x @ x.T, x)
     same(lambda x: jnp.linalg.solve(x @ x.T + jnp.eye(3), x[0]), x)
     same(lambda x: jnp.einsum("ij,kj->ik", x, x), x)
+    same(lambda x: jnp.einsum("bij,jb->bi", jnp.stack([x, x + 1]), x[:, :2]), x)
+    same(lambda x: x @ jnp.ones((3, 4)), x)
+    same(lambda x: jnp.tensordot(x, x), x)
+    same(lambda x: (x[:, 0] * 9).astype(jnp.int8) @ x[1].astype(jnp.int8), x)
 
 
 def test_it_maps_and_compiles_and_differentiates():

@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 
 import seriatim as st
@@ -238,6 +239,44 @@ def test_a_transformation_to_lanes_that_goes_wrong_is_noticed(monkeypatch):
 
         return call
 
-    monkeypatch.setattr("seriatim.testing._lanes_law.lanes", off_by_one)
+    monkeypatch.setattr("seriatim.testing._lanes_law.side_by_side", lambda f, axes, of: off_by_one(f, axes))
     (failure,) = st.check_model(Lawful()).failures
     assert "Lawful.transition differs in .state (int32[2, 8]) between one state and many" in failure.message
+
+
+@st.record
+class LanesLast:
+    """Three agents on a line, written to broadcast over a last axis of lanes; or, wrongly, to mix it."""
+
+    keeps_apart: bool = st.static(default=True)
+    discount: float = 0.9
+    num_agents: int = st.static(default=3)
+    num_controls: int = st.static(default=2)
+    lanes_last = True
+
+    def initial_state(self, key):
+        return jax.random.randint(key, (3,), 0, 5)
+
+    def control_mask(self, state):
+        return jnp.ones((3, 2), bool)
+
+    def sample_disturbance(self, key):
+        return jax.random.uniform(key)
+
+    def transition(self, state, control, disturbance):
+        after = (state + control) % 5
+        cost = jnp.sum(after, axis=0 if self.keeps_apart else None) + 0.0 * disturbance
+        return st.Transition(after, cost.astype(float), disturbance > 0.95)
+
+
+def test_a_model_may_declare_that_it_keeps_lanes_apart():
+    assert st.check_model(LanesLast()).ok
+    (failure,) = st.check_model(LanesLast(keeps_apart=False)).failures
+    assert "LanesLast.transition differs in .cost" in failure.message
+    assert "lanes_last" in failure.message
+    model, key = LanesLast(), jax.random.key(1)
+    planner = st.OneAtATimeRollout(model, lambda x, k: jnp.zeros(3, int), st.Simulation(horizon=5, num_samples=3))
+    plain = type("Plain", (LanesLast,), {"lanes_last": False})()
+    other = st.OneAtATimeRollout(plain, planner.base, planner.simulation)
+    state = model.initial_state(key)
+    np.testing.assert_array_equal(planner.decide(state, key).q_factors, other.decide(state, key).q_factors)

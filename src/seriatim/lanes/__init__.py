@@ -2,5 +2,6 @@
 
 from seriatim.lanes._folds import kept
 from seriatim.lanes._interpret import lanes
+from seriatim.lanes._side_by_side import side_by_side
 
-__all__ = ["kept", "lanes"]
+__all__ = ["kept", "lanes", "side_by_side"]

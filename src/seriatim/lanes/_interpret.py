@@ -14,12 +14,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 from jaxtyping import Array
 
 from seriatim.lanes._folds import combining, extreme, fold
 from seriatim.lanes._lookups import gathered, result_of, scattered, sliced, updated
+from seriatim.lanes._products import multiplied
 from seriatim.lanes._values import (
     Broadcast,
     Elementwise,
@@ -40,12 +40,12 @@ ELEMENTWISE = """
     sqrt square stop_gradient sub tan tanh xor
 """
 COMBINED = {
-    "reduce_min": lax.min,
-    "reduce_max": lax.max,
-    "reduce_sum": lax.add,
-    "reduce_prod": lax.mul,
-    "reduce_and": lax.bitwise_and,
-    "reduce_or": lax.bitwise_or,
+    "reduce_min": jnp.minimum,
+    "reduce_max": jnp.maximum,
+    "reduce_sum": jnp.add,
+    "reduce_prod": jnp.multiply,
+    "reduce_and": jnp.bitwise_and,
+    "reduce_or": jnp.bitwise_or,
 }
 INLINED = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr"}
 
@@ -116,7 +116,7 @@ def _combined(equation: JaxprEqn, value: Value) -> Value | None:
 
 def _extreme(equation: JaxprEqn, value: Value) -> Value:
     dtype = result_of(equation).dtype
-    better = lax.lt if equation.primitive.name == "argmin" else lax.gt
+    better = jnp.less if equation.primitive.name == "argmin" else jnp.greater
     return fold(extreme(better, dtype), value, equation.params["axes"], dtype)
 
 
@@ -211,6 +211,7 @@ RULES: dict[str, Rule] = {
     "pad": _pad,
     "rev": _reverse,
     "transpose": _transpose,
+    "dot_general": multiplied,
     "gather": gathered,
     "scatter": scattered,
     "scatter-add": scattered,

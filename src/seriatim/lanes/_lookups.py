@@ -2,7 +2,7 @@
 
 `x[i]` at every lane is `sum_j where(i == j, x_j, 0)`: n comparisons and selections, all of them long vector operations,
 where a gather takes one address at a time. Updates compare the other way round. Along long axes a gather is cheaper,
-and tables that all lanes share are best left to it; those cases are declined (None).
+and in tables that all lanes share it looks numbers up one by one. Other cases are declined (None).
 """
 
 from __future__ import annotations

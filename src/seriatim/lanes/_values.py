@@ -172,6 +172,20 @@ class Broadcast(Value):
         return lax.broadcast_in_dim(inner, (*self.shape, inner.shape[-1]), (*self.axes, len(self.shape)))
 
 
+class Unshared(Value):
+    """A value that all lanes share, among values that they do not: it has one lane, which broadcasts."""
+
+    def __init__(self, value: Value) -> None:
+        super().__init__(value.shape, value.dtype, shared=False)
+        self.value = value
+
+    def _slice(self, axis: int, j: int) -> Value:
+        return Unshared(self.value.at(axis, j))
+
+    def _compute(self) -> Array:
+        return self.value.compute()[..., None]
+
+
 class Stack(Value):
     """Values one after the other along an axis."""
 
@@ -192,7 +206,8 @@ class Stack(Value):
             return Stack(parts, self.axis - (axis < self.axis), _without(self.shape, axis))
         for value in self.values:
             if j < value.shape[axis]:
-                return value.at(axis, j)
+                part = value.at(axis, j)
+                return part if part.shared == self.shared else Unshared(part)
             j -= value.shape[axis]
         raise IndexError(j)
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._errors import InputError
-from seriatim.lanes import kept, lanes
+from seriatim.lanes import kept, side_by_side
 from seriatim.model import Disturbance, Key, Model, State, Transition
 from seriatim.planning._simulation import Simulation, num_samples, num_stages, terminal
 from seriatim.policy import Policy
@@ -104,7 +104,8 @@ def _chunk(
     shape = (count, n, samples)
     horizon, discount = num_stages(simulation, model), jnp.asarray(model.discount, float)
     disturbance_keys, policy_keys = jax.vmap(lambda key: _keys(key, samples))(keys)
-    transition, rest = lanes(model.transition, (-1, -1, -1)), lanes(lambda x: terminal(simulation, x), (-1,))
+    transition = side_by_side(model.transition, (-1, -1, -1), of=model)
+    rest = side_by_side(lambda x: terminal(simulation, x), (-1,))
 
     def advance(now: _Now, control: Int[Array, "m lanes"]) -> _Now:
         draws = kept(lambda: _spread(_drawn(model, simulation, disturbance_keys, ahead, now.t), shape))
@@ -120,7 +121,7 @@ def _chunk(
 
     def play(policy: Policy, now: _Now) -> _Now:
         own_keys = jax.vmap(jax.vmap(jax.random.fold_in, (0, None)), (0, None))(policy_keys, now.t)
-        return advance(now, lanes(policy, (-1, -1))(now.state, _spread(_samples_last(own_keys), shape)))
+        return advance(now, side_by_side(policy, (-1, -1))(now.state, _spread(_samples_last(own_keys), shape)))
 
     total = count * n * samples
     repeated = jax.tree.map(lambda leaf: jnp.repeat(jnp.moveaxis(leaf, 0, -1), n * samples, axis=-1), states)

@@ -1,6 +1,7 @@
 """The law of lanes: many states at once behave as each of them alone.
 
-Planners simulate many futures side by side, by a transformation of the model's own program (`seriatim.lanes`). Whole
+Planners simulate many futures side by side: by a transformation of the model's own program (`seriatim.lanes`), or as it
+is if it declares `lanes_last`. Whole
 numbers and truth values must agree exactly with `jax.vmap`, real numbers up to the order in which sums are added up.
 """
 
@@ -11,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from seriatim.lanes import lanes
+from seriatim.lanes import side_by_side
 from seriatim.model import Key, Model, State
 from seriatim.testing._report import Broken
 from seriatim.testing._structure import in_words
@@ -31,8 +32,8 @@ def lanes_law(model: Model, key: Key) -> str:
         disturbance = jax.vmap(model.sample_disturbance, out_axes=-1)(keys)
         keys = jnp.moveaxis(keys, 0, -1)  # old keys are pairs of numbers
         control, _ = jax.vmap(functools.partial(random_control, model), -1, -1)(states, keys)
-        seen = {f"{name}.transition": _both(model.transition, states, control, disturbance)}
-        return seen if base is None else {**seen, f"{name}.base_policy()": _both(base, states, keys)}
+        seen = {f"{name}.transition": _both(model, model.transition, states, control, disturbance)}
+        return seen if base is None else {**seen, f"{name}.base_policy()": _both(base, base, states, keys)}
 
     start, *stages = jax.random.split(key, STAGES + 1)
     states = jax.vmap(model.initial_state, out_axes=-1)(jax.random.split(start, LANES))
@@ -44,9 +45,9 @@ def lanes_law(model: Model, key: Key) -> str:
     return f"{STAGES} stages of {LANES} states at once, as each alone"
 
 
-def _both(function: Any, *arguments: Any) -> tuple[Any, Any]:
+def _both(owner: Any, function: Any, *arguments: Any) -> tuple[Any, Any]:
     axes = (-1,) * len(arguments)
-    return jax.vmap(function, axes, -1)(*arguments), lanes(function, axes)(*arguments)
+    return jax.vmap(function, axes, -1)(*arguments), side_by_side(function, axes, of=owner)(*arguments)
 
 
 def _require_same(what: str, alone: Any, together: Any) -> None:
@@ -55,8 +56,9 @@ def _require_same(what: str, alone: Any, together: Any) -> None:
         if not _agree(one, other):
             place = jax.tree_util.keystr(path) or "its result"
             raise Broken(
-                f"{what} differs in {place} ({in_words(one)}) between one state and many at once; if it is a pure "
-                "function of its arguments, that is a fault of seriatim: please report it."
+                f"{what} differs in {place} ({in_words(one)}) between one state and many at once; with lanes_last, its "
+                "operations must keep the last axis apart; without, and if it is a pure function of its arguments, it "
+                "is a fault of seriatim: please report it."
             )
 
 
