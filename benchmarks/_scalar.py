@@ -84,7 +84,13 @@ def room_for(model: SpidersAndFlies) -> Room:
     m, n, grid = model.spiders, model.flies, model.height * model.width
     spiders, flies = (np.zeros(k, np.int16) for k in (m, n))
     return Room(
-        spiders, spiders.copy(), flies, flies.copy(), np.zeros(n, np.int64), np.zeros(grid, np.int64), np.zeros(1, np.int64)
+        spiders,
+        spiders.copy(),
+        flies,
+        flies.copy(),
+        np.zeros(n, np.int64),
+        np.zeros(grid, np.int64),
+        np.zeros(1, np.int64),
     )
 
 
