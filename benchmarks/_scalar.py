@@ -82,15 +82,14 @@ def ground_of(model: SpidersAndFlies) -> Ground:
 def room_for(model: SpidersAndFlies) -> Room:
     """Allocate, once."""
     m, n, grid = model.spiders, model.flies, model.height * model.width
-    spiders, flies = (np.zeros(k, np.int16) for k in (m, n))
     return Room(
-        spiders,
-        spiders.copy(),
-        flies,
-        flies.copy(),
-        np.zeros(n, np.int64),
-        np.zeros(grid, np.int64),
-        np.zeros(1, np.int64),
+        row=np.zeros(m, np.int16),
+        column=np.zeros(m, np.int16),
+        fly_row=np.zeros(n, np.int16),
+        fly_column=np.zeros(n, np.int16),
+        fly=np.zeros(n, np.int64),
+        stamp=np.zeros(grid, np.int64),
+        clock=np.zeros(1, np.int64),
     )
 
 

@@ -1,9 +1,9 @@
 """Decisions of one-at-a-time rollout, beside a scalar compiled program of the same rules on the same core.
 
-"One state" takes states one by one, as an online controller meets them, in turn and by speculation; "many states" hands
-all of them to `decide_many`. Before anything is timed, all must choose the same controls at every state, wandering flies
-included: there the scalar program is fed the disturbances that the library drew. While timed it draws its own, once for
-each state, which is the least work it could do.
+States are decided one by one, as an online controller meets them, in turn and by speculation; or together, by
+`decide_many`. Before anything is timed, all must choose the same controls at every state, wandering flies included:
+there the scalar program is fed the disturbances that the library draws. While timed it draws its own, once for each
+state, which is the least it could do. "Times as fast" takes the faster of the library's schedules.
 """
 
 from collections.abc import Callable
@@ -24,13 +24,12 @@ from seriatim.problems import SpidersAndFlies
 
 MAPS = ROOT.parent / "shared" / "data" / "maps"
 HORIZON, SAMPLES = 400, 32
-ROUNDS, PATIENCE = 15, 6.0
-# States met one by one in a round.
-ONE_BY_ONE = 8
+ROUNDS, PATIENCE = 15, 5.0
 COLUMNS = {
     "spiders, flies, grid": "",
     "flies": "",
     "states": ",d",
+    "decided": "",
     "scalar, ms": ".3f",
     "in turn, ms": ".3f",
     "speculative, ms": ".3f",
@@ -40,33 +39,34 @@ COLUMNS = {
 
 
 class Case(NamedTuple):
-    """A game, and how many states are decided together (1: one by one)."""
+    """A game, at how many states it is decided, and whether at all of them together or one by one."""
 
     label: str
     behaviour: str
     states: int
+    together: bool
     options: dict[str, Any]
 
     def model(self) -> SpidersAndFlies:
         return SpidersAndFlies(**self.options, fly_behaviour=self.behaviour)
 
 
-def _open(team: int, side: int, states: int, behaviour: str = "stay") -> Case:
+def _open(team: int, side: int, states: int, together: bool, behaviour: str = "stay") -> Case:
     size = {"spiders": team, "flies": team, "width": side, "height": side}
-    return Case(f"{team}, {team}, {side}", behaviour, states, size)
+    return Case(f"{team}, {team}, {side}", behaviour, states, together, size)
 
 
-def _on_map(states: int) -> Case:
+def _on_map(states: int, together: bool) -> Case:
     files = {"map": MAPS / "random-64-64-10.map", "starts": MAPS / "random-example_400.agents"}
-    return Case("15, 15, random-64-64-10", "stay", states, {"spiders": 15, "flies": 15, **files})
+    return Case("15, 15, random-64-64-10", "stay", states, together, {"spiders": 15, "flies": 15, **files})
 
 
 def cases() -> list[Case]:
     """List the games; the largest are decided at fewer states, which is all that patience allows."""
-    sizes = [(4, 10, 256), (15, 20, 256), (50, 50, 64), (100, 100, 16)]
-    both = [_open(team, side, states) for team, side, many in sizes for states in (1, many)]
-    maps = [_on_map(1), _on_map(256)] if Path(MAPS, "random-64-64-10.map").exists() else []
-    return [*both, *maps, _open(15, 20, 1, "wander"), _open(15, 20, 16, "wander")]
+    sizes = ((4, 10, 8, 256), (15, 20, 8, 256), (50, 50, 4, 64), (100, 100, 2, 8))
+    stay = [_open(team, side, n, n == many) for team, side, few, many in sizes for n in (few, many)]
+    maps = [_on_map(8, False), _on_map(256, True)] if Path(MAPS, "random-64-64-10.map").exists() else []
+    return [*stay, *maps, _open(15, 20, 4, False, "wander"), _open(15, 20, 16, True, "wander")]
 
 
 class Contest(NamedTuple):
@@ -80,11 +80,12 @@ class Contest(NamedTuple):
 
 def contest(case: Case) -> Contest:
     """Draw the states."""
-    model, count = case.model(), ONE_BY_ONE if case.states == 1 else case.states
+    model = case.model()
     start, decide = jax.random.split(jax.random.key(0))
-    states = jax.vmap(model.initial_state)(jax.random.split(start, count))
+    states = jax.vmap(model.initial_state)(jax.random.split(start, case.states))
     samples = 1 if case.behaviour == "stay" else SAMPLES
-    return Contest(model, st.Simulation(horizon=HORIZON, num_samples=samples), states, jax.random.split(decide, count))
+    simulation = st.Simulation(horizon=HORIZON, num_samples=samples)
+    return Contest(model, simulation, states, jax.random.split(decide, case.states))
 
 
 def planner(one: Contest, schedule: str) -> st.OneAtATimeRollout:
@@ -92,30 +93,48 @@ def planner(one: Contest, schedule: str) -> st.OneAtATimeRollout:
     return st.OneAtATimeRollout(one.model, one.model.base_policy(), one.simulation, schedule=schedule)
 
 
-def scalar_program(one: Contest, luck: scalar.Luck) -> Callable[[Any], np.ndarray]:
-    """Return a function that decides at stacked states with the scalar program."""
-    ground, room = scalar.ground_of(one.model), scalar.room_for(one.model)
+Program = Callable[[], Any]
+
+
+def ours(one: Contest, case: Case) -> dict[str, Program]:
+    """Return the library's programs, each returning the joint controls at all states."""
+    if case.together:
+        rollout = planner(one, "auto")
+        return {"many": lambda: jax.block_until_ready(st.decide_many(rollout, one.states, one.keys)).control}
+    pairs = [(jax.tree.map(lambda leaf, k=k: leaf[k], one.states), key) for k, key in enumerate(one.keys)]
+
+    def each(schedule: str) -> Program:
+        rollout = planner(one, schedule)
+        return lambda: [jax.block_until_ready(rollout.decide(*pair)).control for pair in pairs]
+
+    return {"in turn": each("sequential"), "speculative": each("speculative")}
+
+
+def _scalar_parts(one: Contest) -> tuple[Any, ...]:
     rules = scalar.Rules(HORIZON, one.simulation.num_samples, 1.0)
-
-    def decided(states: tuple[np.ndarray, ...]) -> np.ndarray:
-        return scalar.decide_many(ground, room, rules, *states, luck)
-
-    return decided
+    return scalar.ground_of(one.model), scalar.room_for(one.model), rules
 
 
-def plain(states: Any) -> tuple[np.ndarray, ...]:
-    """Return states as NumPy arrays, as the scalar program takes them."""
-    return tuple(np.asarray(leaf) for leaf in (states.spiders, states.flies, states.alive))
+def _states(one: Contest) -> tuple[np.ndarray, ...]:
+    """Return the states as the scalar program takes them."""
+    return tuple(np.asarray(leaf) for leaf in (one.states.spiders, one.states.flies, one.states.alive))
 
 
-def check(one: Contest, schedules: list[str]) -> None:
-    """Insist on the same controls from all, at every state of the case."""
-    states, ground, room = plain(one.states), scalar.ground_of(one.model), scalar.room_for(one.model)
-    rules = scalar.Rules(HORIZON, one.simulation.num_samples, 1.0)
-    ours = [np.asarray(st.decide_many(planner(one, name), one.states, one.keys).control) for name in schedules]
+def scalar_program(one: Contest) -> Program:
+    """Return the scalar program, with luck of its own."""
+    stays = one.model.fly_behaviour == "stay"
+    luck = scalar.no_luck() if stays else scalar.own_luck(SAMPLES, HORIZON, one.model.flies, 1)
+    parts, states = _scalar_parts(one), _states(one)
+    return lambda: scalar.decide_many(*parts, *states, luck)
+
+
+def check(one: Contest, programs: dict[str, Program]) -> None:
+    """Insist on the scalar program's controls at every state, under the same disturbances."""
+    parts, states = _scalar_parts(one), _states(one)
+    chosen = {name: np.asarray(program()) for name, program in programs.items()}
     for k, key in enumerate(one.keys):
-        expected = scalar.decide(ground, room, rules, *(leaf[k] for leaf in states), _same_luck(one, key))
-        for name, controls in zip(schedules, ours, strict=True):
+        expected = scalar.decide(*parts, *(leaf[k] for leaf in states), _same_luck(one, key))
+        for name, controls in chosen.items():
             if not np.array_equal(controls[k], expected):
                 raise AssertionError(f"State {k}, {name}: {controls[k]}, the scalar program: {expected}.")
 
@@ -125,49 +144,15 @@ def _same_luck(one: Contest, key: Any) -> scalar.Luck:
     if one.model.fly_behaviour == "stay":
         return scalar.no_luck()
     of_samples = jax.random.split(planner_keys(key).simulation, (2, SAMPLES))[0]
-    moves = jax.jit(
-        jax.vmap(
-            lambda k: jax.vmap(lambda t: one.model.sample_disturbance(jax.random.fold_in(k, t)).moves)(
-                jnp.arange(HORIZON)
-            )
-        )
-    )
-    return scalar.given_luck(np.asarray(moves(of_samples)))
+    return scalar.given_luck(np.asarray(_moves(one.model, of_samples)))
 
 
-def one_by_one(one: Contest) -> dict[str, float]:
-    """Time single decisions, in milliseconds."""
-    split = [jax.tree.map(lambda leaf, k=k: leaf[k], one.states) for k in range(ONE_BY_ONE)]
-    pairs = list(zip(split, one.keys, strict=True))
+@jax.jit
+def _moves(model: SpidersAndFlies, keys: Any) -> Any:
+    def of_stage(key: Any, t: Any) -> Any:
+        return model.sample_disturbance(jax.random.fold_in(key, t)).moves
 
-    def ours(schedule: str) -> Callable[[], None]:
-        rollout = planner(one, schedule)
-        return lambda: [jax.block_until_ready(rollout.decide(*pair)) for pair in pairs]
-
-    contestants = {"scalar": _scalar_contestant(one), "in turn": ours("sequential"), "speculative": ours("speculative")}
-    return _milliseconds(contestants, ONE_BY_ONE)
-
-
-def together(one: Contest) -> dict[str, float]:
-    """Time decisions at many states, in milliseconds a decision."""
-    rollout = planner(one, "auto")
-    contestants = {
-        "scalar": _scalar_contestant(one),
-        "many": lambda: jax.block_until_ready(st.decide_many(rollout, one.states, one.keys)),
-    }
-    return _milliseconds(contestants, len(one.keys))
-
-
-def _scalar_contestant(one: Contest) -> Callable[[], Any]:
-    stays = one.model.fly_behaviour == "stay"
-    luck = scalar.no_luck() if stays else scalar.own_luck(SAMPLES, HORIZON, one.model.flies, 1)
-    decided, states = scalar_program(one, luck), plain(one.states)
-    return lambda: decided(states)
-
-
-def _milliseconds(contestants: dict[str, Callable[[], Any]], decisions: int) -> dict[str, float]:
-    seconds = in_turns(contestants, ROUNDS, patience=PATIENCE)
-    return {f"{name}, ms": 1e3 * each / decisions for name, each in seconds.items()}
+    return jax.vmap(jax.vmap(of_stage, (None, 0)), (0, None))(keys, jnp.arange(HORIZON))
 
 
 def measure() -> list[Row]:
@@ -175,11 +160,14 @@ def measure() -> list[Row]:
     rows: list[Row] = []
     for case in cases():
         one = contest(case)
-        check(one, ["sequential", "speculative"] if case.states == 1 else ["auto"])
-        times = one_by_one(one) if case.states == 1 else together(one)
-        best = min(value for name, value in times.items() if name != "scalar, ms")
+        programs = ours(one, case)
+        check(one, programs)
+        seconds = in_turns({"scalar": scalar_program(one), **programs}, ROUNDS, patience=PATIENCE)
+        times = {f"{name}, ms": 1e3 * each / case.states for name, each in seconds.items()}
+        best = min(seconds[name] for name in programs)
         size = {"spiders, flies, grid": case.label, "flies": case.behaviour, "states": case.states}
-        rows.append({**size, **times, "times as fast": times["scalar, ms"] / best})
+        how = "together" if case.together else "one by one"
+        rows.append({**size, "decided": how, **times, "times as fast": seconds["scalar"] / best})
     return rows
 
 
@@ -187,8 +175,8 @@ def draw(rows: list[Row]) -> Figure:
     """Draw how many times as fast as the scalar program."""
     figure = Figure(figsize=(7, 0.35 * len(rows) + 1))
     axes = figure.subplots()
-    names = [f"{row['spiders, flies, grid']}, {row['flies']}; {row['states']} at once" for row in rows]
-    many = ["tab:orange" if row["states"] > 1 else "tab:blue" for row in rows]
+    names = [f"{row['spiders, flies, grid']}, {row['flies']}; {row['states']} {row['decided']}" for row in rows]
+    many = ["tab:orange" if row["decided"] == "together" else "tab:blue" for row in rows]
     axes.barh(names, [row["times as fast"] for row in rows], color=many)
     axes.axvline(1, color="black", linewidth=0.8)
     axes.invert_yaxis()

@@ -1,8 +1,8 @@
 """How a decision grows with the team: simulations, passes of the speculative schedule, time.
 
-The density of spiders and flies stays that of 15 and 15 on 20 x 20 cells. Simulations are m(c-1) + 1 in turn, and a pass
-is what has to wait for the one before: m + 1 in turn, a handful by speculation. One simulation also grows, with the
-spiders, the flies and the stages it takes, so time grows faster than simulations on one core.
+The density of spiders and flies stays that of 15 and 15 on 20 x 20 cells. Simulations are m(c-1) + 1 in turn, and a
+pass is what has to wait for the one before: m + 1 in turn, a handful by speculation. One simulation also grows, with
+the spiders, the flies and the stages it takes, so time grows faster than simulations on one core.
 """
 
 import math
@@ -18,8 +18,8 @@ from benchmarks._timing import in_turns
 from seriatim.problems import SpidersAndFlies
 
 TEAMS = (15, 25, 50, 100, 200)
-STATES, HORIZON = 6, 400
-ROUNDS, PATIENCE = 7, 20.0
+STATES, HORIZON = 4, 400
+ROUNDS, PATIENCE = 7, 5.0
 COLUMNS = {
     "spiders": ",d",
     "side": ",d",

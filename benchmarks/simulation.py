@@ -1,10 +1,10 @@
 """Simulating a heuristic: a model that a user writes in plain JAX, beside the same model in DynaPlex.
 
-`Chase` below is all a user writes, for one state, without a thought of speed. It is simulated in bulk by the engine that
-planners use, `planning.q_samples`, mapped over starts, and by `st.evaluate`, which plays episodes with every law checked
-at every stage. `_chase_dynaplex.py` holds the same hunt in DynaPlex's language, simulated by its `PolicyComparer`,
-compiled and with its checks off. Counted are joint steps, that is stages in which all spiders move, over whole episodes,
-random starts included. All must find the same mean length of an episode.
+`Chase` below is all a user writes, for one state, without a thought of speed. It is simulated in bulk by the engine
+that planners use, `planning.q_samples`, mapped over starts, and by `st.evaluate`, which plays episodes with every law
+checked at every stage. `_chase_dynaplex.py` holds the same hunt in DynaPlex's language, simulated by its
+`PolicyComparer`, compiled and with its checks off. Counted are joint steps, that is stages in which all spiders move,
+over whole episodes, random starts included. All must find the same mean length of an episode.
 """
 
 import functools

@@ -30,7 +30,7 @@ from seriatim.problems import SpidersAndFlies
 TEAMS, SIDE, FLIES_EACH = (2, 3, 4, 5), 8, 2
 EPISODES, HORIZON = 64, 60
 # The searches that are tried: simulations, and joint controls considered at the root.
-SIMULATIONS, CONSIDERED = (8, 16, 32, 64, 128, 256), (16, 64, 256)
+SIMULATIONS, CONSIDERED = (16, 32, 64, 128, 256), (16, 64)
 # The chance with which the prior follows the base policy, for each agent.
 FOLLOW = 0.5
 # Numbers in the arrays of all trees of one batch, at most; more episodes are played in turns.
@@ -97,7 +97,8 @@ def tree_controls(model: SpidersAndFlies, search: Search, states: Any, key: Any)
         after = jax.vmap(lambda x, u: model.transition(x, u, nothing))(states, controls[chosen])
         logits, value = jax.vmap(seen)(after.state)
         discount = jnp.where(ended | after.done, 0.0, 1.0)
-        return mctx.RecurrentFnOutput(-after.cost, discount, logits, value), after.state
+        step = mctx.RecurrentFnOutput(reward=-after.cost, discount=discount, prior_logits=logits, value=value)
+        return step, after.state
 
     logits, value = jax.vmap(seen)(states)
     root = mctx.RootFnOutput(prior_logits=logits, value=value, embedding=states)
