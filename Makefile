@@ -26,9 +26,10 @@ format: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
+# All benchmarks, or those named: make bench BENCH="decisions growth".
 bench: $(STAMP)
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCH)
 
 # Make the pictures of README and docs again.
 pictures: $(STAMP)

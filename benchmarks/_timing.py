@@ -4,14 +4,29 @@ import statistics
 import time
 from collections.abc import Callable
 
+# Rounds that a median takes at least, however long they last.
+FEWEST = 3
 
-def in_turns(contestants: dict[str, Callable[[], object]], rounds: int) -> dict[str, float]:
-    """Return the median seconds of each contestant over rounds in which everyone runs once, after one to warm up."""
+
+def in_turns(
+    contestants: dict[str, Callable[[], object]], rounds: int, *, patience: float = float("inf")
+) -> dict[str, float]:
+    """Return the median seconds of each contestant over rounds in which everyone runs once, after one to warm up.
+
+    Args:
+        contestants: what is timed; each must return only when its work is done.
+        rounds: how many.
+        patience: seconds after which three rounds will do.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in contestants}
-    for round_number in range(rounds + 1):
+    for run in contestants.values():
+        run()
+    begin = time.perf_counter()
+    for round_number in range(rounds):
+        if round_number >= FEWEST and time.perf_counter() - begin > patience:
+            break
         for name, run in contestants.items():
-            begin = time.perf_counter()
+            start = time.perf_counter()
             run()
-            if round_number:
-                seconds[name].append(time.perf_counter() - begin)
+            seconds[name].append(time.perf_counter() - start)
     return {name: statistics.median(each) for name, each in seconds.items()}

@@ -5,18 +5,20 @@ get their own form of the same arrays beforehand, QuantEcon's compilation is war
 with one a thousand times as precise, since a tolerance that is claimed and not met would be cheap.
 """
 
+from collections.abc import Callable
+
 import numpy as np
-import rich.box
 from quantecon.markov import DiscreteDP
-from rich.console import Console
-from rich.table import Table
 from scipy import sparse
 
+from benchmarks._results import Row, publish
 from benchmarks._timing import in_turns
 from seriatim import exact
 
 STATES, CONTROLS, SUCCESSORS, DISCOUNT, TOLERANCE = 100_000, 10, 5, 0.99, 1e-6
 ROUNDS = 7
+REFERENCE = "quantecon, modified policy iteration"
+COLUMNS = {"program": "", "seconds": ".3f", "of the reference's": ".2f", "error": ".1e"}
 
 
 def problem() -> tuple[np.ndarray, sparse.csr_array]:
@@ -38,26 +40,31 @@ def quantecon_form(costs: np.ndarray, transitions: sparse.csr_array) -> Discrete
     return DiscreteDP(-costs.ravel(), sparse.csr_matrix(transitions), DISCOUNT, states, controls)
 
 
-def main() -> None:
-    costs, transitions = problem()
+def _contestants(
+    costs: np.ndarray, transitions: sparse.csr_array
+) -> tuple[exact.Tables, dict[str, Callable[[], np.ndarray]]]:
     tables, other = exact.Tables(costs, transitions, DISCOUNT), quantecon_form(costs, transitions)
-    contestants = {
-        "quantecon, modified policy iteration": lambda: other.solve("modified_policy_iteration", epsilon=TOLERANCE).v,
+    return tables, {
+        REFERENCE: lambda: -other.solve("modified_policy_iteration", epsilon=TOLERANCE).v,
         "modified_policy_iteration": lambda: exact.modified_policy_iteration(tables, tolerance=TOLERANCE).cost_to_go,
         "value_iteration": lambda: exact.value_iteration(tables, tolerance=TOLERANCE).cost_to_go,
     }
+
+
+def measure() -> list[Row]:
+    tables, contestants = _contestants(*problem())
     seconds = in_turns(contestants, ROUNDS)
     precise = exact.modified_policy_iteration(tables, tolerance=TOLERANCE / 1000).cost_to_go
-    reference = next(iter(contestants))
-    table = Table(title=f"{STATES:,} states, {CONTROLS} controls, discount {DISCOUNT}", box=rich.box.SIMPLE_HEAD)
-    for heading in ("", "seconds", "of the reference's", "error"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    for name, run in contestants.items():
-        answer = -run() if name == reference else run()
-        error = np.abs(answer - precise).max()
-        table.add_row(name, f"{seconds[name]:.3f}", f"{seconds[name] / seconds[reference]:.2f}", f"{error:.1e}")
-    Console().print(table)
+    return [
+        {
+            "program": name,
+            "seconds": seconds[name],
+            "of the reference's": seconds[name] / seconds[REFERENCE],
+            "error": float(np.abs(run() - precise).max()),
+        }
+        for name, run in contestants.items()
+    ]
 
 
-if __name__ == "__main__":
-    main()
+def main(*, redraw: bool = False) -> None:
+    publish("sparse_exact", COLUMNS, measure, redraw=redraw)

@@ -1,0 +1,58 @@
+"""Peak memory of deciding many states of a large team, in a process of its own.
+
+The reference is the same process doing everything but the decision: JAX loaded, the states drawn.
+"""
+
+import os
+import resource
+import subprocess
+import sys
+
+from benchmarks._results import ROOT, Row, publish
+
+SPIDERS, STATES, SIDE, HORIZON = 200, 256, 73, 400
+MEGABYTE = 2**20
+COLUMNS = {"what": "", "peak, MB": ",.0f", "seconds": ",.1f"}
+TITLES = {"start": "states drawn", "decide": f"{STATES} states of {SPIDERS} spiders decided"}
+
+
+def _peak(what: str) -> Row:
+    """Run one part in a fresh process; return its peak resident memory and its time."""
+    command = [sys.executable, "-m", "benchmarks.memory", what]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=True)
+    peak, seconds = done.stdout.split()
+    return {"what": TITLES[what], "peak, MB": float(peak), "seconds": float(seconds)}
+
+
+def _part(what: str) -> None:
+    """Do one part, and print the peak in megabytes and the seconds."""
+    import time
+
+    import jax
+
+    import seriatim as st
+    from seriatim.problems import SpidersAndFlies
+
+    begin = time.perf_counter()
+    model = SpidersAndFlies(spiders=SPIDERS, flies=SPIDERS, width=SIDE, height=SIDE)
+    keys = jax.random.split(jax.random.key(0), STATES)
+    states = jax.block_until_ready(jax.vmap(model.initial_state)(keys))
+    if what == "decide":
+        planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=HORIZON))
+        jax.block_until_ready(st.decide_many(planner, states, keys))
+    # Linux counts in kilobytes, macOS in bytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MEGABYTE
+    print(peak, time.perf_counter() - begin)
+
+
+def measure() -> list[Row]:
+    return [_peak(what) for what in TITLES]
+
+
+def main(*, redraw: bool = False) -> None:
+    publish("memory", COLUMNS, measure, redraw=redraw)
+
+
+if __name__ == "__main__":
+    _part(sys.argv[1])

@@ -1,0 +1,157 @@
+"""Simulating a heuristic: a model that a user writes in plain JAX, beside the same model in DynaPlex.
+
+`Chase` below is all a user writes, for one state, without a thought of speed. It is simulated in bulk by the engine
+that planners use, `planning.q_samples`, mapped over starts, and by `st.evaluate`, which plays episodes with every law
+checked at every stage. `_chase_dynaplex.py` holds the same hunt in DynaPlex's language, simulated by its
+`PolicyComparer`, compiled and with its checks off. Counted are joint steps, that is stages in which all spiders move,
+over whole episodes, random starts included. All must find the same mean length of an episode.
+"""
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from dynaplex import PolicyComparer
+from matplotlib.figure import Figure
+
+import seriatim as st
+from benchmarks import _chase_dynaplex
+from benchmarks._results import Row, publish
+from benchmarks._timing import in_turns
+from seriatim.planning import q_samples
+
+SIZES = ((4, 4, 10), (15, 15, 20), (50, 50, 50))
+EPISODES = {4: 20_000, 15: 4_000, 50: 400}
+HORIZON, ROUNDS, PATIENCE = 400, 9, 20.0
+# The largest difference of mean lengths that is still chance, in standard errors: one false alarm in 10,000 runs.
+CHANCE = 4.3
+COLUMNS = {
+    "spiders, flies, side": "",
+    "DynaPlex, million joint steps/s": ".3f",
+    "q_samples, million joint steps/s": ".3f",
+    "evaluate, million joint steps/s": ".3f",
+    "q_samples, times as fast": ".2f",
+    "evaluate, times as fast": ".2f",
+    "mean length, DynaPlex": ".2f",
+    "mean length, seriatim": ".2f",
+}
+
+
+@st.record
+class Nearest:
+    """Each spider towards its nearest fly, rows first."""
+
+    def __call__(self, hunt: Any, key: Any) -> Any:
+        spiders, flies, alive = hunt
+        apart = jnp.abs(flies[None] - spiders[:, None]).sum(axis=2)
+        target = flies[jnp.argmin(jnp.where(alive[None], apart, 10**6), axis=1)]
+        down, right = (target - spiders).T
+        return jnp.select([down < 0, down > 0, right < 0, right > 0], [1, 2, 3, 4], 0)
+
+
+@st.record
+class Chase:
+    """Spiders hunt flies that stay where they are, on an open grid."""
+
+    spiders: int = st.static()
+    flies: int = st.static()
+    side: int = st.static()
+    discount: float = 1.0
+
+    @property
+    def num_agents(self) -> int:
+        return self.spiders
+
+    @property
+    def num_controls(self) -> int:
+        return 5
+
+    def initial_state(self, key: Any) -> Any:
+        cells = jax.random.randint(key, (self.spiders + self.flies, 2), 0, self.side)
+        return cells[: self.spiders], cells[self.spiders :], jnp.ones(self.flies, bool)
+
+    def control_mask(self, hunt: Any) -> Any:
+        return jnp.ones((self.spiders, 5), bool)
+
+    def sample_disturbance(self, key: Any) -> None:
+        return None
+
+    def transition(self, hunt: Any, control: Any, disturbance: None) -> st.Transition:
+        spiders, flies, alive = hunt
+        step = jnp.array([[0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]])[control]
+        spiders = jnp.clip(spiders + step, 0, self.side - 1)
+        caught = (spiders[:, None] == flies[None]).all(axis=2).any(axis=0)
+        alive = alive & ~caught
+        return st.Transition((spiders, flies, alive), cost=1.0, done=~alive.any())
+
+
+@functools.partial(jax.jit, static_argnames="episodes")
+def _in_bulk(model: Chase, base: Nearest, key: Any, episodes: int) -> Any:
+    """Return the length of each episode, from the engine."""
+
+    def one(key: Any) -> Any:
+        state = model.initial_state(key)
+        control = base(state, key)[None]
+        return q_samples(model, (base,), st.Simulation(horizon=HORIZON, num_samples=1), state, control, key)[0, 0]
+
+    return jax.vmap(one)(jax.random.split(key, episodes))
+
+
+def _contestants(model: Chase, episodes: int) -> dict[str, Callable[[], np.ndarray]]:
+    """Return who simulates, each returning the lengths of all its episodes."""
+    other = _chase_dynaplex.Chase(model.spiders, model.flies, model.side)
+    comparer = PolicyComparer(
+        other, number_of_trajectories=episodes, seed=0, workers=1, backend="engine", jit=True, checks=False
+    )
+    heuristic, base, key = _chase_dynaplex.NearestFly(other), Nearest(), jax.random.key(0)
+    return {
+        "DynaPlex": lambda: np.asarray(comparer.assess(heuristic).returns),
+        "q_samples": lambda: np.asarray(_in_bulk(model, base, key, episodes)),
+        "evaluate": lambda: st.evaluate(model, base, key, episodes=episodes, horizon=HORIZON).costs,
+    }
+
+
+def _one_size(spiders: int, flies: int, side: int) -> Row:
+    contestants = _contestants(Chase(spiders, flies, side), EPISODES[spiders])
+    lengths = {name: run() for name, run in contestants.items()}
+    for name in ("q_samples", "evaluate"):
+        _insist_on_equal_means(lengths["DynaPlex"], lengths[name])
+    seconds = in_turns(contestants, ROUNDS, patience=PATIENCE)
+    speed = {name: float(each.sum()) / seconds[name] / 1e6 for name, each in lengths.items()}
+    return {
+        "spiders, flies, side": f"{spiders}, {flies}, {side}",
+        **{f"{name}, million joint steps/s": each for name, each in speed.items()},
+        **{f"{name}, times as fast": speed[name] / speed["DynaPlex"] for name in ("q_samples", "evaluate")},
+        "mean length, DynaPlex": float(lengths["DynaPlex"].mean()),
+        "mean length, seriatim": float(lengths["q_samples"].mean()),
+    }
+
+
+def _insist_on_equal_means(one: np.ndarray, other: np.ndarray) -> None:
+    error = math.sqrt(one.var() / len(one) + other.var() / len(other))
+    if abs(one.mean() - other.mean()) > CHANCE * error:
+        raise AssertionError(f"Episodes of {one.mean():.2f} and {other.mean():.2f} stages: these are two models.")
+
+
+def measure() -> list[Row]:
+    return [_one_size(*size) for size in SIZES]
+
+
+def draw(rows: list[Row]) -> Figure:
+    figure = Figure(figsize=(5.5, 3), layout="constrained")
+    axes = figure.subplots()
+    places = np.arange(len(rows))
+    for shift, name in ((-0.27, "DynaPlex"), (0, "q_samples"), (0.27, "evaluate")):
+        axes.bar(places + shift, [row[f"{name}, million joint steps/s"] for row in rows], 0.27, label=name)
+    axes.set_xticks(places, [row["spiders, flies, side"] for row in rows])
+    axes.set(ylabel="million joint steps a second", xlabel="spiders, flies, side", yscale="log")
+    axes.legend(frameon=False)
+    return figure
+
+
+def main(*, redraw: bool = False) -> None:
+    publish("simulation", COLUMNS, measure, draw=draw, redraw=redraw)
