@@ -1,10 +1,11 @@
 """Simulating a heuristic: a model that a user writes in plain JAX, beside the same model in DynaPlex.
 
 `Chase` below is all a user writes, for one state, without a thought of speed. It is simulated in bulk by the engine
-that planners use, `planning.q_samples`, mapped over starts, and by `st.evaluate`, which plays episodes with every law
-checked at every stage. `_chase_dynaplex.py` holds the same hunt in DynaPlex's language, simulated by its
-`PolicyComparer`, compiled and with its checks off. Counted are joint steps, that is stages in which all spiders move,
-over whole episodes, random starts included. All must find the same mean length of an episode.
+that planners use, `planning.q_samples`, mapped over starts, with positions of 32 bits and of 16, and by `st.evaluate`,
+which plays episodes with every law checked at every stage. `_chase_dynaplex.py` holds the same hunt in DynaPlex's
+language, simulated by its `PolicyComparer`, compiled and with its checks off. Counted are joint steps, that is stages
+in which all spiders move, over whole episodes, random starts included. All must find the same mean length of an
+episode.
 """
 
 import functools
@@ -31,6 +32,7 @@ HORIZON, ROUNDS, PATIENCE = 400, 9, 20.0
 CHANCE = 4.3
 COLUMNS = {
     "spiders, flies, side": "",
+    "bits": "d",
     "DynaPlex, million joint steps/s": ".3f",
     "q_samples, million joint steps/s": ".3f",
     "evaluate, million joint steps/s": ".3f",
@@ -47,8 +49,8 @@ class Nearest:
 
     def __call__(self, hunt: Any, key: Any) -> Any:
         spiders, flies, alive = hunt
-        apart = jnp.abs(flies[None] - spiders[:, None]).sum(axis=2)
-        target = flies[jnp.argmin(jnp.where(alive[None], apart, 10**6), axis=1)]
+        apart = jnp.abs(flies[None] - spiders[:, None]).sum(axis=2, dtype=spiders.dtype)
+        target = flies[jnp.argmin(jnp.where(alive[None], apart, 10**4), axis=1)]
         down, right = (target - spiders).T
         return jnp.select([down < 0, down > 0, right < 0, right > 0], [1, 2, 3, 4], 0)
 
@@ -60,6 +62,7 @@ class Chase:
     spiders: int = st.static()
     flies: int = st.static()
     side: int = st.static()
+    bits: int = st.static(default=32)
     discount: float = 1.0
 
     @property
@@ -71,7 +74,7 @@ class Chase:
         return 5
 
     def initial_state(self, key: Any) -> Any:
-        cells = jax.random.randint(key, (self.spiders + self.flies, 2), 0, self.side)
+        cells = jax.random.randint(key, (self.spiders + self.flies, 2), 0, self.side).astype(f"int{self.bits}")
         return cells[: self.spiders], cells[self.spiders :], jnp.ones(self.flies, bool)
 
     def control_mask(self, hunt: Any) -> Any:
@@ -82,7 +85,7 @@ class Chase:
 
     def transition(self, hunt: Any, control: Any, disturbance: None) -> st.Transition:
         spiders, flies, alive = hunt
-        step = jnp.array([[0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]])[control]
+        step = jnp.array([[0, 0], [-1, 0], [1, 0], [0, -1], [0, 1]], spiders.dtype)[control]
         spiders = jnp.clip(spiders + step, 0, self.side - 1)
         caught = (spiders[:, None] == flies[None]).all(axis=2).any(axis=0)
         alive = alive & ~caught
@@ -115,8 +118,8 @@ def _contestants(model: Chase, episodes: int) -> dict[str, Callable[[], np.ndarr
     }
 
 
-def _one_size(spiders: int, flies: int, side: int) -> Row:
-    contestants = _contestants(Chase(spiders, flies, side), EPISODES[spiders])
+def _one_size(spiders: int, flies: int, side: int, bits: int) -> Row:
+    contestants = _contestants(Chase(spiders, flies, side, bits), EPISODES[spiders])
     lengths = {name: run() for name, run in contestants.items()}
     for name in ("q_samples", "evaluate"):
         _insist_on_equal_means(lengths["DynaPlex"], lengths[name])
@@ -124,6 +127,7 @@ def _one_size(spiders: int, flies: int, side: int) -> Row:
     speed = {name: float(each.sum()) / seconds[name] / 1e6 for name, each in lengths.items()}
     return {
         "spiders, flies, side": f"{spiders}, {flies}, {side}",
+        "bits": bits,
         **{f"{name}, million joint steps/s": each for name, each in speed.items()},
         **{f"{name}, times as fast": speed[name] / speed["DynaPlex"] for name in ("q_samples", "evaluate")},
         "mean length, DynaPlex": float(lengths["DynaPlex"].mean()),
@@ -138,7 +142,7 @@ def _insist_on_equal_means(one: np.ndarray, other: np.ndarray) -> None:
 
 
 def measure() -> list[Row]:
-    return [_one_size(*size) for size in SIZES]
+    return [_one_size(*size, bits) for size in SIZES for bits in (32, 16)]
 
 
 def draw(rows: list[Row]) -> Figure:
@@ -147,7 +151,7 @@ def draw(rows: list[Row]) -> Figure:
     places = np.arange(len(rows))
     for shift, name in ((-0.27, "DynaPlex"), (0, "q_samples"), (0.27, "evaluate")):
         axes.bar(places + shift, [row[f"{name}, million joint steps/s"] for row in rows], 0.27, label=name)
-    axes.set_xticks(places, [row["spiders, flies, side"] for row in rows])
+    axes.set_xticks(places, [f"{row['spiders, flies, side']}\n{row['bits']} bits" for row in rows])
     axes.set(ylabel="million joint steps a second", xlabel="spiders, flies, side", yscale="log")
     axes.legend(frameon=False)
     return figure

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array
 
@@ -46,11 +47,12 @@ def combining(combine: Callable[[Array, Array], Array]) -> Kind:
     return Kind(lambda x, _: x, combine, lambda carry: carry)
 
 
-def extreme(better: Callable[[Array, Array], Array], dtype: Any) -> Kind:
+def extreme(better: Callable[[Array, Array], Array], length: int, dtype: Any) -> Kind:
     """Make the reduction to the place of the best slice, the first of equals; NaN beats everything, as in argmin."""
 
     def first(x: Array, j: int) -> Any:
-        return x, jnp.full(x.shape, j, dtype)
+        # Masks fit values and places alike if both have one width.
+        return x, jnp.full(x.shape, j, index_type(x.dtype, length))
 
     def merge(carry: Any, later: Any) -> Any:
         (best, place), (x, j) = carry, later
@@ -59,7 +61,13 @@ def extreme(better: Callable[[Array, Array], Array], dtype: Any) -> Kind:
             wins = wins | ((x != x) & (best == best))
         return jnp.where(wins, x, best), jnp.where(wins, j, place)
 
-    return Kind(first, merge, lambda carry: carry[1])
+    return Kind(first, merge, lambda carry: carry[1].astype(dtype))
+
+
+def index_type(dtype: Any, largest: int) -> Any:
+    """Return the type of whole numbers as wide as another type, or wider where `largest` would not fit."""
+    wide = {1: jnp.int8, 2: jnp.int16}.get(jnp.dtype(dtype).itemsize, jnp.int32)
+    return wide if largest <= np.iinfo(wide).max else jnp.int32
 
 
 class Fold(Value):

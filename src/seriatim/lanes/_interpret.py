@@ -117,7 +117,8 @@ def _combined(equation: JaxprEqn, value: Value) -> Value | None:
 def _extreme(equation: JaxprEqn, value: Value) -> Value:
     dtype = result_of(equation).dtype
     better = jnp.less if equation.primitive.name == "argmin" else jnp.greater
-    return fold(extreme(better, dtype), value, equation.params["axes"], dtype)
+    axes = equation.params["axes"]
+    return fold(extreme(better, value.shape[axes[0]], dtype), value, axes, dtype)
 
 
 def _broadcast(equation: JaxprEqn, value: Value, *_: Value) -> Value:

@@ -18,11 +18,11 @@ from jax.extend.core import JaxprEqn
 from jax.lax import GatherScatterMode
 from jaxtyping import Array
 
-from seriatim.lanes._folds import Fold, combining, masked
+from seriatim.lanes._folds import Fold, combining, index_type, masked
 from seriatim.lanes._values import Broadcast, Elementwise, Known, Value, broadcast
 
-# Longest axis along which a fold beats a gather.
-LONGEST = 64
+# Longest axis along which a fold beats a gather that takes whole rows, and one that takes single numbers.
+LONGEST, SMALL = 64, 12
 
 
 def gathered(equation: JaxprEqn, table: Value, index: Value) -> Value | None:
@@ -32,9 +32,10 @@ def gathered(equation: JaxprEqn, table: Value, index: Value) -> Value | None:
     whole = all(sizes[axis] == (1 if axis in (*along, *paired) else n) for axis, n in enumerate(table.shape))
     if not whole or tuple(sorted(along)) != tuple(numbers.collapsed_slice_dims) or 0 in table.shape:
         return None
-    if table.shared:
+    length = table.shape[along[0]] if len(along) == 1 else LONGEST + 1
+    if table.shared and length > SMALL:
         return None if paired else _in_shared_table(equation, table, index)
-    if len(along) != 1 or table.shape[along[0]] > LONGEST:
+    if length > LONGEST:
         return None
     out = result_of(equation)
     places = index.at(len(index.shape) - 1, 0)
@@ -84,9 +85,9 @@ def _looked_up(
 ) -> Value | None:
     """Fold over a last axis, the one looked up; `axes` and `batch` say where the others go."""
     length = table.shape[axes.index(len(out.shape))]
-    if mode == GatherScatterMode.CLIP:
+    if mode != GatherScatterMode.FILL_OR_DROP:
         places = _elementwise(lambda i: jnp.clip(i, 0, length - 1), places)
-    elif mode == GatherScatterMode.FILL_OR_DROP and fill_value is None:
+    elif fill_value is None:
         fill_value = _fill(out.dtype)
     result = _sum_of_selected(table, axes, places, batch, out)
     if mode != GatherScatterMode.FILL_OR_DROP:
@@ -98,6 +99,9 @@ def _looked_up(
 def _sum_of_selected(table: Value, axes: list[int], places: Value, batch: list[int], out: Any) -> Value:
     length, last = table.shape[axes.index(len(out.shape))], len(out.shape)
     shape = (*out.shape, length)
+    # Masks fit numbers and places alike if both have one width.
+    narrow = index_type(out.dtype, length)
+    places = _elementwise(lambda i: jnp.clip(i, -1, length).astype(narrow), places, narrow)
     one_hot = Elementwise(
         lambda i, j: i == j,
         (Broadcast(places, shape, batch), Broadcast(_iota(length, places.dtype), shape, [last])),
