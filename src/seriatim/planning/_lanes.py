@@ -31,15 +31,16 @@ def simulate_lanes(
     states: State,
     controls: Int[Array, "states n m"],
     keys: Key,
+    block: range,
 ) -> Float[Array, "states n samples"]:
-    """Return the cost of each joint control at each state, by sample."""
+    """Return the cost of each joint control at each state, for each sample in `block`."""
     count, n, _ = controls.shape
-    samples = num_samples(simulation, model)
+    samples = len(block)
     bytes_each = n * samples * sum(leaf[0].size * leaf.dtype.itemsize for leaf in jax.tree.leaves(states))
     together = _divisor(count, CHUNK // max(1, bytes_each))
 
     def chunk(some: Any) -> Float[Array, "some n samples"]:
-        return _chunk(model, policies, simulation, *some)
+        return _chunk(model, policies, simulation, *some, block)
 
     if together == count:
         return chunk((states, controls, keys))
@@ -69,12 +70,15 @@ def _chunk(
     states: State,
     controls: Int[Array, "states n m"],
     keys: Key,
+    block: range,
 ) -> Float[Array, "states n samples"]:
     count, n, m = controls.shape
-    samples = num_samples(simulation, model)
+    samples = len(block)
     shape = (count, n, samples)
     horizon, discount = num_stages(simulation, model), jnp.asarray(model.discount, float)
-    disturbance_keys, policy_keys = jax.vmap(lambda key: jax.random.split(key, (2, samples)), out_axes=1)(keys)
+    # All keys are made and some are taken, so that a sample has its own whatever block it is in.
+    split = jax.vmap(lambda key: jax.random.split(key, (2, num_samples(simulation, model))), out_axes=1)
+    disturbance_keys, policy_keys = split(keys)[:, :, block.start : block.stop]
     transition, rest = lanes(model.transition, (-1, -1, -1)), lanes(lambda x: terminal(simulation, x), (-1,))
 
     def advance(now: _Now, control: Int[Array, "m lanes"]) -> _Now:

@@ -34,6 +34,7 @@ def q_samples(
     state: State,
     controls: Int[Array, "n m"],
     key: Key,
+    block: range | None = None,
 ) -> Float[Array, "n samples"]:
     """Return the cost of each joint control at `state`, one column a sample; Q-factors are the means of the rows.
 
@@ -44,16 +45,19 @@ def q_samples(
         state: where the controls are compared.
         controls: the candidates.
         key: decides all that is random; the same key gives every candidate of every call the same disturbances.
+        block: which samples, consecutive ones of 0 .. num_samples - 1; None is all of them. A sample meets the same
+            disturbances in whatever block it is simulated. An exact expectation has one, and no blocks.
 
     Raises:
         InputError: exact expectations or nominal disturbances are asked of a model that cannot give them.
     """
     if simulation.expectation == "exact":
         return _exact(model, policies, simulation, state, controls, key)
-    width = max(1, MAX_LANES // num_samples(simulation, model))
+    block = range(num_samples(simulation, model)) if block is None else block
+    width = max(1, MAX_LANES // len(block))
 
     def simulated(some: Int[Array, "k m"]) -> Float[Array, "k samples"]:
-        return _sampled(model, policies, simulation, state, some, key)
+        return _sampled(model, policies, simulation, state, some, key, block)
 
     if controls.shape[0] <= width:
         return simulated(controls)
@@ -79,6 +83,7 @@ def _sampled(
     state: State,
     controls: Int[Array, "n m"],
     key: Key,
+    block: range,
 ) -> Float[Array, "n samples"]:
     """Simulate at one state; mapped over states, simulate at all of them together, lanes last.
 
@@ -88,7 +93,7 @@ def _sampled(
     arrays, whole = split((model, policies, simulation))
 
     def many(arrays: Any, *states: Any) -> Float[Array, "states n samples"]:
-        return simulate_lanes(*whole(arrays), *states)
+        return simulate_lanes(*whole(arrays), *states, block=block)
 
     @jax.custom_batching.custom_vmap
     def one(arrays: Any, *state: Any) -> Float[Array, "n samples"]:
