@@ -32,17 +32,20 @@ class Decision:
     Attributes:
         control: the control chosen for each agent, `[m]`.
         base_control: what the base policy would have done, `[m]`.
-        q_factors: the estimates that were compared, in cost units; infinity where inadmissible or infeasible. One
-            agent at a time and signalling: `[m, c]`, row `i` the estimates agent `i` chose from, given its
-            predecessors' choices or their signals. Standard rollout: `[c**m]`, joint controls in the order of
-            `seriatim.controls.joint_controls`.
+        q_factors: the estimates that were compared, in cost units; infinity where inadmissible, infeasible or
+            not compared. One agent at a time and signalling: `[m, c]`, row `i` the estimates agent `i` chose from,
+            given its predecessors' choices or their signals. Standard rollout: `[c**m]`, joint controls in the order
+            of `seriatim.controls.joint_controls`.
         improvement: estimated cost of `base_control` less that of `control`, both followed by the base policy.
         standard_error: of `improvement`, from paired differences on common random numbers; nan where one sample
             leaves it unknown, 0 where the expectation is exact. Choosing the best of noisy estimates flatters it: take
             `improvement` as evidence, and `seriatim.compare` as the proof.
         num_q_factors: Q-factors compared in this decision (m*c, or c**m).
-        num_simulations: joint controls that were simulated for it, each `num_samples` times.
+        num_simulations: joint controls that were simulated for it, each `num_samples` times, or fewer where
+            alternatives were dropped early.
         num_passes: rounds of simulations that had to wait for one another; within a round all run side by side.
+        num_trajectories: futures simulated, one for each joint control and sample it was given: the work done.
+            `num_simulations * num_samples` where none is dropped early.
     """
 
     control: Int[Array, "*batch m"]
@@ -53,6 +56,7 @@ class Decision:
     num_q_factors: Int[Array, "*batch"]
     num_simulations: Int[Array, "*batch"]
     num_passes: Int[Array, "*batch"]
+    num_trajectories: Int[Array, "*batch"]
 
     def __str__(self) -> str:
         if self.control.ndim != 1:

@@ -91,9 +91,15 @@ def decision(
     num_q_factors: int | Int[Array, ""],
     num_simulations: int | Int[Array, ""],
     num_passes: int | Int[Array, ""] = 1,
+    num_trajectories: int | Int[Array, ""] | None = None,
 ) -> Decision:
-    """Put a decision together, with its improvement over the base control measured sample by sample."""
+    """Put a decision together, with its improvement over the base control measured sample by sample.
+
+    By default every joint control was simulated on all samples.
+    """
     improvement, error = gain(reference, chosen)
+    if num_trajectories is None:
+        num_trajectories = num_simulations * reference.shape[0]
     # The same joint control has no error, whatever the number of samples; nor has an exact expectation.
     same = jnp.all(control == base_control) | (simulation.expectation == "exact")
     return Decision(
@@ -105,4 +111,5 @@ def decision(
         num_q_factors=jnp.asarray(num_q_factors, jnp.int32),
         num_simulations=jnp.asarray(num_simulations, jnp.int32),
         num_passes=jnp.asarray(num_passes, jnp.int32),
+        num_trajectories=jnp.asarray(num_trajectories, jnp.int32),
     )

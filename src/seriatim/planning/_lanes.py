@@ -34,15 +34,20 @@ def simulate_lanes(
     controls: Int[Array, "states n m"],
     keys: Key,
     ahead: Disturbance | None,
+    block: range,
 ) -> Float[Array, "states n samples"]:
-    """Return the cost of each joint control at each state, by sample; `ahead` is that of each state, or None."""
+    """Return the cost of each joint control at each state, for each sample in `block`.
+
+    `ahead` is what was drawn beforehand for each state, or None.
+    """
     count, n, _ = controls.shape
-    samples = num_samples(simulation, model)
+    samples = len(block)
     bytes_each = n * samples * sum(leaf[0].size * leaf.dtype.itemsize for leaf in jax.tree.leaves(states))
     together = _divisor(count, CHUNK // max(1, bytes_each))
 
     def chunk(some: Any) -> Float[Array, "some n samples"]:
-        return _chunk(model, policies, simulation, *some)
+        states, controls, keys, ahead = some
+        return _chunk(model, policies, simulation, states, controls, keys, ahead, block)
 
     given = (states, controls, keys, ahead)
     if together == count:
@@ -98,12 +103,16 @@ def _chunk(
     controls: Int[Array, "states n m"],
     keys: Key,
     ahead: Disturbance | None,
+    block: range,
 ) -> Float[Array, "states n samples"]:
     count, n, m = controls.shape
-    samples = num_samples(simulation, model)
+    samples = len(block)
     shape = (count, n, samples)
     horizon, discount = num_stages(simulation, model), jnp.asarray(model.discount, float)
-    disturbance_keys, policy_keys = jax.vmap(lambda key: _keys(key, samples))(keys)
+    # All keys are made and some are taken, so that a sample has its own whatever block it is in.
+    both = jax.vmap(lambda key: _keys(key, num_samples(simulation, model)))(keys)
+    disturbance_keys, policy_keys = (each[:, block.start : block.stop] for each in both)
+    ahead = jax.tree.map(lambda leaf: leaf[..., block.start : block.stop], ahead)
     transition = side_by_side(model.transition, (-1, -1, -1), of=model)
     rest = side_by_side(lambda x: terminal(simulation, x), (-1,))
 

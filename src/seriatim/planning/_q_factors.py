@@ -35,6 +35,7 @@ def q_samples(
     controls: Int[Array, "n m"],
     key: Key,
     ahead: Disturbance | None = None,
+    block: range | None = None,
 ) -> Float[Array, "n samples"]:
     """Return the cost of each joint control at `state`, one column a sample; Q-factors are the means of the rows.
 
@@ -47,16 +48,19 @@ def q_samples(
         key: decides all that is random; the same key gives every candidate of every call the same disturbances.
         ahead: what `draw_ahead` returned for this key, if there will be many calls. It saves drawing again, and
             changes nothing.
+        block: which samples, consecutive ones of 0 .. num_samples - 1; None is all of them. A sample meets the same
+            disturbances in whatever block it is simulated. An exact expectation has one, and no blocks.
 
     Raises:
         InputError: exact expectations or nominal disturbances are asked of a model that cannot give them.
     """
     if simulation.expectation == "exact":
         return _exact(model, policies, simulation, state, controls, key)
-    width = max(1, MAX_LANES // num_samples(simulation, model))
+    block = range(num_samples(simulation, model)) if block is None else block
+    width = max(1, MAX_LANES // len(block))
 
     def simulated(some: Int[Array, "k m"]) -> Float[Array, "k samples"]:
-        return _sampled(model, policies, simulation, state, some, key, ahead)
+        return _sampled(model, policies, simulation, state, some, key, ahead, block)
 
     if controls.shape[0] <= width:
         return simulated(controls)
@@ -83,6 +87,7 @@ def _sampled(
     controls: Int[Array, "n m"],
     key: Key,
     ahead: Disturbance | None,
+    block: range,
 ) -> Float[Array, "n samples"]:
     """Simulate at one state; mapped over states, simulate at all of them together, lanes last.
 
@@ -91,8 +96,9 @@ def _sampled(
     """
     arrays, whole = split((model, policies, simulation))
 
-    def many(arrays: Any, *states: Any) -> Float[Array, "states n samples"]:
-        return simulate_lanes(*whole(arrays), *states)
+    def many(arrays: Any, *given: Any) -> Float[Array, "states n samples"]:
+        states, controls, keys, ahead = given
+        return simulate_lanes(*whole(arrays), states, controls, keys, ahead, block)
 
     @jax.custom_batching.custom_vmap
     def one(arrays: Any, *state: Any) -> Float[Array, "n samples"]:

@@ -69,7 +69,12 @@ def speculatively(
     def play(one: _Pass) -> _Pass:
         turns = _window(setting, one, order, window)
         used = jnp.sum(turns.exists, dtype=jnp.int32)
-        now = one.now._replace(passes=one.now.passes + 1, simulated=one.now.simulated + used * (c - 1))
+        new = used * (c - 1)
+        now = one.now._replace(
+            passes=one.now.passes + 1,
+            simulated=one.now.simulated + new,
+            trajectories=one.now.trajectories + new * one.now.samples.shape[0],
+        )
         first = _Link(now.samples, jnp.array(True), one.guess, now)
         last, accepted = jax.lax.scan(lambda link, turn: _linked(setting, link, turn), first, turns)
         return _Pass(one.final + jnp.sum(accepted, dtype=jnp.int32), last.guess, last.now)

@@ -1,0 +1,59 @@
+"""Agents with very many controls: which of them a turn compares.
+
+A turn compares the present control with k others, drawn without replacement from the softmax of the proposal's logits,
+by *Gumbel top-k*: add independent Gumbel noise to the logits and keep the k largest. For k = 1 this is the Gumbel-max
+trick; in general the controls kept are those of drawing one after the other, each in proportion to its probability
+among those that remain (Plackett-Luce), in one operation on the whole row.
+
+The guarantee stays: the present control is always compared, and it is all that the guarantee asks of a choice set. Only
+controls that may be chosen are drawn, as long as there are any.
+
+Sources: W. Kool, H. van Hoof, M. Welling, Stochastic Beams and Where to Find Them, ICML 2019, for Gumbel top-k;
+I. Danihelka et al., Policy Improvement by Planning with Gumbel, ICLR 2022, for planning with controls drawn so;
+T. Yellott, The Relationship between Luce's Choice Axiom, Thurstone's Theory of Comparative Judgment, and the Double
+Exponential Distribution, Journal of Mathematical Psychology 15(2), 1977, for why it is right.
+"""
+
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from seriatim._errors import InputError
+from seriatim.model import Key, Model
+
+
+@runtime_checkable
+class Proposal(Protocol):
+    """What is worth comparing: the larger the logit of an agent's control, the likelier it is drawn."""
+
+    def __call__(self, info: Any, key: Key) -> Float[Array, "m c"]:
+        """Return logits; minus infinity is never drawn."""
+        ...
+
+
+def gumbel_top_k(
+    logits: Float[Array, " c"], allowed: Bool[Array, " c"], key: Key, k: int
+) -> tuple[Int[Array, " k"], Bool[Array, " k"]]:
+    """Draw `k` of the allowed numbers without replacement, in proportion to the softmax of `logits`.
+
+    Returns:
+        The numbers, all different, and which of them count: all, unless fewer than `k` are allowed.
+    """
+    noisy = jnp.where(allowed, logits + jax.random.gumbel(key, logits.shape), -jnp.inf)
+    value, drawn = jax.lax.top_k(noisy, k)
+    return drawn, value > -jnp.inf
+
+
+def logits_of(proposal: Proposal | None, model: Model, info: Any, key: Key) -> Float[Array, "m c"]:
+    """Ask the proposal; without one all controls are equally likely."""
+    shape = (model.num_agents, model.num_controls)
+    if proposal is None:
+        return jnp.zeros(shape)
+    logits = jnp.asarray(proposal(info, key), float)
+    if logits.shape != shape:
+        raise InputError(
+            f"proposal returned logits of shape {logits.shape}; give one number for each agent and control, {shape}."
+        )
+    return logits
