@@ -3,8 +3,8 @@
 Models of different kinds, written for one state and without a thought of speed: a hunt on a grid (whole numbers,
 nearest of many, lookups), with positions of 32 bits and of 16, and as the library's own model has it; sensors that
 cover targets (real numbers, minimum over an outer product); and transmitters that disturb one another (a matrix
-product, divisions, logarithms). Each is simulated under its heuristic from 256 states, under disturbances drawn beforehand, once with every
-step mapped by `jax.vmap` and once by `seriatim.lanes`. All must arrive at the same costs.
+product, divisions, logarithms). Each is simulated under its heuristic from 256 states, under disturbances drawn
+beforehand, once with every step mapped by `jax.vmap` and once by `seriatim.lanes`. All must arrive at the same costs.
 """
 
 from collections.abc import Callable

@@ -98,7 +98,8 @@ def _sampled(
 
     def many(arrays: Any, *given: Any) -> Float[Array, "states n samples"]:
         states, controls, keys, ahead = given
-        return simulate_lanes(*whole(arrays), states, controls, keys, ahead, block)
+        known, players, settings = whole(arrays)
+        return simulate_lanes(known, players, settings, states, controls, keys, ahead, block)
 
     @jax.custom_batching.custom_vmap
     def one(arrays: Any, *state: Any) -> Float[Array, "n samples"]:
