@@ -33,6 +33,7 @@ def count_compilations() -> Iterator[list[str]]:
     compiled: list[str] = []
 
     def listen(event: str, duration_secs: float, **details: str | int) -> None:
+        del duration_secs
         if event == _EVENT:
             compiled.append(str(details.get("fun_name", "unnamed")))
 
