@@ -102,7 +102,7 @@ def _cells(
     if len(found) < count:
         raise InputError(f"{name} has {len(found)} cells for {count} {what}; give at least as many cells as {what}.")
     cells = np.array(found[:count], np.int32).reshape(count, 2)
-    for row, column in cells:
+    for row, column in cells.tolist():
         check_cell(name, row, column, grid.name, grid.passable, part)
     return cells
 

@@ -305,7 +305,7 @@ class SpidersAndFlies:
             )
 
     def _radix(self) -> MixedRadix:
-        """Number the states: a digit for each cell of a spider, its presence, each fly's cell, its life: what can vary."""
+        """Number the states: digits for the spiders' cells, their presence, the flies' cells, their lives."""
         self._require_finite()
         cells, m = (self.terrain.cells.shape[0],), self.num_agents
         present = (2,) * m if self.max_spiders is not None else ()
