@@ -13,17 +13,22 @@ from seriatim.problems._terrain import Terrain
 class Hunt:
     """A state of the game. A caught fly stays, not alive, where it was caught.
 
+    Where spiders may come and go, those that are not at work are absent: they keep their place in every array and the
+    cell they were last in, and are not there. They only stay, catch nothing, and stand in nobody's way.
+
     Attributes:
         spiders: (row, column), `[m, 2]`.
         flies: (row, column), `[n, 2]`; of a slot whose fly has not arrived, (-1, -1).
         alive: `[n]`.
         stage: the number of this stage, where arrivals are scheduled; otherwise None.
+        active: which spiders are at work, `[m]`, where they may come and go (`max_spiders`); None: all, always.
     """
 
     spiders: Int[Array, "*batch m 2"]
     flies: Int[Array, "*batch n 2"]
     alive: Bool[Array, "*batch n"]
     stage: Int[Array, "*batch"] | None
+    active: Bool[Array, "*batch m"] | None = None
 
 
 @record
@@ -45,15 +50,29 @@ class NearestFly:
         none = jnp.asarray(self.terrain.no_course(), course.dtype)
         nearest = jnp.min(jnp.where(info.alive[None], course, none), axis=1)
         moves = jnp.where(nearest < none, nearest & 7, 0)
-        return moves if self.collisions else self._in_turn(info.spiders, moves)
+        if info.active is not None:
+            moves = jnp.where(info.active, moves, 0)
+        return moves if self.collisions else self._in_turn(info, moves)
 
-    def _in_turn(self, spiders: Int[Array, "m 2"], moves: Int[Array, " m"]) -> Int[Array, " m"]:
-        wanted = self.terrain.step(spiders, moves)
+    def _in_turn(self, info: Hunt, moves: Int[Array, " m"]) -> Int[Array, " m"]:
+        spiders = present(info.spiders, info.active)
+        wanted = present(self.terrain.step(info.spiders, moves), info.active)
         m = moves.shape[0]
         others = ~jnp.eye(m, dtype=bool)
         earlier = jnp.tri(m, k=-1, dtype=bool)
         blocked = jnp.any(same_cell(wanted, spiders) & others | same_cell(wanted, wanted) & earlier, axis=1)
         return jnp.where(blocked, 0, moves)
+
+
+def present(spiders: Int[Array, "m 2"], active: Bool[Array, " m"] | None) -> Int[Array, "m 2"]:
+    """Return where spiders can be met: those that are absent, each in a place of its own off the board.
+
+    So whatever compares cells need not know who is absent.
+    """
+    if active is None:
+        return spiders
+    nowhere = jnp.full(spiders.shape, -2, spiders.dtype).at[:, 1].add(-jnp.arange(len(spiders), dtype=spiders.dtype))
+    return jnp.where(active[:, None], spiders, nowhere)
 
 
 def same_cell(one: Int[Array, "k 2"], other: Int[Array, "l 2"]) -> Bool[Array, "k l"]:
@@ -67,8 +86,9 @@ def caught(spiders: Int[Array, "m 2"], flies: Int[Array, "n 2"]) -> Bool[Array, 
 
 
 def marks(state: Hunt) -> list[Mark]:
-    """Return what is to be seen; flies that have not arrived are not."""
+    """Return what is to be seen: not flies that have not arrived, nor spiders that are absent."""
     here = [(int(row), int(column), bool(lives)) for (row, column), lives in zip(state.flies, state.alive, strict=True)]
     flies = [Mark(row, column, "target" if lives else "gone") for row, column, lives in here if row >= 0]
-    spiders = [Mark(int(row), int(column), "agent", str(i)) for i, (row, column) in enumerate(state.spiders, 1)]
-    return [*flies, *spiders]
+    at_work = [True] * len(state.spiders) if state.active is None else state.active
+    team = enumerate(zip(state.spiders, at_work, strict=True), 1)
+    return flies + [Mark(int(row), int(column), "agent", str(i)) for i, ((row, column), works) in team if works]

@@ -102,20 +102,45 @@ def _cells(
     if len(found) < count:
         raise InputError(f"{name} has {len(found)} cells for {count} {what}; give at least as many cells as {what}.")
     cells = np.array(found[:count], np.int32).reshape(count, 2)
-    for row, column in cells:
-        if not (0 <= row < grid.height and 0 <= column < grid.width):
-            raise InputError(
-                f"{name}: ({row}, {column}) is outside {grid.name}; rows 0..{grid.height - 1} and columns "
-                f"0..{grid.width - 1} are expected."
-            )
-        if not grid.passable[row, column]:
-            raise InputError(f"{name}: ({row}, {column}) is a wall of {grid.name}; give an open cell.")
-        if not part[row, column]:
-            raise InputError(
-                f"{name}: ({row}, {column}) cannot be reached from the largest open part of {grid.name}, where the "
-                "game is played; give a cell of that part."
-            )
+    for row, column in cells.tolist():
+        check_cell(name, row, column, grid.name, grid.passable, part)
     return cells
+
+
+def check_cell(
+    name: str,
+    row: int,
+    column: int,
+    ground: str,
+    passable: Bool[np.ndarray, "height width"],
+    part: Bool[np.ndarray, "height width"],
+) -> None:
+    """Refuse a cell that is outside, a wall, or out of play.
+
+    Args:
+        name: who asks for the cell.
+        row: of the cell.
+        column: of the cell.
+        ground: the name of the grid.
+        passable: where one may be.
+        part: the cells in play.
+
+    Raises:
+        InputError: the cell will not do.
+    """
+    height, width = passable.shape
+    if not (0 <= row < height and 0 <= column < width):
+        raise InputError(
+            f"{name}: ({row}, {column}) is outside {ground}; rows 0..{height - 1} and columns 0..{width - 1} are "
+            "expected."
+        )
+    if not passable[row, column]:
+        raise InputError(f"{name}: ({row}, {column}) is a wall of {ground}; give an open cell.")
+    if not part[row, column]:
+        raise InputError(
+            f"{name}: ({row}, {column}) cannot be reached from the largest open part of {ground}, where the "
+            "game is played; give a cell of that part."
+        )
 
 
 def _pairs(name: str, given: Any) -> list[tuple[int, int]]:

@@ -14,23 +14,28 @@ Sinica 8(2), 2021, section I.
 
 import dataclasses
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, ArrayLike, Bool, Float, Int
 
 from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.drawing import grid_svg, grid_text
 from seriatim.formats import GridMap
 from seriatim.model import Key, Transition
-from seriatim.problems._hunt import Hunt, NearestFly, caught, marks, same_cell
+from seriatim.problems._hunt import Hunt, NearestFly, caught, marks, present, same_cell
 from seriatim.problems._hunting_ground import Cells, at_least, check_discount, hunting_ground
 from seriatim.problems._mixed_radix import MixedRadix
+from seriatim.problems._roster import fly_goes, fly_joins, spider_goes, spider_joins
 from seriatim.problems._swarm import CHANCES, Luck, Swarm
 from seriatim.problems._terrain import MOVES, POSITION, Terrain
+
+# What an operator names: a (row, column) pair; the number of a spider or of a fly's slot.
+Cell: TypeAlias = tuple[int, int] | Int[ArrayLike, "2"]
+Agent: TypeAlias = int | Int[ArrayLike, ""]
 
 
 @record
@@ -41,8 +46,13 @@ class SpidersAndFlies:
     (`states`, `index`, `outcomes`) while it is small and no flies arrive, and deterministic while flies stay and none
     arrive.
 
+    Numbers may change from stage to stage, by an operator's word, up to `max_spiders` and `max_flies`: the methods
+    `with_spider`, `without_spider`, `with_fly` and `without_fly` return the changed state, whose shapes are those of
+    the old one, so that nothing is compiled again. The model itself never changes who is at work: planners expect the
+    team to stay as it is.
+
     Attributes:
-        spiders: their number, m.
+        spiders: how many there are at the start; their number, m, unless `max_spiders` is given.
         flies: how many there are at the start.
         width: columns; of the map, where one is given.
         height: rows; of the map, where one is given.
@@ -60,6 +70,10 @@ class SpidersAndFlies:
             and what pictures show; the state, and the heuristic, know all flies.
         collisions: whether spiders may share a cell. If not, joint controls that lead two into one cell are infeasible.
         discount: in (0, 1].
+        max_spiders: how many spiders a state has room for, m; the others are absent until they join. None: the team
+            never changes.
+        max_flies: how many flies a state has room for, n; None: those at the start and those that arrive by
+            themselves.
 
     Raises:
         InputError: a field is out of range, a file or a cell is wrong, or there is not enough room.
@@ -79,6 +93,8 @@ class SpidersAndFlies:
     vision: float | int | None = static(default=None)
     collisions: bool = static(default=True)
     discount: float | int | Float[Array, ""] = 1.0
+    max_spiders: int | None = static(default=None)
+    max_flies: int | None = static(default=None)
     terrain: Terrain = dataclasses.field(init=False, repr=False)
     start_cells: Int[Array, "m 2"] | None = dataclasses.field(init=False, repr=False)
     first_fly_cells: Int[Array, "n 2"] | None = dataclasses.field(init=False, repr=False)
@@ -86,7 +102,8 @@ class SpidersAndFlies:
 
     def __post_init__(self) -> None:
         _check(self)
-        ground = hunting_ground(self, everywhere=self.fly_behaviour != "stay" or self.swarm.arrives)
+        settled = self.fly_behaviour == "stay" and not self.swarm.arrives and self.max_flies is None
+        ground = hunting_ground(self, everywhere=not settled)
         derived = {
             "terrain": ground.terrain,
             "start_cells": None if ground.starts is None else ground.starts.astype(POSITION),
@@ -100,8 +117,8 @@ class SpidersAndFlies:
 
     @property
     def num_agents(self) -> int:
-        """The number of spiders, m."""
-        return self.spiders
+        """The number of spiders, m, those included that may join."""
+        return self.spiders if self.max_spiders is None else self.max_spiders
 
     @property
     def num_controls(self) -> int:
@@ -111,7 +128,7 @@ class SpidersAndFlies:
     @property
     def swarm(self) -> Swarm:
         """The flies: what they do, and the slots a state has for them."""
-        return Swarm(self.flies, self.fly_behaviour, self.arrival_rate, self.arrival_stages)
+        return Swarm(self.flies, self.fly_behaviour, self.arrival_rate, self.arrival_stages, self.max_flies)
 
     def initial_state(self, key: Key) -> Hunt:
         """Put everybody whose cell is not given into a random cell of its own."""
@@ -123,24 +140,28 @@ class SpidersAndFlies:
         drawn = self.terrain.cells[jax.lax.top_k(priority, need)[1]]
         spiders = drawn[: self.spiders] if self.start_cells is None else self.start_cells
         flies = drawn[need - self.flies :] if self.first_fly_cells is None else self.first_fly_cells
-        slots = self.swarm.num_slots
+        slots, team = self.swarm.num_slots, self.num_agents
+        # Those who have not joined yet are kept in a cell like any other, so that no look-up leaves its table.
+        waiting = jnp.broadcast_to(self.terrain.cells[0], (team - self.spiders, 2))
         return Hunt(
-            spiders=spiders,
+            spiders=jnp.concatenate([spiders, waiting]),
             flies=jnp.concatenate([flies, jnp.full((slots - self.flies, 2), -1, POSITION)]),
             alive=jnp.arange(slots) < self.flies,
             stage=jnp.zeros((), jnp.int32) if self.arrival_stages else None,
+            active=None if self.max_spiders is None else jnp.arange(team) < self.spiders,
         )
 
     def control_mask(self, state: Hunt) -> Bool[Array, "m 5"]:
-        """Walls and the border stop a move; staying is always admissible."""
-        return self.terrain.moves(state.spiders)
+        """Walls and the border stop a move; staying is always admissible, and all that an absent spider may do."""
+        moves = self.terrain.moves(state.spiders)
+        return moves if state.active is None else moves & (state.active[:, None] | (jnp.arange(len(MOVES)) == 0))
 
     def feasible(self, state: Hunt, control: Int[Array, " m"]) -> Bool[Array, ""]:
         """Say whether the spiders end in different cells, if they must."""
         if self.collisions:
             return jnp.array(True)
-        after = self.terrain.step(state.spiders, control)
-        return ~jnp.any(same_cell(after, after) & jnp.tri(self.spiders, k=-1, dtype=bool))
+        after = present(self.terrain.step(state.spiders, control), state.active)
+        return ~jnp.any(same_cell(after, after) & jnp.tri(self.num_agents, k=-1, dtype=bool))
 
     def sample_disturbance(self, key: Key) -> Luck:
         """Draw what the flies would do and where new ones would arrive."""
@@ -153,18 +174,19 @@ class SpidersAndFlies:
     def transition(self, state: Hunt, control: Int[Array, " m"], disturbance: Luck) -> Transition:
         """Play one stage, in the order at the top of this file."""
         swarm, spiders = self.swarm, self.terrain.step(state.spiders, control)
-        flies, alive = state.flies, state.alive & ~caught(spiders, state.flies)
+        hunters = present(spiders, state.active)
+        flies, alive = state.flies, state.alive & ~caught(hunters, state.flies)
         if disturbance.moves is not None:
-            flies = swarm.moved(self.terrain, flies, alive, spiders, disturbance.moves)
+            flies = swarm.moved(self.terrain, flies, alive, spiders, state.active, disturbance.moves)
         stage = None if state.stage is None else state.stage + 1
         if disturbance.arrivals is not None:
             flies, alive = swarm.arrived(self.terrain, flies, alive, stage, disturbance.arrivals)
         if disturbance.moves is not None or disturbance.arrivals is not None:
-            alive = alive & ~caught(spiders, flies)
+            alive = alive & ~caught(hunters, flies)
         left = jnp.sum(alive)
         cost = jnp.any(state.alive) if self.cost == "stages" else left
         return Transition(
-            state=Hunt(spiders, flies, alive, stage),
+            state=Hunt(spiders, flies, alive, stage, state.active),
             cost=cost.astype(float),
             done=(left == 0) & swarm.no_more(stage),
         )
@@ -173,36 +195,81 @@ class SpidersAndFlies:
         """Return the heuristic: each spider towards its nearest fly."""
         return NearestFly(self.terrain, self.collisions)
 
+    def with_spider(self, state: Hunt, cell: Cell, agent: Agent | None = None) -> Hunt:
+        """Return `state` with one more spider at work, in `cell`: `agent`, or the first that is absent.
+
+        Raises:
+            InputError: no `max_spiders` was given, nobody or not this agent is absent, or nobody can stand in `cell`.
+                In compiled code nothing is checked: without a free place the state stays as it is.
+        """
+        return spider_joins(self, state, cell, agent)
+
+    def without_spider(self, state: Hunt, agent: Agent) -> Hunt:
+        """Return `state` without a spider, which has broken down or gone home. It keeps its number, and may return.
+
+        Raises:
+            InputError: no `max_spiders` was given, or the spider is not at work. In compiled code nothing is checked.
+        """
+        return spider_goes(self, state, agent)
+
+    def with_fly(self, state: Hunt, cell: Cell) -> Hunt:
+        """Return `state` with one more fly, in the first free slot; a spider already there catches it if it stays.
+
+        Raises:
+            InputError: no `max_flies` was given, no slot is free, or no fly can be in `cell`. In compiled code nothing
+                is checked: without a free slot the state stays as it is.
+        """
+        return fly_joins(self, state, cell)
+
+    def without_fly(self, state: Hunt, fly: Agent) -> Hunt:
+        """Return `state` without a living fly, given by its slot: nobody need catch it any more.
+
+        Raises:
+            InputError: the fly is not alive. In compiled code nothing is checked.
+        """
+        return fly_goes(state, fly)
+
     def visible(self, state: Hunt) -> Bool[Array, "m n"]:
         """Say which living flies each spider sees: those within `vision` moves, walls not counted."""
         apart = jnp.abs(state.spiders[:, None] - state.flies[None]).sum(axis=2)
-        return state.alive[None] & (apart <= (jnp.inf if self.vision is None else self.vision))
+        seen = state.alive[None] & (apart <= (jnp.inf if self.vision is None else self.vision))
+        return seen if state.active is None else seen & state.active[:, None]
 
     def states(self) -> Hunt:
-        """Enumerate the states: cells of spiders, cells of flies (unless they stay where they are told), who lives.
+        """Enumerate the states: cells of spiders, who is at work (if that may change), cells of flies (unless they stay
+        where they are told), who lives.
 
         Raises:
-            InputError: flies arrive, or there are more than a million states.
+            InputError: flies arrive or join, or there are more than a million states.
         """
-        spiders, flies, alive = np.split(self._radix().digits(), [self.spiders, -self.flies], axis=1)
+        m, comes = self.num_agents, self.max_spiders is not None
+        parts = np.split(self._radix().digits(), [m, m + m * comes, -self.flies], axis=1)
+        spiders, active, flies, alive = parts
         cells = np.asarray(self.terrain.cells)
         if self._flies_are_fixed():
             where = np.broadcast_to(np.asarray(self.first_fly_cells), (len(alive), self.flies, 2))
         else:
             where = cells[flies]
-        return Hunt(jnp.asarray(cells[spiders]), jnp.asarray(where), jnp.asarray(alive.astype(bool)), None)
+        return Hunt(
+            spiders=jnp.asarray(cells[spiders]),
+            flies=jnp.asarray(where),
+            alive=jnp.asarray(alive.astype(bool)),
+            stage=None,
+            active=jnp.asarray(active.astype(bool)) if comes else None,
+        )
 
     def index(self, state: Hunt) -> Int[Array, ""]:
         """Return the number of a state."""
         flies = () if self._flies_are_fixed() else (self.terrain.place(state.flies),)
-        digits = (self.terrain.place(state.spiders), *flies, state.alive.astype(jnp.int32))
+        active = () if state.active is None else (state.active.astype(jnp.int32),)
+        digits = (self.terrain.place(state.spiders), *active, *flies, state.alive.astype(jnp.int32))
         return self._radix().number(jnp.concatenate(digits))
 
     def outcomes(self, state: Hunt, control: Int[Array, " m"]) -> tuple[Transition, Float[Array, " k"]]:
         """Enumerate what the flies may do.
 
         Raises:
-            InputError: flies arrive.
+            InputError: flies arrive or join.
         """
         self._require_finite()
         if self.fly_behaviour == "stay":
@@ -231,13 +298,20 @@ class SpidersAndFlies:
     def _require_finite(self) -> None:
         if self.swarm.arrives:
             raise InputError("SpidersAndFlies with arrivals is no finite model; set no arrivals, or use sampling.")
+        if self.max_flies is not None:
+            raise InputError(
+                f"SpidersAndFlies with max_flies={self.max_flies} is no finite model, since flies join at any time; "
+                "leave max_flies out, or use sampling."
+            )
 
     def _radix(self) -> MixedRadix:
-        """Number the states: a digit for each spider's cell, each fly's if it can vary, and each fly's life."""
+        """Number the states: digits for the spiders' cells, their presence, the flies' cells, their lives."""
         self._require_finite()
-        cells = self.terrain.cells.shape[0]
-        moving = self.spiders + (0 if self._flies_are_fixed() else self.flies)
-        return MixedRadix((cells,) * moving + (2,) * self.flies)
+        cells, m = (self.terrain.cells.shape[0],), self.num_agents
+        present = (2,) * m if self.max_spiders is not None else ()
+        return MixedRadix(
+            cells * m + present + cells * (0 if self._flies_are_fixed() else self.flies) + (2,) * self.flies
+        )
 
 
 def _check(model: SpidersAndFlies) -> None:
@@ -256,3 +330,9 @@ def _check(model: SpidersAndFlies) -> None:
     if model.vision is not None and not model.vision >= 0:
         raise InputError(f"vision={model.vision}: a distance in moves; give a number from 0 up, or None for no limit.")
     check_discount(model.discount)
+    if model.max_spiders is not None:
+        at_least(model.spiders, "max_spiders", model.max_spiders, f"room for the {model.spiders} spiders at the start")
+    if model.max_flies is not None:
+        certain = model.flies + len(model.arrival_stages)
+        meaning = f"room for the {model.flies} flies at the start and {len(model.arrival_stages)} scheduled"
+        at_least(certain, "max_flies", model.max_flies, meaning)

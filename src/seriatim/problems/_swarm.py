@@ -39,14 +39,16 @@ class Luck:
 class Swarm:
     """The flies of a game.
 
-    A state has a slot for each fly at the start, then one for each scheduled arrival, then spare ones. A fly that
-    arrives at random takes the first free slot that is not reserved; if there is none, it does not come.
+    A state has a slot for each fly at the start, then one for each scheduled arrival, then spare ones: `most` in all,
+    or as many as the arrivals ask for. A fly that arrives at random takes the first free slot that is not reserved; if
+    there is none, it does not come.
     """
 
     count: int = static()
     behaviour: Literal["stay", "wander", "flee"] = static()
     arrival_rate: float | int = static()
     arrival_stages: tuple[int, ...] = static()
+    most: int | None = static(default=None)
 
     @property
     def arrives(self) -> bool:
@@ -56,7 +58,19 @@ class Swarm:
     @property
     def num_slots(self) -> int:
         """The number of flies a state has room for, n."""
-        return self.count + len(self.arrival_stages) + (SPARE_SLOTS if self.arrival_rate > 0 else 0)
+        if self.most is not None:
+            return self.most
+        return self.num_reserved + (SPARE_SLOTS if self.arrival_rate > 0 else 0)
+
+    @property
+    def num_reserved(self) -> int:
+        """The number of slots of flies that are certain to come: those at the start, then those scheduled."""
+        return self.count + len(self.arrival_stages)
+
+    def free(self, alive: Bool[Array, " n"]) -> Bool[Array, " n"]:
+        """Say which slots a fly that comes unannounced may take."""
+        slots = jnp.arange(self.num_slots)
+        return ~alive & ((slots < self.count) | (slots >= self.num_reserved))
 
     def draw(self, key: Key, num_cells: int) -> Luck:
         """Draw what the flies would do and where new ones would arrive."""
@@ -88,10 +102,11 @@ class Swarm:
         flies: Int[Array, "n 2"],
         alive: Bool[Array, " n"],
         spiders: Int[Array, "m 2"],
+        active: Bool[Array, " m"] | None,
         luck: Int[Array, " n"],
     ) -> Int[Array, "n 2"]:
-        """Move the living flies."""
-        moves = luck if self.behaviour == "wander" else _flight(terrain, flies, spiders, luck)
+        """Move the living flies; from an absent spider none flees."""
+        moves = luck if self.behaviour == "wander" else _flight(terrain, flies, spiders, active, luck)
         return jnp.where(alive[:, None], terrain.step(flies, moves), flies)
 
     def arrived(
@@ -103,15 +118,13 @@ class Swarm:
         arrivals: Int[Array, " k"],
     ) -> tuple[Int[Array, "n 2"], Bool[Array, " n"]]:
         """Put new flies into their slots; `stage` is the one at which they will be seen first."""
-        slots, scheduled = jnp.arange(self.num_slots), len(self.arrival_stages)
-        reserved = (slots >= self.count) & (slots < self.count + scheduled)
+        scheduled = len(self.arrival_stages)
         place = jnp.full(self.num_slots, -1, jnp.int32)
         if scheduled:
             due = jnp.asarray(self.arrival_stages) == stage
-            place = place.at[self.count : self.count + scheduled].set(jnp.where(due, arrivals[:scheduled], -1))
+            place = place.at[self.count : self.num_reserved].set(jnp.where(due, arrivals[:scheduled], -1))
         if self.arrival_rate > 0:
-            free = ~alive & ~reserved
-            place = jnp.where(free & (slots == jnp.argmax(free)), arrivals[-1], place)
+            place = jnp.where(first(self.free(alive)), arrivals[-1], place)
         comes = place >= 0
         return jnp.where(comes[:, None], terrain.cells[place], flies), alive | comes
 
@@ -124,13 +137,25 @@ class Swarm:
         return len(self.arrival_stages) + (self.arrival_rate > 0)
 
 
+def first(free: Bool[Array, " n"]) -> Bool[Array, " n"]:
+    """Mark the first slot that is free, if any is."""
+    return free & (jnp.arange(free.shape[0]) == jnp.argmax(free))
+
+
 def _flight(
-    terrain: Terrain, flies: Int[Array, "n 2"], spiders: Int[Array, "m 2"], luck: Int[Array, " n"]
+    terrain: Terrain,
+    flies: Int[Array, "n 2"],
+    spiders: Int[Array, "m 2"],
+    active: Bool[Array, " m"] | None,
+    luck: Int[Array, " n"],
 ) -> Int[Array, " n"]:
     """Return the moves that lead farthest from the nearest spider, of equals the first from `luck` on, or freeze."""
     score = []
     for move in range(len(MOVES)):
         there = terrain.step(flies, jnp.full_like(luck, move))
-        distance = jnp.min(terrain.course(there, spiders), axis=1) // 8
+        course = terrain.course(there, spiders)
+        if active is not None:
+            course = jnp.where(active[None], course, jnp.asarray(terrain.no_course(), course.dtype))
+        distance = jnp.min(course, axis=1) // 8
         score.append(8 * distance + (luck - move - 1) % len(MOVES))
     return jnp.where(luck == NOTHING["flee"], 0, jnp.argmax(jnp.stack(score), axis=0))

@@ -1,7 +1,8 @@
-"""Public laws: what every model and policy must satisfy, checked on yours and reported in sentences."""
+"""Public laws, checked on your models and policies and reported in sentences; and a count of compilations."""
 
 from seriatim.testing._check_model import check_model
 from seriatim.testing._check_policy import check_policy
+from seriatim.testing._compilations import count_compilations
 from seriatim.testing._report import Finding, Report
 
-__all__ = ["Finding", "Report", "check_model", "check_policy"]
+__all__ = ["Finding", "Report", "check_model", "check_policy", "count_compilations"]
