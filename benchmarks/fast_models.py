@@ -1,0 +1,112 @@
+"""What makes a model fast: one hunt, written four ways, step by step.
+
+The hunt is `simulation.Chase`: spiders on an open grid, flies that stay. Of several nearest flies the natural versions
+take the first, the last version the one with the first move; the others must play alike. Counted are joint steps of 256
+episodes side by side.
+"""
+
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from matplotlib.figure import Figure
+
+from benchmarks._results import Row, publish
+from benchmarks._timing import in_turns
+from seriatim.lanes import lanes
+
+TEAM, SIDE, STATES, STAGES, ROUNDS, PATIENCE = 15, 20, 256, 60, 21, 15.0
+FAR = 10_000
+COLUMNS = {"version": "", "million joint steps/s": ".2f", "of the first": ".1f"}
+
+
+def natural(spiders: Any, flies: Any, alive: Any) -> Any:
+    """Find the nearest fly, look it up, go there: the heuristic as one would write it."""
+    apart = jnp.abs(flies[None] - spiders[:, None]).sum(axis=2, dtype=spiders.dtype)
+    target = flies[jnp.argmin(jnp.where(alive[None], apart, FAR), axis=1)]
+    down, right = (target - spiders).T
+    return _move(down, right).astype(spiders.dtype)
+
+
+def course(spiders: Any, flies: Any, alive: Any) -> Any:
+    """Carry the move along with the distance in one number, so that a minimum is all there is to do."""
+    down = flies[:, 0][None] - spiders[:, 0][:, None]
+    right = flies[:, 1][None] - spiders[:, 1][:, None]
+    both = 8 * (jnp.abs(down) + jnp.abs(right)) + _move(down, right).astype(spiders.dtype)
+    return jnp.min(jnp.where(alive[None], both, FAR), axis=1) & 7
+
+
+def _move(down: Any, right: Any) -> Any:
+    return jnp.where(down < 0, 1, jnp.where(down > 0, 2, jnp.where(right < 0, 3, jnp.where(right > 0, 4, 0))))
+
+
+def stage(heuristic: Any, state: Any) -> Any:
+    """Play a stage under the heuristic, for one state."""
+    spiders, flies, alive = state
+    move = heuristic(spiders, flies, alive)
+    down = (move == 2).astype(spiders.dtype) - (move == 1).astype(spiders.dtype)
+    right = (move == 4).astype(spiders.dtype) - (move == 3).astype(spiders.dtype)
+    spiders = jnp.clip(spiders + jnp.stack([down, right], axis=1), 0, SIDE - 1)
+    caught = (spiders[:, None] == flies[None]).all(axis=2).any(axis=0)
+    return spiders, flies, alive & ~caught
+
+
+def versions() -> dict[str, tuple[Any, Any, int]]:
+    """Return, for each version, its stage for many states, its type of numbers and where its lanes are."""
+    one, packed = functools.partial(stage, natural), functools.partial(stage, course)
+    return {
+        "natural, jax.vmap": (jax.vmap(one), jnp.int32, 0),
+        "natural, lanes": (lanes(one, (-1,)), jnp.int32, -1),
+        "... in 16 bits": (lanes(one, (-1,)), jnp.int16, -1),
+        "... and nothing looked up": (lanes(packed, (-1,)), jnp.int16, -1),
+    }
+
+
+def start(dtype: Any, axis: int) -> Any:
+    """Draw the states all versions start from."""
+    rng = np.random.default_rng(0)
+    cells = np.moveaxis(rng.integers(0, SIDE, (STATES, 2 * TEAM, 2)), 0, axis).astype(dtype)
+    spiders, flies = np.split(cells, 2, axis=1 if axis == 0 else 0)
+    alive = np.ones((STATES, TEAM) if axis == 0 else (TEAM, STATES), bool)
+    return tuple(map(jnp.asarray, (spiders, flies, alive)))
+
+
+def _playing(many: Any, state: Any) -> Any:
+    """Return a function that plays all stages and counts the living flies."""
+
+    @jax.jit
+    def play(state: Any) -> Any:
+        def one(state: Any, _: None) -> Any:
+            after = many(state)
+            return after, jnp.sum(after[2])
+
+        return jnp.sum(jax.lax.scan(one, state, None, STAGES)[1])
+
+    return lambda: jax.block_until_ready(play(state))
+
+
+def measure() -> list[Row]:
+    contestants = {name: _playing(many, start(dtype, axis)) for name, (many, dtype, axis) in versions().items()}
+    counts = [int(run()) for run in contestants.values()]
+    assert len({*counts[:3]}) == 1, f"These are different hunts: {counts}."
+    seconds = in_turns(contestants, ROUNDS, patience=PATIENCE)
+    first = next(iter(seconds.values()))
+    return [
+        {"version": name, "million joint steps/s": STATES * STAGES / each / 1e6, "of the first": first / each}
+        for name, each in seconds.items()
+    ]
+
+
+def draw(rows: list[Row]) -> Figure:
+    figure = Figure(figsize=(7, 2.2), layout="constrained")
+    axes = figure.subplots()
+    axes.barh([row["version"] for row in rows], [row["million joint steps/s"] for row in rows])
+    axes.invert_yaxis()
+    axes.set_xlabel("million joint steps a second, one core")
+    return figure
+
+
+def main(*, redraw: bool = False) -> None:
+    publish("fast_models", COLUMNS, measure, draw=draw, redraw=redraw)
