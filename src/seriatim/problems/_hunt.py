@@ -55,24 +55,14 @@ class NearestFly:
         return moves if self.collisions else self._in_turn(info, moves)
 
     def _in_turn(self, info: Hunt, moves: Int[Array, " m"]) -> Int[Array, " m"]:
-        spiders = present(info.spiders, info.active)
-        wanted = present(self.terrain.step(info.spiders, moves), info.active)
+        wanted = self.terrain.step(info.spiders, moves)
         m = moves.shape[0]
         others = ~jnp.eye(m, dtype=bool)
         earlier = jnp.tri(m, k=-1, dtype=bool)
-        blocked = jnp.any(same_cell(wanted, spiders) & others | same_cell(wanted, wanted) & earlier, axis=1)
-        return jnp.where(blocked, 0, moves)
-
-
-def present(spiders: Int[Array, "m 2"], active: Bool[Array, " m"] | None) -> Int[Array, "m 2"]:
-    """Return where spiders can be met: those that are absent, each in a place of its own off the board.
-
-    So whatever compares cells need not know who is absent.
-    """
-    if active is None:
-        return spiders
-    nowhere = jnp.full(spiders.shape, -2, spiders.dtype).at[:, 1].add(-jnp.arange(len(spiders), dtype=spiders.dtype))
-    return jnp.where(active[:, None], spiders, nowhere)
+        meets = same_cell(wanted, info.spiders) & others | same_cell(wanted, wanted) & earlier
+        if info.active is not None:
+            meets = meets & info.active[None]
+        return jnp.where(jnp.any(meets, axis=1), 0, moves)
 
 
 def same_cell(one: Int[Array, "k 2"], other: Int[Array, "l 2"]) -> Bool[Array, "k l"]:
@@ -80,9 +70,10 @@ def same_cell(one: Int[Array, "k 2"], other: Int[Array, "l 2"]) -> Bool[Array, "
     return jnp.all(one[:, None] == other[None], axis=2)
 
 
-def caught(spiders: Int[Array, "m 2"], flies: Int[Array, "n 2"]) -> Bool[Array, " n"]:
-    """Say which flies are under a spider."""
-    return jnp.any(same_cell(spiders, flies), axis=0)
+def caught(spiders: Int[Array, "m 2"], active: Bool[Array, " m"] | None, flies: Int[Array, "n 2"]) -> Bool[Array, " n"]:
+    """Say which flies are under a spider at work."""
+    under = same_cell(spiders, flies)
+    return jnp.any(under if active is None else under & active[:, None], axis=0)
 
 
 def marks(state: Hunt) -> list[Mark]:

@@ -26,7 +26,7 @@ from seriatim._record import record, static
 from seriatim.drawing import grid_svg, grid_text
 from seriatim.formats import GridMap
 from seriatim.model import Key, Transition
-from seriatim.problems._hunt import Hunt, NearestFly, caught, marks, present, same_cell
+from seriatim.problems._hunt import Hunt, NearestFly, caught, marks, same_cell
 from seriatim.problems._hunting_ground import Cells, at_least, check_discount, hunting_ground
 from seriatim.problems._mixed_radix import MixedRadix
 from seriatim.problems._roster import fly_goes, fly_joins, spider_goes, spider_joins
@@ -160,8 +160,9 @@ class SpidersAndFlies:
         """Say whether the spiders end in different cells, if they must."""
         if self.collisions:
             return jnp.array(True)
-        after = present(self.terrain.step(state.spiders, control), state.active)
-        return ~jnp.any(same_cell(after, after) & jnp.tri(self.num_agents, k=-1, dtype=bool))
+        after = self.terrain.step(state.spiders, control)
+        meet = same_cell(after, after) & jnp.tri(self.num_agents, k=-1, dtype=bool)
+        return ~jnp.any(meet if state.active is None else meet & state.active[None] & state.active[:, None])
 
     def sample_disturbance(self, key: Key) -> Luck:
         """Draw what the flies would do and where new ones would arrive."""
@@ -174,15 +175,14 @@ class SpidersAndFlies:
     def transition(self, state: Hunt, control: Int[Array, " m"], disturbance: Luck) -> Transition:
         """Play one stage, in the order at the top of this file."""
         swarm, spiders = self.swarm, self.terrain.step(state.spiders, control)
-        hunters = present(spiders, state.active)
-        flies, alive = state.flies, state.alive & ~caught(hunters, state.flies)
+        flies, alive = state.flies, state.alive & ~caught(spiders, state.active, state.flies)
         if disturbance.moves is not None:
             flies = swarm.moved(self.terrain, flies, alive, spiders, state.active, disturbance.moves)
         stage = None if state.stage is None else state.stage + 1
         if disturbance.arrivals is not None:
             flies, alive = swarm.arrived(self.terrain, flies, alive, stage, disturbance.arrivals)
         if disturbance.moves is not None or disturbance.arrivals is not None:
-            alive = alive & ~caught(hunters, flies)
+            alive = alive & ~caught(spiders, state.active, flies)
         left = jnp.sum(alive)
         cost = jnp.any(state.alive) if self.cost == "stages" else left
         return Transition(
