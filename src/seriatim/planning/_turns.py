@@ -71,63 +71,85 @@ def deviations(control: Int[Array, " m"], agent: Int[Array, ""], num_controls: i
     return every.at[:, agent].set(others)
 
 
+def turn(setting: Setting, now: Progress, agent: Int[Array, ""]) -> Progress:
+    """Let one agent choose, given what the others do at present."""
+    c = setting.model.num_controls
+    controls = deviations(now.control, agent, c)
+    samples = setting.samples(controls)
+    choice = choose(now.samples, samples, setting.allowed(controls), setting.significance)
+    stays = choice.best < 0
+    row = jnp.full(c, jnp.mean(now.samples)).at[controls[:, agent]].set(choice.q_factors)
+    return Progress(
+        jnp.where(stays, now.control, controls[choice.best]),
+        jnp.where(stays, now.samples, samples[choice.best]),
+        now.q_factors.at[agent].set(row),
+        now.compared + c,
+        now.simulated + c - 1,
+        now.passes + 1,
+    )
+
+
 def in_given_order(setting: Setting, start: Progress, order: Int[Array, " m"]) -> Progress:
     """Let the agents choose one after the other."""
-    c = setting.model.num_controls
-
-    def take_turn(now: Progress, agent: Int[Array, ""]) -> tuple[Progress, None]:
-        controls = deviations(now.control, agent, c)
-        samples = setting.samples(controls)
-        choice = choose(now.samples, samples, setting.allowed(controls), setting.significance)
-        stays = choice.best < 0
-        row = jnp.full(c, jnp.mean(now.samples)).at[controls[:, agent]].set(choice.q_factors)
-        after = Progress(
-            jnp.where(stays, now.control, controls[choice.best]),
-            jnp.where(stays, now.samples, samples[choice.best]),
-            now.q_factors.at[agent].set(row),
-            now.compared + c,
-            now.simulated + c - 1,
-            now.passes + 1,
-        )
-        return after, None
-
-    return jax.lax.scan(take_turn, start, order)[0]
+    return jax.lax.scan(lambda now, agent: (turn(setting, now, agent), None), start, order)[0]
 
 
-class _Loop(NamedTuple):
+class Turns(NamedTuple):
+    """A decision between two turns: who has not chosen yet, and whether a turn can still change anything."""
+
     now: Progress
     remaining: Bool[Array, " m"]
-    improved: Bool[Array, ""]
+    improvable: Bool[Array, ""]
+
+    def left(self) -> Int[Array, ""]:
+        """Return the number of turns not yet taken; 0 where they would change nothing."""
+        return jnp.where(self.improvable, jnp.sum(self.remaining, dtype=jnp.int32), 0)
 
 
-def in_optimised_order(setting: Setting, start: Progress) -> Progress:
-    """Fix, turn by turn, the agent and control with the best Q-factor among the agents that have not had their turn.
+def before_turns(start: Progress) -> Turns:
+    """Return the start: nobody has chosen."""
+    return Turns(start, jnp.ones(start.control.shape[0], bool), jnp.array(True))
+
+
+def take_turns(setting: Setting, turns: Turns, order: Int[Array, " m"] | None, count: Int[Array, ""] | int) -> Turns:
+    """Take up to `count` turns more, which may be traced; in the given order, or None for the optimised one."""
+    m = setting.model.num_agents
+
+    def next_given(at: Turns, agents: Int[Array, " m"]) -> Turns:
+        agent = agents[m - at.left()]
+        return Turns(turn(setting, at.now, agent), at.remaining.at[agent].set(False), at.improvable)
+
+    def go_on(step: tuple[Int[Array, ""], Turns]) -> tuple[Int[Array, ""], Turns]:
+        taken, at = step
+        return taken + 1, optimised_turn(setting, at) if order is None else next_given(at, order)
+
+    start = (jnp.zeros((), jnp.int32), turns)
+    return jax.lax.while_loop(lambda step: (step[0] < count) & (step[1].left() > 0), go_on, start)[1]
+
+
+def optimised_turn(setting: Setting, at: Turns) -> Turns:
+    """Fix the agent and control with the best Q-factor among the agents that have not had their turn.
 
     When no deviation of a remaining agent improves, none will later: the joint control no longer changes, and the
-    remaining agents keep their base controls. So the loop ends there.
+    remaining agents keep their base controls. So the turns end there.
     """
     m, c = setting.model.num_agents, setting.model.num_controls
     agents = jnp.repeat(jnp.arange(m), c - 1)
-
-    def take_turn(loop: _Loop) -> _Loop:
-        now, remaining, _ = loop
-        controls = jax.vmap(deviations, in_axes=(None, 0, None))(now.control, jnp.arange(m), c).reshape(-1, m)
-        samples = setting.samples(controls)
-        candidate = setting.allowed(controls) & remaining[agents]
-        choice = choose(now.samples, samples, candidate, setting.significance)
-        stays = choice.best < 0
-        own = jnp.take_along_axis(controls, agents[:, None], axis=1)[:, 0]
-        rows = jnp.full((m, c), jnp.mean(now.samples)).at[agents, own].set(choice.q_factors)
-        after = Progress(
-            jnp.where(stays, now.control, controls[choice.best]),
-            jnp.where(stays, now.samples, samples[choice.best]),
-            jnp.where(remaining[:, None], rows, now.q_factors),
-            now.compared + c * jnp.sum(remaining, dtype=jnp.int32),
-            now.simulated + m * (c - 1),
-            now.passes + 1,
-        )
-        left = remaining & (jnp.arange(m) != agents[choice.best])
-        return _Loop(after, jnp.where(stays, remaining, left), ~stays)
-
-    loop = _Loop(start, jnp.ones(m, bool), jnp.array(True))
-    return jax.lax.while_loop(lambda at: at.improved & jnp.any(at.remaining), take_turn, loop).now
+    now, remaining, _ = at
+    controls = jax.vmap(deviations, in_axes=(None, 0, None))(now.control, jnp.arange(m), c).reshape(-1, m)
+    samples = setting.samples(controls)
+    candidate = setting.allowed(controls) & remaining[agents]
+    choice = choose(now.samples, samples, candidate, setting.significance)
+    stays = choice.best < 0
+    own = jnp.take_along_axis(controls, agents[:, None], axis=1)[:, 0]
+    rows = jnp.full((m, c), jnp.mean(now.samples)).at[agents, own].set(choice.q_factors)
+    after = Progress(
+        jnp.where(stays, now.control, controls[choice.best]),
+        jnp.where(stays, now.samples, samples[choice.best]),
+        jnp.where(remaining[:, None], rows, now.q_factors),
+        now.compared + c * jnp.sum(remaining, dtype=jnp.int32),
+        now.simulated + m * (c - 1),
+        now.passes + 1,
+    )
+    left = remaining & (jnp.arange(m) != agents[choice.best])
+    return Turns(after, jnp.where(stays, remaining, left), ~stays)
