@@ -9,10 +9,11 @@ decision.
 
 A compiled program cannot be interrupted, and waking one up costs more than a small turn takes. So the host hands over
 turns in pieces: one program takes any number of them (the number is an argument, so it is compiled once), and every
-piece returns a whole decision. With `left` seconds to go, a piece is as many turns as are expected to take half of
-them; a piece that takes longer than expected, because the state is harder than those timed before, is thereby noticed
-while there is time. So there are about log2(m) pieces, often just one. A single turn is handed over only if it fits
-into the rest as a whole; where nothing more fits, the last decision is returned, early rather than late.
+piece returns a whole decision. A piece is as many turns as are expected to take half of the time left; that it takes
+longer than expected, because the state is harder than those timed before, is thereby noticed while there is time. Only
+turns that take less than waking the program up are not divided further. So there are about log2(m) pieces, often just
+one. A turn is handed over only if it fits into the rest as a whole; where none does, the last decision is returned,
+early rather than late.
 
 What a turn takes is measured by `warmup`, and by the last piece: the larger of the two counts. Without `warmup` the
 first turn is the measure, and is begun on trust. A clock inside the compiled loop, a callback, would stop more exactly,
@@ -27,7 +28,7 @@ Source of the idea: T. Dean, M. Boddy, An analysis of time-dependent planning, A
 import math
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import jax
 import numpy as np
@@ -39,6 +40,7 @@ from seriatim.model import Key, State
 from seriatim.policy import Decision
 
 Clock: TypeAlias = Callable[[], float]
+R = TypeVar("R")
 
 # The part of the time left that one piece may be expected to take.
 SHARE = 0.5
@@ -80,7 +82,7 @@ class Pieces(NamedTuple):
 
 
 def act(
-    pieces: Pieces, planner: Any, info: State, key: Key, budget_ms: float | None, clock: Clock = time.perf_counter
+    pieces: Pieces, planner: Any, info: State, key: Key, budget_ms: float | int | None, clock: Clock = time.perf_counter
 ) -> Decision:
     """Decide within `budget_ms` milliseconds from now; None takes all turns.
 
@@ -90,23 +92,26 @@ def act(
     start = clock()
     _check(info, key, budget_ms)
     pace, bare = planner.pace, without_pace(planner)
-    if budget_ms is None:
-        now = pieces.begin(bare, info, key)
-        return _finished(pieces.advance(bare, info, key, now.work, int(now.turns_left)).decision)
-    deadline = start + float(budget_ms) / 1e3
-    if pace is None or clock() + pace.begin > deadline:
+    deadline = math.inf if budget_ms is None else start + budget_ms / 1e3
+    if deadline < math.inf and (pace is None or clock() + pace.begin > deadline):
+        # Nothing may be simulated that would not fit; if that is not known, there is at least an answer first.
         only = _finished(pieces.base(bare, info, key))
         if pace is not None or clock() >= deadline:
             return only
     now = _finished(pieces.begin(bare, info, key))
-    turn = None if pace is None else pace.turn
-    call = 0.0 if pace is None else pace.call
+    return _take_turns(lambda work, count: pieces.advance(bare, info, key, work, count), now, deadline, pace, clock)
+
+
+def _take_turns(
+    advance: Callable[[Any, int], Unfinished], now: Unfinished, deadline: float, pace: Pace | None, clock: Clock
+) -> Decision:
+    call, turn = (0.0, None) if pace is None else (pace.call, pace.turn)
     while turns_left := int(now.turns_left):
         before = clock()
         count = affordable(deadline - before, turns_left, call, turn)
         if not count:
             break
-        now = _finished(pieces.advance(bare, info, key, now.work, count))
+        now = _finished(advance(now.work, count))
         seen = (clock() - before - call) / count
         turn = seen if pace is None else max(pace.turn, seen)
     return now.decision
@@ -121,12 +126,17 @@ def affordable(left: float, turns_left: int, call: float, turn: float | None) ->
         call: seconds a call takes, however many its turns.
         turn: seconds a turn takes; None where none has been timed.
     """
+    if left == math.inf:
+        return turns_left
     if turn is None:
         return 1 if left > 0 else 0
     if call + turn > left:
         return 0
-    half = SHARE * left - call
-    return min(turns_left, max(1, math.floor(half / turn) if turn > 0 else turns_left))
+    if turn == 0:
+        return turns_left
+    rest = left - call
+    spent = max(SHARE * rest, min(rest, call))
+    return min(turns_left, max(1, math.floor(spent / turn)))
 
 
 def measure(pieces: Pieces, planner: Any, info: State, key: Key, clock: Clock = time.perf_counter) -> Pace:
@@ -164,11 +174,13 @@ def _seconds(call: Callable[[], Any], clock: Clock) -> float:
     return float(np.quantile(seconds, QUANTILE))
 
 
-def _finished(result: Any) -> Any:
-    return jax.block_until_ready(result)
+def _finished(result: R) -> R:
+    """Wait for what is being computed."""
+    finished: R = jax.block_until_ready(result)
+    return finished
 
 
-def _check(info: State, key: Key, budget_ms: float | None) -> None:
+def _check(info: State, key: Key, budget_ms: float | int | None) -> None:
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((info, key))):
         raise InputError(
             "act was called inside jit, vmap or another transformation of JAX, where no time passes; call it from "

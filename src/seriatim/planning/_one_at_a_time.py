@@ -17,7 +17,7 @@ Sinica 8(2), 2021, 249-272.
 """
 
 import dataclasses
-from typing import Literal, NamedTuple, Self
+from typing import Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -50,6 +50,14 @@ from seriatim.planning._turns import (
     take_turns,
 )
 from seriatim.policy import Decision, Policy
+
+
+class _Work(NamedTuple):
+    """A decision in the making: where it started, and how far it has come."""
+
+    base_control: Int[Array, " m"]
+    reference: Float[Array, " samples"]
+    turns: Turns
 
 
 @record
@@ -106,7 +114,7 @@ class OneAtATimeRollout:
         """Let the agents choose in turn at a state; `q_factors` is `[m, c]`, a row for each turn. Compiled."""
         return _decide(without_pace(self), info, key)
 
-    def act(self, info: State, key: Key, *, budget_ms: float | None = None) -> Decision:
+    def act(self, info: State, key: Key, *, budget_ms: float | int | None = None) -> Decision:
         """Let as many agents choose in turn as `budget_ms` milliseconds allow; the others keep the base control.
 
         Guarantee: whatever the budget, the control is admissible, feasible, and on the simulated costs no worse than
@@ -123,7 +131,7 @@ class OneAtATimeRollout:
         """
         return act(_PIECES, self, info, key, budget_ms)
 
-    def warmup(self, state: State = None, key: Key | None = None) -> Self:
+    def warmup(self, state: State = None, key: Key | None = None) -> "OneAtATimeRollout":
         """Compile all that `act` needs, time its turns, and return a planner that knows its pace.
 
         Args:
@@ -183,22 +191,14 @@ class OneAtATimeRollout:
             start = start._replace(compared=jnp.asarray(self.model.num_agents, jnp.int32))
         return self._unfinished(_Work(base_control, start.samples, before_turns(start)))
 
-    def _advance(self, info: State, key: Key, work: "_Work", count: int | Int[Array, ""]) -> Unfinished:
+    def _advance(self, info: State, key: Key, work: _Work, count: int | Int[Array, ""]) -> Unfinished:
         keys = planner_keys(key)
         order = None if self.order == "optimised" else given_order(self.order, self.model.num_agents, keys.order)
         return self._unfinished(work._replace(turns=take_turns(self._setting(info, keys), work.turns, order, count)))
 
-    def _unfinished(self, work: "_Work") -> Unfinished:
+    def _unfinished(self, work: _Work) -> Unfinished:
         left = work.turns.left() if self.model.num_controls > 1 else jnp.zeros((), jnp.int32)
         return Unfinished(work, left, self._decision(work.base_control, work.reference, work.turns.now))
-
-
-class _Work(NamedTuple):
-    """A decision in the making: where it started, and how far it has come."""
-
-    base_control: Int[Array, " m"]
-    reference: Float[Array, " samples"]
-    turns: Turns
 
 
 def _check_schedule(planner: OneAtATimeRollout) -> None:
