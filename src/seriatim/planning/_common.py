@@ -114,7 +114,7 @@ def undecided(base_control: Int[Array, " m"], shape: tuple[int, ...]) -> Decisio
     return Decision(
         control=base_control,
         base_control=base_control,
-        q_factors=jnp.full(shape, jnp.nan),
+        q_factors=jnp.full(shape, jnp.nan, float),
         improvement=jnp.zeros(()),
         standard_error=jnp.zeros(()),
         num_q_factors=zero,

@@ -125,8 +125,8 @@ class StandardRollout:
         keys = planner_keys(key)
         base_control = jnp.asarray(self.base(info, keys.base), jnp.int32)
         samples = q_samples(self.model, players(self), self.simulation, info, base_control[None], keys.simulation)[0]
-        unknown = jnp.full(num_joint_controls(self.model.num_agents, self.model.num_controls), jnp.nan)
-        none, worst = jnp.zeros((), jnp.int32), jnp.full((), jnp.inf)
+        unknown = jnp.full(num_joint_controls(self.model.num_agents, self.model.num_controls), jnp.nan, float)
+        none, worst = jnp.zeros((), jnp.int32), jnp.full((), jnp.inf, float)
         return self._unfinished(_Search(base_control, samples, base_control, samples, worst, unknown, none))
 
     def _advance(self, info: State, key: Key, search: _Search, count: int | Int[Array, ""]) -> Unfinished:
