@@ -15,7 +15,7 @@ turns that take less than waking the program up are not divided further. So ther
 one. A turn is handed over only if it fits into the rest as a whole; where none does, the last decision is returned,
 early rather than late.
 
-What a turn takes is measured by `warmup`, and by the last piece: the larger of the two counts. Without `warmup` the
+What a turn takes is measured by `warmup`, and by every piece: the largest counts. Without `warmup` the
 first turn is the measure, and is begun on trust. A clock inside the compiled loop, a callback, would stop more exactly,
 but waits for Python at every turn, and for the device on an accelerator.
 
@@ -113,7 +113,7 @@ def _take_turns(
             break
         now = _finished(advance(now.work, count))
         seen = (clock() - before - call) / count
-        turn = seen if pace is None else max(pace.turn, seen)
+        turn = max(turn or 0.0, seen)
     return now.decision
 
 
