@@ -14,7 +14,7 @@ from seriatim._errors import InputError
 from seriatim._record import record
 from seriatim.evaluation._estimate import Estimate, mean_and_error
 from seriatim.evaluation._evaluate import evaluate
-from seriatim.evaluation._timing import compile_seconds, time_decisions
+from seriatim.evaluation._timing import compile_seconds, effort
 from seriatim.model import Key, Model
 from seriatim.policy import Policy
 
@@ -94,12 +94,12 @@ def compare(
         told = None if progress is None else functools.partial(progress, name)
         compiled_before = compile_seconds()
         found = evaluate(model, policy, key, episodes=episodes, horizon=horizon, progress=told)
-        timing = time_decisions(model, policy, key)
+        taken = effort(model, policy, key)
         rows[name] = Row(
             estimate=found,
             difference=_difference(found, next(iter(rows.values())).estimate) if rows else None,
-            q_factors_per_decision=timing.q_factors,
-            milliseconds_per_decision=timing.milliseconds,
+            q_factors_per_decision=taken.q_factors,
+            milliseconds_per_decision=taken.milliseconds,
             compile_seconds=compile_seconds() - compiled_before,
         )
     return Comparison(rows, int(episodes), int(horizon))

@@ -31,14 +31,14 @@ def compile_seconds() -> float:
     return float(sum(_compiled))
 
 
-class Timing(NamedTuple):
+class Effort(NamedTuple):
     """One policy's decision: Q-factors compared, and the median time."""
 
     q_factors: int
     milliseconds: float
 
 
-def time_decisions(model: Model, policy: Policy, key: Key) -> Timing:
+def effort(model: Model, policy: Policy, key: Key) -> Effort:
     """Time single decisions, one state at a time, at initial states of episodes, after one that compiles."""
     keys = jax.random.split(key, DECISIONS + 1)
     q_factors, _ = jax.block_until_ready(_decide(policy, _start(model, keys[0]), keys[0]))
@@ -50,7 +50,7 @@ def time_decisions(model: Model, policy: Policy, key: Key) -> Timing:
         seconds.append(time.perf_counter() - begin)
         if sum(seconds) > PATIENCE:
             break
-    return Timing(int(q_factors), 1e3 * statistics.median(seconds))
+    return Effort(int(q_factors), 1e3 * statistics.median(seconds))
 
 
 def _initial(model: Model, key: Key) -> State:

@@ -113,3 +113,19 @@ def decision(
         num_passes=jnp.asarray(num_passes, jnp.int32),
         num_trajectories=jnp.asarray(num_trajectories, jnp.int32),
     )
+
+
+def undecided(base_control: Int[Array, " m"], shape: tuple[int, ...]) -> Decision:
+    """Return the decision for the base control, taken before anything was simulated: its Q-factors are unknown."""
+    zero = jnp.zeros((), jnp.int32)
+    return Decision(
+        control=base_control,
+        base_control=base_control,
+        q_factors=jnp.full(shape, jnp.nan, float),
+        improvement=jnp.zeros(()),
+        standard_error=jnp.zeros(()),
+        num_q_factors=zero,
+        num_simulations=zero,
+        num_passes=zero,
+        num_trajectories=zero,
+    )

@@ -17,7 +17,7 @@ Sinica 8(2), 2021, 249-272.
 """
 
 import dataclasses
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +25,7 @@ from jaxtyping import Array, Float, Int
 
 from seriatim._compile import jit, unless_mapped
 from seriatim._errors import InputError
-from seriatim._record import record, static
+from seriatim._record import record, static, with_fields
 from seriatim.model import Key, Model, State
 from seriatim.planning._common import (
     DEFAULT_SIGNIFICANCE,
@@ -34,18 +34,37 @@ from seriatim.planning._common import (
     decision,
     planner_keys,
     players,
+    undecided,
 )
+from seriatim.planning._deadline import Pace, Pieces, Unfinished, act, measure, without_pace
 from seriatim.planning._halving import halving, uniform
 from seriatim.planning._lanes import draw_ahead
 from seriatim.planning._order import Order, check_order, given_order
 from seriatim.planning._proposals import Proposal, logits_of
 from seriatim.planning._simulation import Simulation, num_samples
 from seriatim.planning._speculative import speculatively
-from seriatim.planning._turns import Drawn, Progress, Setting, begin, in_given_order, in_optimised_order
+from seriatim.planning._turns import (
+    Drawn,
+    Progress,
+    Setting,
+    Turns,
+    before_turns,
+    begin,
+    in_given_order,
+    take_turns,
+)
 from seriatim.policy import Decision, Policy
 
 # Simulations side by side that take a CPU little longer than one: two vectors of 16 numbers.
 LANES_FOR_FREE = 32
+
+
+class _Work(NamedTuple):
+    """A decision in the making: where it started, and how far it has come."""
+
+    base_control: Int[Array, " m"]
+    reference: Float[Array, " samples"]
+    turns: Turns
 
 
 @record
@@ -85,6 +104,7 @@ class OneAtATimeRollout:
             sequential.
         proposal: with `max_candidates`, what the others are drawn by: a function (state, key) -> logits [m, c], such
             as a trained network. None draws all controls alike.
+        pace: what the turns of a decision take, for `act`; `warmup` measures it.
 
     Raises:
         InputError: an argument is out of range, `order` is no order of the agents, or options contradict each other.
@@ -101,6 +121,7 @@ class OneAtATimeRollout:
     allocation: Literal["uniform", "halving"] = static(default="uniform")
     max_candidates: int | None = static(default=None)
     proposal: Proposal | None = None
+    pace: Pace | None = None
 
     def __post_init__(self) -> None:
         check_planner(self.model, self.base, self.significance)
@@ -114,25 +135,58 @@ class OneAtATimeRollout:
 
     def decide(self, info: State, key: Key) -> Decision:
         """Let the agents choose in turn at a state; `q_factors` is `[m, c]`, a row for each turn. Compiled."""
-        return _decide(self, info, key)
+        return _decide(without_pace(self), info, key)
+
+    def act(self, info: State, key: Key, *, budget_ms: float | int | None = None) -> Decision:
+        """Let as many agents choose in turn as `budget_ms` milliseconds allow; the others keep the base control.
+
+        Guarantee: whatever the budget, the control is admissible, feasible, and on the simulated costs no worse than
+        the base control. With time for all turns, or None, it is bit for bit the decision of `decide` with
+        schedule="sequential". `num_q_factors` says how far it got; rows of `q_factors` whose agents had no turn hold
+        the base control's Q-factor, or nan where there was no time to simulate even that.
+
+        The answer comes in time if `warmup` has compiled it and the planner it returned is used, unless the operating
+        system takes the processor away; `seriatim.evaluation.time_decisions` measures how late it can be. Least
+        possible is the time the base policy itself takes. Turns are taken in sequence, whatever the schedule.
+
+        Raises:
+            InputError: `budget_ms` is not above 0, or the call is inside a transformation of JAX.
+        """
+        return act(_PIECES, self, info, key, budget_ms)
+
+    def warmup(self, state: State = None, key: Key | None = None) -> "OneAtATimeRollout":
+        """Compile all that `act` needs, time its turns, and return a planner that knows its pace.
+
+        Args:
+            state: one like those that `act` will be given; by default an initial state of the model.
+            key: of the kind that `act` will be given; by default `jax.random.key(0)`.
+        """
+        key = jax.random.key(0) if key is None else key
+        state = self.model.initial_state(key) if state is None else state
+        return with_fields(self, pace=measure(_PIECES, self, state, key))
+
+    def _base_control(self, info: State, keys: PlannerKeys) -> Int[Array, " m"]:
+        return jnp.asarray(self.base(info, keys.base), jnp.int32)
 
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
-        base_control = jnp.asarray(self.base(info, keys.base), jnp.int32)
+        base_control = self._base_control(info, keys)
         setting = self._setting(info, keys)
         start = begin(setting, base_control)
-        end = self._take_turns(setting, start, keys)
+        return self._decision(base_control, start.samples, self._take_turns(setting, start, keys))
+
+    def _decision(self, base_control: Int[Array, " m"], reference: Float[Array, " samples"], now: Progress) -> Decision:
         return decision(
             self.simulation,
-            control=end.control,
+            control=now.control,
             base_control=base_control,
-            q_factors=end.q_factors,
-            chosen=end.samples,
-            reference=start.samples,
-            num_q_factors=end.compared,
-            num_simulations=end.simulated,
-            num_passes=end.passes,
-            num_trajectories=end.trajectories,
+            q_factors=now.q_factors,
+            chosen=now.samples,
+            reference=reference,
+            num_q_factors=now.compared,
+            num_simulations=now.simulated,
+            num_passes=now.passes,
+            num_trajectories=now.trajectories,
         )
 
     def _setting(self, info: State, keys: PlannerKeys) -> Setting:
@@ -161,7 +215,7 @@ class OneAtATimeRollout:
         if c == 1:
             return start._replace(compared=jnp.asarray(m, jnp.int32))
         if self.order == "optimised":
-            return in_optimised_order(setting, start)
+            return take_turns(setting, before_turns(start), None, m).now
         order = given_order(self.order, m, keys.order)
         window = self._window()
         if window < 2:
@@ -171,12 +225,12 @@ class OneAtATimeRollout:
         def speculate(setting: Setting, start: Progress, order: Any, guess: Any) -> Progress:
             return speculatively(setting, start, order, guess, window)
 
-        def take_turns(setting: Setting, start: Progress, order: Any, _: Any) -> Progress:
+        def in_turn(setting: Setting, start: Progress, order: Any, _: Any) -> Progress:
             return in_given_order(setting, start, order)
 
         if self.schedule == "auto" and jax.default_backend() == "cpu":
             # Many states fill the vectors by themselves, and turns waste nothing.
-            return unless_mapped(speculate, take_turns)(setting, start, order, guess)
+            return unless_mapped(speculate, in_turn)(setting, start, order, guess)
         return speculate(setting, start, order, guess)
 
     def _window(self) -> int:
@@ -187,6 +241,27 @@ class OneAtATimeRollout:
         if self.window is not None or self.schedule == "speculative" or jax.default_backend() != "cpu":
             return min(self.window or m, m)
         return min(LANES_FOR_FREE // ((c - 1) * num_samples(self.simulation, self.model)), m)
+
+    def _act_base(self, info: State, key: Key) -> Decision:
+        return undecided(self._base_control(info, planner_keys(key)), (self.model.num_agents, self.model.num_controls))
+
+    def _begin(self, info: State, key: Key) -> Unfinished:
+        keys = planner_keys(key)
+        base_control = self._base_control(info, keys)
+        start = begin(self._setting(info, keys), base_control)
+        if self.model.num_controls == 1:
+            start = start._replace(compared=jnp.asarray(self.model.num_agents, jnp.int32))
+        return self._unfinished(_Work(base_control, start.samples, before_turns(start)))
+
+    def _advance(self, info: State, key: Key, work: _Work, count: int | Int[Array, ""]) -> Unfinished:
+        keys = planner_keys(key)
+        order = None if self.order == "optimised" else given_order(self.order, self.model.num_agents, keys.order)
+        return self._unfinished(work._replace(turns=take_turns(self._setting(info, keys), work.turns, order, count)))
+
+    def _unfinished(self, work: _Work) -> Unfinished:
+        left = work.turns.left() if self.model.num_controls > 1 else jnp.zeros((), jnp.int32)
+        decision = self._decision(work.base_control, work.reference, work.turns.now)
+        return Unfinished(work, work.turns.taken, left, decision)
 
 
 def _check_schedule(planner: OneAtATimeRollout) -> None:
@@ -232,3 +307,4 @@ def _check_savings(planner: OneAtATimeRollout) -> None:
 
 
 _decide = jit(OneAtATimeRollout._decide)
+_PIECES = Pieces(jit(OneAtATimeRollout._act_base), jit(OneAtATimeRollout._begin), jit(OneAtATimeRollout._advance))

@@ -53,6 +53,9 @@ class SignallingRollout:
         order: who precedes whom: a tuple, None for 0, 1, ..., or "random".
         significance: an agent leaves its base control only for an improvement of more than so many standard errors.
 
+    There is no `act` under a deadline: agents that choose at once take no turns that could be left out, and a part of
+    their choices is a joint control that nobody has compared with the base policy's. `OneAtATimeRollout.act` has turns.
+
     Where agents that choose apart arrive at a joint control that is not feasible, the base policy's is applied.
 
     Raises:

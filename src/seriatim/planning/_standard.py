@@ -10,13 +10,15 @@ Sinica 8(2), 2021, 249-272.
 """
 
 import dataclasses
+from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from seriatim._compile import jit
 from seriatim._errors import InputError
-from seriatim._record import record, static
+from seriatim._record import record, static, with_fields
 from seriatim.controls import count_in_words, joint_controls, joint_index, num_joint_controls
 from seriatim.model import Key, Model, State
 from seriatim.planning._choice import choose
@@ -26,10 +28,27 @@ from seriatim.planning._common import (
     decision,
     planner_keys,
     players,
+    undecided,
 )
+from seriatim.planning._deadline import Pace, Pieces, Unfinished, act, measure, without_pace
 from seriatim.planning._q_factors import allowed, q_samples
 from seriatim.planning._simulation import Simulation
 from seriatim.policy import Decision, Policy
+
+# Joint controls that a decision under a deadline compares between two looks at the clock.
+BLOCK = 64
+
+
+class _Search(NamedTuple):
+    """The best joint control so far, its samples and Q-factor, and those of the base control; blocks compared."""
+
+    base_control: Int[Array, " m"]
+    reference: Float[Array, " samples"]
+    control: Int[Array, " m"]
+    samples: Float[Array, " samples"]
+    least: Float[Array, ""]
+    q_factors: Float[Array, " joint"]
+    blocks: Int[Array, ""]
 
 
 @record
@@ -45,6 +64,7 @@ class StandardRollout:
         simulation: how the future is estimated.
         significance: the base control is left only for an improvement of more than so many standard errors.
         max_joint_controls: more joint controls than this are refused.
+        pace: what a decision takes, for `act`; `warmup` measures it.
 
     Raises:
         InputError: there are more than `max_joint_controls` joint controls, or an argument is out of range.
@@ -55,6 +75,7 @@ class StandardRollout:
     simulation: Simulation = dataclasses.field(default_factory=Simulation)
     significance: float | Float[Array, ""] = DEFAULT_SIGNIFICANCE
     max_joint_controls: int = static(default=4096)
+    pace: Pace | None = None
 
     def __post_init__(self) -> None:
         check_planner(self.model, self.base, self.significance)
@@ -72,7 +93,78 @@ class StandardRollout:
 
     def decide(self, info: State, key: Key) -> Decision:
         """Compare all joint controls at a state; `q_factors` is `[c**m]`. Compiled when first called."""
-        return _decide(self, info, key)
+        return _decide(without_pace(self), info, key)
+
+    def act(self, info: State, key: Key, *, budget_ms: float | int | None = None) -> Decision:
+        """Compare as many joint controls as `budget_ms` milliseconds allow, the base policy's first; take the best.
+
+        Guarantee: as `OneAtATimeRollout.act`. With time for all, or None, it is the decision of `decide` bit for bit,
+        but for `num_simulations`, which counts the base control twice. Q-factors not compared are nan.
+
+        Raises:
+            InputError: `budget_ms` is not above 0, or the call is inside a transformation of JAX.
+        """
+        return act(_PIECES, self, info, key, budget_ms)
+
+    def warmup(self, state: State = None, key: Key | None = None) -> "StandardRollout":
+        """Compile all that `act` needs, time it, and return a planner that knows its pace.
+
+        Args:
+            state: one like those that `act` will be given; by default an initial state of the model.
+            key: of the kind that `act` will be given; by default `jax.random.key(0)`.
+        """
+        key = jax.random.key(0) if key is None else key
+        state = self.model.initial_state(key) if state is None else state
+        return with_fields(self, pace=measure(_PIECES, self, state, key))
+
+    def _act_base(self, info: State, key: Key) -> Decision:
+        base_control = jnp.asarray(self.base(info, planner_keys(key).base), jnp.int32)
+        return undecided(base_control, (num_joint_controls(self.model.num_agents, self.model.num_controls),))
+
+    def _begin(self, info: State, key: Key) -> Unfinished:
+        keys = planner_keys(key)
+        base_control = jnp.asarray(self.base(info, keys.base), jnp.int32)
+        samples = q_samples(self.model, players(self), self.simulation, info, base_control[None], keys.simulation)[0]
+        unknown = jnp.full(num_joint_controls(self.model.num_agents, self.model.num_controls), jnp.nan, float)
+        none, worst = jnp.zeros((), jnp.int32), jnp.full((), jnp.inf, float)
+        return self._unfinished(_Search(base_control, samples, base_control, samples, worst, unknown, none))
+
+    def _advance(self, info: State, key: Key, search: _Search, count: int | Int[Array, ""]) -> Unfinished:
+        controls = jnp.asarray(joint_controls(self.model.num_agents, self.model.num_controls))
+        n, keys = controls.shape[0], planner_keys(key)
+
+        def compare(_: Int[Array, ""], now: _Search) -> _Search:
+            # The last block is filled up with the last joint control, which cannot be better than itself.
+            index = jnp.minimum(now.blocks * BLOCK + jnp.arange(min(BLOCK, n)), n - 1)
+            block = controls[index]
+            samples = q_samples(self.model, players(self), self.simulation, info, block, keys.simulation)
+            best, q = choose(now.reference, samples, allowed(self.model, info, block), self.significance)
+            better = (best >= 0) & (q[best] < now.least)
+            return now._replace(
+                control=jnp.where(better, block[best], now.control),
+                samples=jnp.where(better, samples[best], now.samples),
+                least=jnp.where(better, q[best], now.least),
+                q_factors=now.q_factors.at[index].set(q),
+                blocks=now.blocks + 1,
+            )
+
+        return self._unfinished(jax.lax.fori_loop(0, jnp.asarray(count, jnp.int32), compare, search))
+
+    def _unfinished(self, now: _Search) -> Unfinished:
+        n = now.q_factors.shape[0]
+        compared = jnp.minimum(now.blocks * BLOCK, n)
+        so_far = decision(
+            self.simulation,
+            control=now.control,
+            base_control=now.base_control,
+            q_factors=now.q_factors,
+            chosen=now.samples,
+            reference=now.reference,
+            num_q_factors=compared,
+            num_simulations=compared + 1,
+            num_passes=now.blocks + 1,
+        )
+        return Unfinished(now, now.blocks, -(-n // BLOCK) - now.blocks, so_far)
 
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
@@ -96,3 +188,4 @@ class StandardRollout:
 
 
 _decide = jit(StandardRollout._decide)
+_PIECES = Pieces(jit(StandardRollout._act_base), jit(StandardRollout._begin), jit(StandardRollout._advance))

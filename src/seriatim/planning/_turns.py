@@ -118,18 +118,13 @@ def deviations(control: Int[Array, " m"], agent: Int[Array, ""], num_controls: i
     return every.at[:, agent].set(others)
 
 
-def in_given_order(setting: Setting, start: Progress, order: Int[Array, " m"]) -> Progress:
-    """Let the agents choose one after the other."""
-    c = setting.model.num_controls
-
-    def take_turn(now: Progress, agent: Int[Array, ""]) -> tuple[Progress, None]:
-        controls, may = setting.alternatives(now.control, agent)
-        found = setting.compare(now.samples, controls, may)
-        row = jnp.full(c, jnp.inf).at[now.control[agent]].set(jnp.mean(now.samples))
-        q_factors = now.q_factors.at[agent].set(row.at[controls[:, agent]].set(found.q_factors))
-        return _after(now, found, controls, q_factors, controls.shape[0] + 1), None
-
-    return jax.lax.scan(take_turn, start, order)[0]
+def turn(setting: Setting, now: Progress, agent: Int[Array, ""]) -> Progress:
+    """Let one agent choose, given what the others do at present."""
+    controls, may = setting.alternatives(now.control, agent)
+    found = setting.compare(now.samples, controls, may)
+    row = jnp.full(setting.model.num_controls, jnp.inf).at[now.control[agent]].set(jnp.mean(now.samples))
+    q_factors = now.q_factors.at[agent].set(row.at[controls[:, agent]].set(found.q_factors))
+    return _after(now, found, controls, q_factors, controls.shape[0] + 1)
 
 
 def _after(
@@ -151,33 +146,60 @@ def _after(
     )
 
 
-class _Loop(NamedTuple):
+def in_given_order(setting: Setting, start: Progress, order: Int[Array, " m"]) -> Progress:
+    """Let the agents choose one after the other."""
+    return jax.lax.scan(lambda now, agent: (turn(setting, now, agent), None), start, order)[0]
+
+
+class Turns(NamedTuple):
+    """A decision between two turns: who has not chosen yet, and whether a turn can still change anything."""
+
     now: Progress
+    taken: Int[Array, ""]
     remaining: Bool[Array, " m"]
-    improved: Bool[Array, ""]
+    improvable: Bool[Array, ""]
+
+    def left(self) -> Int[Array, ""]:
+        """Return the number of turns not yet taken; 0 where they would change nothing."""
+        return jnp.where(self.improvable, jnp.sum(self.remaining, dtype=jnp.int32), 0)
 
 
-def in_optimised_order(setting: Setting, start: Progress) -> Progress:
-    """Fix, turn by turn, the agent and control with the best Q-factor among the agents that have not had their turn.
+def before_turns(start: Progress) -> Turns:
+    """Return the start: nobody has chosen."""
+    return Turns(start, jnp.zeros((), jnp.int32), jnp.ones(start.control.shape[0], bool), jnp.array(True))
+
+
+def take_turns(setting: Setting, turns: Turns, order: Int[Array, " m"] | None, count: Int[Array, ""] | int) -> Turns:
+    """Take up to `count` turns more, which may be traced; in the given order, or None for the optimised one."""
+
+    def given_turn(at: Turns, agents: Int[Array, " m"]) -> Turns:
+        agent = agents[at.taken]
+        return Turns(turn(setting, at.now, agent), at.taken + 1, at.remaining.at[agent].set(False), at.improvable)
+
+    def go_on(at: Turns) -> Turns:
+        return optimised_turn(setting, at) if order is None else given_turn(at, order)
+
+    last = turns.taken + count
+    return jax.lax.while_loop(lambda at: (at.taken < last) & (at.left() > 0), go_on, turns)
+
+
+def optimised_turn(setting: Setting, at: Turns) -> Turns:
+    """Fix the agent and control with the best Q-factor among the agents that have not had their turn.
 
     When no deviation of a remaining agent improves, none will later: the joint control no longer changes, and the
-    remaining agents keep their base controls. So the loop ends there.
+    remaining agents keep their base controls. So the turns end there.
     """
     m, c = setting.model.num_agents, setting.model.num_controls
-
-    def take_turn(loop: _Loop) -> _Loop:
-        now, remaining, _ = loop
-        each, may = jax.vmap(setting.alternatives, in_axes=(None, 0))(now.control, jnp.arange(m))
-        controls, own = each.reshape(-1, m), jnp.diagonal(each, axis1=0, axis2=2).T
-        found = setting.compare(now.samples, controls, (may & remaining[:, None]).reshape(-1))
-        agents = jnp.arange(m)[:, None]
-        rows = jnp.full((m, c), jnp.inf).at[jnp.arange(m), now.control].set(jnp.mean(now.samples))
-        rows = rows.at[agents, own].set(found.q_factors.reshape(m, -1))
-        q_factors = jnp.where(remaining[:, None], rows, now.q_factors)
-        compared = (own.shape[1] + 1) * jnp.sum(remaining, dtype=jnp.int32)
-        stays = found.best < 0
-        left = remaining & (jnp.arange(m) != found.best // own.shape[1])
-        return _Loop(_after(now, found, controls, q_factors, compared), jnp.where(stays, remaining, left), ~stays)
-
-    loop = _Loop(start, jnp.ones(m, bool), jnp.array(True))
-    return jax.lax.while_loop(lambda at: at.improved & jnp.any(at.remaining), take_turn, loop).now
+    now, remaining = at.now, at.remaining
+    each, may = jax.vmap(setting.alternatives, in_axes=(None, 0))(now.control, jnp.arange(m))
+    controls, own = each.reshape(-1, m), jnp.diagonal(each, axis1=0, axis2=2).T
+    found = setting.compare(now.samples, controls, (may & remaining[:, None]).reshape(-1))
+    agents = jnp.arange(m)[:, None]
+    rows = jnp.full((m, c), jnp.inf).at[jnp.arange(m), now.control].set(jnp.mean(now.samples))
+    rows = rows.at[agents, own].set(found.q_factors.reshape(m, -1))
+    q_factors = jnp.where(remaining[:, None], rows, now.q_factors)
+    compared = (own.shape[1] + 1) * jnp.sum(remaining, dtype=jnp.int32)
+    stays = found.best < 0
+    left = remaining & (jnp.arange(m) != found.best // own.shape[1])
+    after = _after(now, found, controls, q_factors, compared)
+    return Turns(after, at.taken + 1, jnp.where(stays, remaining, left), ~stays)

@@ -1,0 +1,194 @@
+"""Deadlines: the best decision that can be had in the time there is.
+
+A decision in turns can stop after any of them: agents that have not had their turn keep the base policy's control.
+
+Theorem (any time). Let u_k be the joint control after k turns. u_0 is the base control, which is admissible and
+feasible, every turn moves to an allowed joint control or stays, and on the simulated costs Q(x, u_{k+1}) <= Q(x, u_k).
+So every u_k is admissible, feasible, and there no worse than the base control; after the last turn it is the planner's
+decision.
+
+A compiled program cannot be interrupted, and waking one up costs more than a small turn takes. So the host hands over
+turns in pieces: one program takes any number of them (the number is an argument, so it is compiled once), and every
+piece returns a whole decision. A piece is as many turns as are expected to take half of the time left; that it takes
+longer than expected, because the state is harder than those timed before, is thereby noticed while there is time. Only
+turns that take less than waking the program up are not divided further. So there are about log2(m) pieces, often just
+one. A turn is handed over only if it fits into the rest as a whole; where none does, the last decision is returned,
+early rather than late.
+
+What a turn takes is measured by `warmup`, and by every piece: the largest counts. Without `warmup` the
+first turn is the measure, and is begun on trust. A clock inside the compiled loop, a callback, would stop more exactly,
+but waits for Python at every turn, and for the device on an accelerator.
+
+What is promised is thus as good as the clock: a turn in which the operating system takes the processor away is late.
+`seriatim.evaluation.time_decisions` measures how often.
+
+Source of the idea: T. Dean, M. Boddy, An analysis of time-dependent planning, AAAI 1988 (anytime algorithms).
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias, TypeVar
+
+import jax
+import numpy as np
+from jaxtyping import Array, Int
+
+from seriatim._errors import InputError
+from seriatim._record import with_fields
+from seriatim.model import Key, State
+from seriatim.policy import Decision
+
+Clock: TypeAlias = Callable[[], float]
+R = TypeVar("R")
+
+# The part of the time left that one piece may be expected to take.
+SHARE = 0.5
+# Times measured for one figure, the seconds after which fewer will do, and the quantile that counts: what is slower
+# than it is the machine's other work rather than ours, and to expect it always would leave most of the time unused.
+REPETITIONS = 20
+PATIENCE = 0.5
+QUANTILE = 0.75
+
+
+class Pace(NamedTuple):
+    """What the pieces of a decision take, in seconds: the base control with its samples, a call, each turn in it."""
+
+    begin: float
+    call: float
+    turn: float
+
+
+class Unfinished(NamedTuple):
+    """A decision after some turns, with what is needed to go on."""
+
+    work: Any
+    turns_taken: Int[Array, ""]
+    turns_left: Int[Array, ""]
+    decision: Decision
+
+
+class Pieces(NamedTuple):
+    """The compiled pieces of a planner's decision, all functions of (planner, state, key, ...).
+
+    Attributes:
+        base: the base control alone, without simulation.
+        begin: the base control and its samples, before the first turn.
+        advance: (..., work, count): up to `count` more turns.
+    """
+
+    base: Callable[[Any, State, Key], Decision]
+    begin: Callable[[Any, State, Key], Unfinished]
+    advance: Callable[[Any, State, Key, Any, int], Unfinished]
+
+
+def act(
+    pieces: Pieces, planner: Any, info: State, key: Key, budget_ms: float | int | None, clock: Clock = time.perf_counter
+) -> Decision:
+    """Decide within `budget_ms` milliseconds from now; None takes all turns.
+
+    Raises:
+        InputError: `budget_ms` is not above 0, or the call is being compiled, where no time passes.
+    """
+    start = clock()
+    _check(info, key, budget_ms)
+    pace, bare = planner.pace, without_pace(planner)
+    deadline = math.inf if budget_ms is None else start + budget_ms / 1e3
+    if deadline < math.inf and (pace is None or clock() + pace.begin > deadline):
+        # Nothing may be simulated that would not fit; if that is not known, there is at least an answer first.
+        only = _finished(pieces.base(bare, info, key))
+        if pace is not None or clock() >= deadline:
+            return only
+    now = _finished(pieces.begin(bare, info, key))
+    return _take_turns(lambda work, count: pieces.advance(bare, info, key, work, count), now, deadline, pace, clock)
+
+
+def _take_turns(
+    advance: Callable[[Any, int], Unfinished], now: Unfinished, deadline: float, pace: Pace | None, clock: Clock
+) -> Decision:
+    call, turn = (0.0, None) if pace is None else (pace.call, pace.turn)
+    while turns_left := int(now.turns_left):
+        before = clock()
+        count = affordable(deadline - before, turns_left, call, turn)
+        if not count:
+            break
+        now = _finished(advance(now.work, count))
+        seen = (clock() - before - call) / count
+        turn = max(turn or 0.0, seen)
+    return now.decision
+
+
+def affordable(left: float, turns_left: int, call: float, turn: float | None) -> int:
+    """Return how many turns to hand over with `left` seconds to go: 0 if not even one fits.
+
+    Args:
+        left: seconds to the deadline.
+        turns_left: turns not yet taken.
+        call: seconds a call takes, however many its turns.
+        turn: seconds a turn takes; None where none has been timed.
+    """
+    if left == math.inf:
+        return turns_left
+    if turn is None:
+        return 1 if left > 0 else 0
+    if call + turn > left:
+        return 0
+    if turn == 0:
+        return turns_left
+    rest = left - call
+    spent = max(SHARE * rest, min(rest, call))
+    return min(turns_left, max(1, math.floor(spent / turn)))
+
+
+def measure(pieces: Pieces, planner: Any, info: State, key: Key, clock: Clock = time.perf_counter) -> Pace:
+    """Compile every piece, and time it."""
+    bare = without_pace(planner)
+    _finished(pieces.base(bare, info, key))
+    now = pieces.begin(bare, info, key)
+    begin = _seconds(lambda: pieces.begin(bare, info, key), clock)
+    turns = int(now.turns_left)
+    if not turns:
+        return Pace(begin, 0.0, 0.0)
+    one = _seconds(lambda: pieces.advance(bare, info, key, now.work, 1), clock)
+    end = pieces.advance(bare, info, key, now.work, turns)
+    taken = int(end.turns_taken)
+    if taken <= 1:
+        return Pace(begin, 0.0, one)
+    everyone = _seconds(lambda: pieces.advance(bare, info, key, now.work, turns), clock)
+    turn = max(0.0, everyone - one) / (taken - 1)
+    return Pace(begin, max(0.0, one - turn), turn)
+
+
+def without_pace(planner: Any) -> Any:
+    """Return the planner as it is compiled: paces differ, programs do not."""
+    return planner if planner.pace is None else with_fields(planner, pace=None)
+
+
+def _seconds(call: Callable[[], Any], clock: Clock) -> float:
+    """Time a call, once compiled; an upper quantile."""
+    _finished(call())
+    seconds: list[float] = []
+    while len(seconds) < REPETITIONS and sum(seconds) < PATIENCE:
+        before = clock()
+        _finished(call())
+        seconds.append(clock() - before)
+    return float(np.quantile(seconds, QUANTILE))
+
+
+def _finished(result: R) -> R:
+    """Wait for what is being computed."""
+    finished: R = jax.block_until_ready(result)
+    return finished
+
+
+def _check(info: State, key: Key, budget_ms: float | int | None) -> None:
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((info, key))):
+        raise InputError(
+            "act was called inside jit, vmap or another transformation of JAX, where no time passes; call it from "
+            "plain Python, or use decide there."
+        )
+    if budget_ms is not None and not (isinstance(budget_ms, (int, float, np.number)) and budget_ms > 0):
+        raise InputError(
+            f"budget_ms={budget_ms!r}: give the milliseconds a decision may take, a number above 0, or None for no "
+            "deadline."
+        )
