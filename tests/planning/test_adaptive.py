@@ -29,7 +29,7 @@ SAVINGS = {
     "halving": {"allocation": "halving"},
     "drawn": {"max_candidates": 3},
     "both": {"allocation": "halving", "max_candidates": 4, "order": "random"},
-    "optimised": {"allocation": "halving", "max_candidates": 4, "order": "optimised"},
+    "optimised": {"allocation": "halving", "max_candidates": 3, "order": "optimised"},
 }
 
 
@@ -76,9 +76,7 @@ def test_a_sample_is_the_same_in_every_block():
     args = (model, (policy,), SIMULATION, jnp.int32(3), controls, jax.random.key(5))
     whole = np.asarray(st.planning.q_samples(*args))
     assert len(np.unique(whole)) > SAMPLES
-    for block in (range(4), range(4, SAMPLES)):
-        part = st.planning.q_samples(*args, block=block)
-        assert np.array_equal(part, whole[:, block.start : block.stop])
+    assert np.array_equal(st.planning.q_samples(*args, block=range(4, 9)), whole[:, 4:9])
 
 
 # Rounds
@@ -227,7 +225,8 @@ def test_a_dropped_control_keeps_its_paired_estimate():
     table = jnp.stack([reference - 1, reference + 2, reference + 5, reference + 3])
     rounds = halving(4, 8)
     assert [r.alternatives for r in rounds] == [4, 1]
-    found = contest(reading(table), rounds, reference, numbers(4), jnp.array([True, True, True, False]), 0.0)
+    may = jnp.array([True, True, True, False])
+    found = jit(lambda: contest(reading(table), rounds, reference, numbers(4), may, 0.0))()
     np.testing.assert_allclose(found.q_factors, [2.5, 5.5, 8.5, np.inf])
     assert found.best == 0
 
