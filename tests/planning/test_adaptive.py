@@ -1,0 +1,371 @@
+"""Halving and drawn candidates save simulations and keep what is promised: no sampled cost rises, at any seed.
+
+Statistical tests draw from fixed keys and state how often a right program would fail them for another key.
+"""
+
+import dataclasses
+import itertools
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.integrate
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as some
+
+import seriatim as st
+from seriatim._compile import jit
+from seriatim.planning._halving import contest, halving, uniform
+from seriatim.planning._proposals import gumbel_top_k
+
+SAMPLES = 16
+SIMULATION = st.Simulation(horizon=6, num_samples=SAMPLES)
+FALSE_ALARM = 1e-6
+EQUAL = ("control", "base_control", "improvement", "standard_error", "q_factors")
+SAVINGS = {
+    "halving": {"allocation": "halving"},
+    "drawn": {"max_candidates": 3},
+    "both": {"allocation": "halving", "max_candidates": 4, "order": "random"},
+    "optimised": {"allocation": "halving", "max_candidates": 3, "order": "optimised"},
+}
+
+
+def team(seed=0, **options):
+    shape = {"states": 8, "agents": 3, "controls": (5, 3, 5), "discount": 0.9, "infeasible": 0.2}
+    return st.problems.random_team(seed, **(shape | options))
+
+
+def planner(model, simulation=SIMULATION, **options):
+    return st.OneAtATimeRollout(model, model.base_policy(), simulation, schedule="sequential", **options)
+
+
+def everywhere(policy, seed):
+    states = policy.model.states()
+    return states, st.decide_many(policy, states, jax.random.split(jax.random.key(seed), len(states)))
+
+
+def same(one, other):
+    return all(np.array_equal(getattr(one, field), getattr(other, field), equal_nan=True) for field in EQUAL)
+
+
+@jit
+def sampled_costs(model, states, keys, controls):
+    """Simulate joint controls at each state, as a planner does under the same keys."""
+
+    def one(state, key, some):
+        return st.planning.q_samples(
+            model, (model.base_policy(),), SIMULATION, state, some, jax.random.split(key, 4)[1]
+        )
+
+    return jax.vmap(one)(states, keys, controls)
+
+
+# The engine's blocks
+
+
+def test_a_sample_is_the_same_in_every_block():
+    model = team()
+
+    def policy(state, key):
+        return jax.random.randint(key, (3,), 0, 3, jnp.int32)
+
+    controls = jnp.array([[0, 0, 0], [1, 2, 1], [4, 0, 2]], jnp.int32)
+    args = (model, (policy,), SIMULATION, jnp.int32(3), controls, jax.random.key(5))
+    whole = np.asarray(st.planning.q_samples(*args))
+    assert len(np.unique(whole)) > SAMPLES
+    assert np.array_equal(st.planning.q_samples(*args, block=range(4, 9)), whole[:, 4:9])
+
+
+# Rounds
+
+
+@given(alternatives=some.integers(1, 300), samples=some.integers(1, 5000))
+def test_rounds_end_with_all_samples_and_never_take_more(alternatives, samples):
+    rounds = halving(alternatives, samples)
+    assert [i for r in rounds for i in r.block] == list(range(samples))
+    assert rounds[0].alternatives == alternatives
+    assert len(rounds) == 1 or rounds[-1].alternatives == 1
+    left = [r.alternatives for r in rounds]
+    assert all(later < earlier for earlier, later in itertools.pairwise(left))
+    assert sum(r.alternatives * len(r.block) for r in rounds) <= alternatives * samples
+
+
+@pytest.mark.parametrize("halvings", range(1, 8))
+def test_halving_takes_what_the_closed_form_says(halvings):
+    alternatives, samples = 2**halvings, 2 ** (halvings + 3)
+    rounds = halving(alternatives, samples)
+    assert [r.alternatives for r in rounds] == [2**k for k in range(halvings, -1, -1)]
+    taken = sum(r.alternatives * len(r.block) for r in rounds)
+    assert taken == samples + halvings * samples // 2
+
+
+# The guarantee
+
+
+@pytest.mark.parametrize("options", SAVINGS.values(), ids=SAVINGS)
+def test_no_sampled_cost_rises_and_the_chosen_has_all_samples(options):
+    """The improvement is what the controls give when they are simulated again, on all samples: nothing was left out."""
+    improved = 0
+    for seed in range(3):
+        model = team(seed)
+        states, found = everywhere(planner(model, **options), seed)
+        assert jax.vmap(model.feasible)(states, found.control).all()
+        both = jnp.stack([found.base_control, found.control], axis=1)
+        costs = sampled_costs(model, states, jax.random.split(jax.random.key(seed), len(states)), both)
+        gain = np.asarray(costs[:, 0] - costs[:, 1], np.float64)
+        assert (gain.mean(axis=1) >= 0).all()
+        np.testing.assert_allclose(found.improvement, gain.mean(axis=1), rtol=1e-4, atol=1e-5)
+        error = gain.std(axis=1, ddof=1) / math.sqrt(SAMPLES)
+        np.testing.assert_allclose(found.standard_error, error, rtol=1e-3, atol=1e-5)
+        improved += int((gain.mean(axis=1) > 0).sum())
+    assert improved > 5
+
+
+@pytest.mark.parametrize("options", [SAVINGS["halving"], SAVINGS["drawn"]], ids=["halving", "drawn"])
+def test_each_agents_estimate_is_no_larger_than_its_predecessors(options):
+    for seed in range(3):
+        policy = planner(team(seed), significance=0.0, **options)
+        _, found = everywhere(policy, seed)
+        chosen = np.take_along_axis(np.asarray(found.q_factors), np.asarray(found.control)[..., None], axis=2)[..., 0]
+        first = np.take_along_axis(np.asarray(found.q_factors)[:, 0], np.asarray(found.base_control)[:, :1], axis=1)
+        path = np.concatenate([first, chosen], axis=1)
+        assert np.all(np.diff(path, axis=1) <= 1e-6)
+        np.testing.assert_allclose(path[:, 0] - path[:, -1], found.improvement, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("options", SAVINGS.values(), ids=SAVINGS)
+def test_ties_go_to_the_base_control(options):
+    model = team()
+    model = dataclasses.replace(model, costs=np.ones(model.costs.shape))
+    _, found = everywhere(planner(model, **options), 1)
+    assert np.array_equal(found.control, model.base_control)
+    assert not np.any(found.improvement)
+
+
+# Where nothing is dropped, nothing changes
+
+
+def test_one_round_is_uniform_allocation_bit_for_bit():
+    model, simulation = team(), st.Simulation(horizon=6, num_samples=4)
+    assert halving(4, 4) == uniform(4, 4)
+    (_, plain), (_, halved) = (everywhere(planner(model, simulation, allocation=a), 3) for a in ("uniform", "halving"))
+    assert same(plain, halved)
+    assert np.array_equal(plain.num_trajectories, halved.num_trajectories)
+
+
+def test_candidates_enough_for_all_are_all_controls_bit_for_bit():
+    model = team()
+    (_, plain), (_, drawn) = (everywhere(planner(model, max_candidates=k), 3) for k in (None, 5))
+    assert same(plain, drawn)
+
+
+def test_where_nothing_is_random_halving_decides_as_uniform_allocation():
+    """One sample tells all, so the best alternative is never dropped; significance has nothing to say."""
+    for seed in range(3):
+        model = team(seed)
+        certain = np.zeros(model.probabilities.shape)
+        certain[..., 0] = 1
+        model = dataclasses.replace(model, probabilities=certain)
+        found = [everywhere(planner(model, allocation=a), seed)[1] for a in ("uniform", "halving")]
+        assert np.array_equal(found[0].control, found[1].control)
+        np.testing.assert_allclose(found[0].q_factors, found[1].q_factors, rtol=1e-5)
+        assert np.all(found[1].num_trajectories < found[0].num_trajectories)
+
+
+def test_one_state_is_decided_as_among_many():
+    policy = planner(team(), **SAVINGS["both"])
+    states, found = everywhere(policy, 2)
+    keys = jax.random.split(jax.random.key(2), len(states))
+    alone = [policy.decide(x, key) for x, key in zip(states, keys, strict=True)]
+    assert np.array_equal(found.control, jnp.stack([a.control for a in alone]))
+    np.testing.assert_allclose(found.q_factors, jnp.stack([a.q_factors for a in alone]), rtol=1e-5)
+
+
+# What is reported
+
+
+def test_work_is_reported_truthfully():
+    model = team()
+    m, c = model.num_agents, model.num_controls
+
+    def work(**options):
+        found = everywhere(planner(model, **options), 0)[1]
+        counts = (found.num_q_factors, found.num_simulations, found.num_trajectories, found.num_passes)
+        return tuple(int(n[0]) for n in counts)
+
+    simulations = m * (c - 1) + 1
+    assert work() == (m * c, simulations, simulations * SAMPLES, m + 1)
+    # 4 alternatives: 4 x 4, 2 x 4 and 1 x 8 samples, in three passes.
+    assert work(allocation="halving") == (m * c, simulations, SAMPLES + m * 32, 3 * m + 1)
+    assert work(max_candidates=3) == (m * 3, m * 2 + 1, (m * 2 + 1) * SAMPLES, m + 1)
+
+
+def test_only_compared_controls_have_q_factors_and_they_are_the_same_as_ever():
+    model = team()
+    states, plain = everywhere(planner(model), 4)
+    _, drawn = everywhere(planner(model, max_candidates=3), 4)
+    compared = np.isfinite(drawn.q_factors)
+    assert compared.sum(axis=2).max() == 3
+    own = np.take_along_axis(compared, np.asarray(drawn.control)[..., None], axis=2)
+    assert own.all()
+    # The first agent's turn does not depend on what others drew.
+    first = compared[:, 0]
+    np.testing.assert_allclose(
+        np.asarray(drawn.q_factors)[:, 0][first], np.asarray(plain.q_factors)[:, 0][first], rtol=1e-5
+    )
+    assert len(states) == first.shape[0]
+
+
+def test_a_dropped_control_keeps_its_paired_estimate():
+    """Its mean on the samples it got, corrected by what the present control's mean on them is off by."""
+    reference = jnp.arange(8.0)
+    table = jnp.stack([reference - 1, reference + 2, reference + 5, reference + 3])
+    rounds = halving(4, 8)
+    assert [r.alternatives for r in rounds] == [4, 1]
+    may = jnp.array([True, True, True, False])
+    found = jit(lambda: contest(reading(table), rounds, reference, numbers(4), may, 0.0))()
+    np.testing.assert_allclose(found.q_factors, [2.5, 5.5, 8.5, np.inf])
+    assert found.best == 0
+
+
+# Where samples go
+
+
+def numbers(n):
+    return jnp.arange(n, dtype=jnp.int32)[:, None]
+
+
+def reading(table):
+    """Read samples that were drawn beforehand, instead of simulating."""
+
+    def sampler(controls, block):
+        return table[controls[:, 0], block.start : block.stop]
+
+    return sampler
+
+
+MEANS = np.array([0.0, 0.5, 0.7, 0.7, 0.9, 1.2, 1.2, 1.5])  # of the alternatives' costs; the noise has deviation 1
+PRESENT = 1.0
+
+
+def uniform_misses(samples):
+    """Return the chance that the best mean is not the smallest of so many samples' means, by integration."""
+    scale = 1 / math.sqrt(samples)
+
+    def density(x):
+        return scipy.stats.norm.pdf(x, MEANS[0], scale) * np.prod(scipy.stats.norm.sf(x, MEANS[1:], scale))
+
+    return 1 - scipy.integrate.quad(density, -8 * scale, 8 * scale)[0]
+
+
+def halving_misses_at_most(rounds):
+    """Bound the same for halving: the best is dropped only if as many look better as stay in.
+
+    The number that look better after t samples has the mean sum_i P(N(0, 2/t) > gap_i); Markov's inequality and a
+    union over rounds do the rest.
+    """
+    bound = 0.0
+    for earlier, later in itertools.pairwise(rounds):
+        scale = math.sqrt(2 / earlier.block.stop)
+        bound += scipy.stats.norm.sf(MEANS[1:] - MEANS[0], scale=scale).sum() / later.alternatives
+    return bound
+
+
+def test_halving_finds_the_best_more_often_for_the_same_number_of_simulations(optimised):
+    del optimised
+    trials, samples = 4000, 64
+    rounds = halving(8, samples)
+    taken = sum(r.alternatives * len(r.block) for r in rounds)
+    assert taken == 8 * 20
+
+    def trial(key):
+        noise = jax.random.normal(key, (8, samples))
+        reference = jnp.full(samples, PRESENT)
+        table = jnp.asarray(MEANS, noise.dtype)[:, None] + noise
+        return contest(reading(table), rounds, reference, numbers(8), jnp.ones(8, bool), 0.0).best
+
+    best = jax.jit(jax.vmap(trial))(jax.random.split(jax.random.key(0), trials))
+    misses = int((best != 0).sum())
+    # A right program exceeds either number with a chance of less than FALSE_ALARM.
+    for chance in (uniform_misses(20), halving_misses_at_most(rounds)):
+        assert misses <= scipy.stats.binom.isf(FALSE_ALARM, trials, chance)
+
+
+# Gumbel top-k
+
+
+def drawn_pairs(logits, allowed, k, count=20_000):
+    keys = jax.random.split(jax.random.key(11), count)
+    draw = jax.jit(jax.vmap(lambda key: gumbel_top_k(jnp.asarray(logits), jnp.asarray(allowed), key, k)))
+    return (np.asarray(x) for x in draw(keys))
+
+
+def test_draws_follow_the_closed_form_and_never_repeat():
+    probability = np.array([0.1, 0.2, 0.0, 0.3, 0.4, 0.0])
+    allowed = np.array([True, True, False, True, True, True])
+    logits = np.log(np.array([0.1, 0.2, 5.0, 0.3, 0.4, 1e-30]), dtype=np.float32)
+    logits[-1] = -np.inf
+    drawn, counts = drawn_pairs(logits, allowed, 2)
+    assert counts.all()
+    assert (drawn[:, 0] != drawn[:, 1]).all()
+    assert not np.isin(drawn, [2, 5]).any()
+    # One after the other: i, then j among those that remain.
+    pairs = [(i, j) for i in (0, 1, 3, 4) for j in (0, 1, 3, 4) if i != j]
+    expected = [probability[i] * probability[j] / (1 - probability[i]) for i, j in pairs]
+    observed = [int(((drawn[:, 0] == i) & (drawn[:, 1] == j)).sum()) for i, j in pairs]
+    # A right program fails with chance FALSE_ALARM.
+    assert scipy.stats.chisquare(observed, np.array(expected) * len(drawn)).pvalue > FALSE_ALARM
+
+
+def test_too_few_allowed_are_all_drawn_and_the_rest_does_not_count():
+    drawn, counts = drawn_pairs(np.zeros(5, np.float32), np.array([False, True, False, False, True]), 3, count=50)
+    assert np.array_equal(counts, np.tile([True, True, False], (50, 1)))
+    assert np.array_equal(np.sort(drawn[:, :2]), np.tile([1, 4], (50, 1)))
+
+
+@st.record
+class Always:
+    """A proposal of one control for everybody."""
+
+    control: int
+    shape: tuple = st.static()
+
+    def __call__(self, info, key):
+        return jnp.broadcast_to(jnp.where(jnp.arange(self.shape[1]) == self.control, 0.0, -jnp.inf), self.shape)
+
+
+def test_a_proposal_decides_what_is_compared():
+    model = team(infeasible=0.0, masked=0.0, controls=5)
+    policy = planner(model, max_candidates=3, proposal=Always(2, (3, 5)))
+    _, found = everywhere(policy, 0)
+    compared = np.isfinite(found.q_factors)
+    present = np.asarray(found.base_control)[..., None] == np.arange(5)
+    assert np.array_equal(compared, present | (np.arange(5) == 2))
+
+
+# Mistakes
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"allocation": "racing"}, "allocation='racing': give 'uniform' or 'halving'"),
+        ({"max_candidates": 1}, "max_candidates=1: a turn compares the present control and at least one other"),
+        ({"proposal": Always(0, (3, 5))}, "proposal draws the controls of a turn, but max_candidates=None"),
+        ({"proposal": 7, "max_candidates": 3}, "proposal=7 cannot be called"),
+        ({"schedule": "speculative", "allocation": "halving"}, "all samples of every control, which allocation="),
+        ({"schedule": "speculative", "max_candidates": 3}, "all samples of every control, which max_candidates=3"),
+    ],
+)
+def test_mistakes_are_refused(fields, sentence, without_type_checks):
+    with pytest.raises(st.InputError, match=sentence):
+        without_type_checks(lambda: dataclasses.replace(planner(team()), **fields))
+
+
+def test_logits_of_the_wrong_shape_are_refused(without_type_checks):
+    policy = planner(team(), max_candidates=3, proposal=Always(0, (3, 4)))
+    with pytest.raises(st.InputError, match=r"logits of shape \(3, 4\); give one number for each agent"):
+        without_type_checks(lambda: policy.decide(jnp.int32(0), jax.random.key(0)))
