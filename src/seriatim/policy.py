@@ -41,7 +41,8 @@ class Decision:
             leaves it unknown, 0 where the expectation is exact. Choosing the best of noisy estimates flatters it: take
             `improvement` as evidence, and `seriatim.compare` as the proof.
         num_q_factors: Q-factors compared in this decision (m*c, or c**m).
-        num_simulations: joint controls that were simulated for it, each `num_samples` times.
+        num_simulations: joint controls that were simulated for it, each `num_samples` times. Taking turns, none for an
+            agent with one admissible control.
         num_passes: rounds of simulations that had to wait for one another; within a round all run side by side.
     """
 

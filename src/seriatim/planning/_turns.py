@@ -4,7 +4,7 @@ Every turn of a decision meets the same disturbances. The samples of the present
 turn simulates only the controls it does not know yet: c - 1.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -71,14 +71,36 @@ def deviations(control: Int[Array, " m"], agent: Int[Array, ""], num_controls: i
     return every.at[:, agent].set(others)
 
 
+@jax.custom_batching.custom_vmap
+def _anywhere(here: Bool[Array, ""]) -> Bool[Array, ""]:
+    """Say whether something is so; over a batch of states, whether it is so at any of them.
+
+    One answer for the batch keeps `cond` a branch. With an answer for each state, JAX would take both branches.
+    """
+    return here
+
+
+@_anywhere.def_vmap
+def _(count: int, mapped: Any, here: Bool[Array, " states"]) -> tuple[Bool[Array, ""], bool]:
+    del count, mapped
+    return jnp.any(here), False
+
+
 def in_given_order(setting: Setting, start: Progress, order: Int[Array, " m"]) -> Progress:
-    """Let the agents choose one after the other."""
+    """Let the agents choose one after the other; the turn of one that has no choice is not simulated.
+
+    Over a batch of states a turn is saved where it is nobody's choice in any of them; what is counted is what each
+    state needed.
+    """
     c = setting.model.num_controls
 
     def take_turn(now: Progress, agent: Int[Array, ""]) -> tuple[Progress, None]:
         controls = deviations(now.control, agent, c)
-        samples = setting.samples(controls)
-        choice = choose(now.samples, samples, setting.allowed(controls), setting.significance)
+        allowed = setting.allowed(controls)
+        nothing = jnp.zeros((c - 1, *now.samples.shape), now.samples.dtype)
+        chooses = jnp.any(allowed)
+        samples = jax.lax.cond(_anywhere(chooses), setting.samples, lambda _: nothing, controls)
+        choice = choose(now.samples, samples, allowed, setting.significance)
         stays = choice.best < 0
         row = jnp.full(c, jnp.mean(now.samples)).at[controls[:, agent]].set(choice.q_factors)
         after = Progress(
@@ -86,8 +108,8 @@ def in_given_order(setting: Setting, start: Progress, order: Int[Array, " m"]) -
             jnp.where(stays, now.samples, samples[choice.best]),
             now.q_factors.at[agent].set(row),
             now.compared + c,
-            now.simulated + c - 1,
-            now.passes + 1,
+            now.simulated + (c - 1) * chooses,
+            now.passes + chooses,
         )
         return after, None
 
