@@ -42,7 +42,7 @@ class Decision:
             `improvement` as evidence, and `seriatim.compare` as the proof.
         num_q_factors: Q-factors compared in this decision (m*c, or c**m).
         num_simulations: joint controls that were simulated for it, each `num_samples` times, or fewer where
-            alternatives were dropped early.
+            alternatives were dropped early. Taking turns, none for an agent with one admissible control.
         num_passes: rounds of simulations that had to wait for one another; within a round all run side by side.
         num_trajectories: futures simulated, one for each joint control and sample it was given: the work done.
             `num_simulations * num_samples` where none is dropped early.

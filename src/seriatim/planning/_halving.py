@@ -55,8 +55,8 @@ class Contest(NamedTuple):
     best: Int[Array, ""]
     samples: Float[Array, " samples"]
     q_factors: Float[Array, " n"]
-    trajectories: int
-    passes: int
+    trajectories: int | Int[Array, ""]
+    passes: int | Int[Array, ""]
 
 
 @runtime_checkable

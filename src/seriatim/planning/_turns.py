@@ -5,7 +5,7 @@ turn simulates only the controls it does not know yet: c - 1, or those drawn for
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -84,9 +84,24 @@ class Setting(NamedTuple):
     def compare(
         self, reference: Float[Array, " samples"], controls: Int[Array, "n m"], may: Bool[Array, " n"]
     ) -> Contest:
-        """Compare alternatives with the present joint control, whose samples are known."""
+        """Compare alternatives with the present joint control, whose samples are known.
+
+        Where none may be chosen, none is simulated; over a batch of states, where that is so at all of them. What is
+        counted is what each state needed.
+        """
+        chooses = jnp.any(may)
+        anywhere = _anywhere(chooses)
+
+        def sampler(some: Int[Array, "k m"], block: range) -> Float[Array, "k block"]:
+            nothing = jnp.zeros((some.shape[0], len(block)), reference.dtype)
+            samples: Float[Array, "k block"] = jax.lax.cond(
+                anywhere, lambda: self.samples(some, block), lambda: nothing
+            )
+            return samples
+
         rounds = self.allocation(controls.shape[0], reference.shape[0])
-        return contest(self.samples, rounds, reference, controls, may, self.significance)
+        found = contest(sampler, rounds, reference, controls, may, self.significance)
+        return found._replace(passes=found.passes * chooses, trajectories=found.trajectories * chooses)
 
 
 def begin(setting: Setting, base_control: Int[Array, " m"]) -> Progress:
@@ -118,6 +133,21 @@ def deviations(control: Int[Array, " m"], agent: Int[Array, ""], num_controls: i
     return every.at[:, agent].set(others)
 
 
+@jax.custom_batching.custom_vmap
+def _anywhere(here: Bool[Array, ""]) -> Bool[Array, ""]:
+    """Say whether something is so; over a batch of states, whether it is so at any of them.
+
+    One answer for the batch keeps `cond` a branch. With an answer for each state, JAX would take both branches.
+    """
+    return here
+
+
+@_anywhere.def_vmap
+def _(count: int, mapped: Any, here: Bool[Array, " states"]) -> tuple[Bool[Array, ""], bool]:
+    del count, mapped
+    return jnp.any(here), False
+
+
 def turn(setting: Setting, now: Progress, agent: Int[Array, ""]) -> Progress:
     """Let one agent choose, given what the others do at present."""
     controls, may = setting.alternatives(now.control, agent)
@@ -140,7 +170,7 @@ def _after(
         samples=found.samples,
         q_factors=q_factors,
         compared=now.compared + compared,
-        simulated=now.simulated + controls.shape[0],
+        simulated=now.simulated + jnp.where(found.passes > 0, controls.shape[0], 0),
         passes=now.passes + found.passes,
         trajectories=now.trajectories + found.trajectories,
     )
