@@ -51,6 +51,7 @@ TYPED = {
         r"--seed x: give a whole number from 0 to 4294967295",
     ),
     "seed too large": (["compare", "{file}:Countdown", "--seed", "4294967296"], r"--seed 4294967296: give"),
+    "no budget": (["run", "{file}:Countdown", "--budget-ms", "0"], r"--budget-ms 0: give a number above 0"),
     "negative significance": (
         ["compare", "{file}:Countdown", "--significance", "-1"],
         r"--significance -1: give a number",

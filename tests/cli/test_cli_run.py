@@ -90,6 +90,33 @@ def test_an_episode_is_saved(seriatim, file, tmp_path, suffix):
     assert "<svg" in picture.read_text()
 
 
+def test_decisions_under_a_deadline_are_timed(seriatim, file):
+    arguments = ("run", f"{file}:Countdown", *QUICK, "--format", "json")
+    free, hurried = (json.loads(seriatim(*arguments, *more).out) for more in ((), ("--budget-ms", "1e6")))
+    timing = hurried.pop("timing")
+    assert free.pop("timing") is None
+    # With time enough it is the same episode.
+    assert hurried == free
+    assert (timing["budget_ms"], timing["decisions"], timing["share_compared"]) == (1e6, free["stages"], 1.0)
+    assert 0 < timing["median_ms"] <= timing["p99_ms"] <= timing["worst_ms"]
+    assert timing["over_budget"] == 0
+    summary = seriatim("run", f"{file}:Countdown", *QUICK, "--budget-ms", "1e6").out.splitlines()[-1]
+    assert re.fullmatch(r"deadline 1e\+06 ms: median .* ms, 99 % within .* ms, worst .* ms, 0\.0% late, .*", summary)
+
+
+def test_without_time_the_base_control_is_applied(seriatim, file):
+    result = seriatim("run", f"{file}:Countdown", *QUICK, "--format", "json", "--budget-ms", "1e-6")
+    found = json.loads(result.out)
+    assert found["departures"] == 0
+    assert (found["timing"]["over_budget"], found["timing"]["share_compared"]) == (1, 0)
+
+
+def test_a_policy_without_turns_has_no_deadline(seriatim, file):
+    result = seriatim("run", f"{file}:Countdown", "--policy", "all_work", "--budget-ms", "5")
+    assert result.status == 2
+    assert "--budget-ms 5: all_work has no turns that a deadline could leave out" in result.err
+
+
 def test_ctrl_c_keeps_what_was_played(seriatim, file, tmp_path, monkeypatch):
     def interrupted(*arguments):
         played = stages(*arguments)

@@ -3,7 +3,7 @@
 It is the episode that `simulate` would play under the same key: keys and stages are `seriatim.simulation`'s.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -39,11 +39,34 @@ def start(model: Any, key: Key) -> State:
     return _start(model, key)
 
 
-def stages(model: Any, policy: Any, key: Key, horizon: int) -> Iterator[Stage]:
-    """Play the episode of a key until it ends, or is cut at `horizon`, or a law is broken."""
+@st.record
+class Decided:
+    """A decision that was made outside, as the planner that makes it."""
+
+    decision: st.Decision
+
+    def decide(self, _info: State, _key: Key) -> st.Decision:
+        """Return the decision."""
+        return self.decision
+
+
+def stages(
+    model: Any, policy: Any, key: Key, horizon: int, hurry: Callable[[State, Key], Decided] | None = None
+) -> Iterator[Stage]:
+    """Play the episode of a key until it ends, or is cut at `horizon`, or a law is broken.
+
+    Args:
+        model: the problem.
+        policy: chooses the controls, unless they are decided by `hurry`.
+        key: the episode's.
+        horizon: stages after which it is cut.
+        hurry: decides outside of compiled code, on the clock, with the key that the policy would be given.
+    """
     state, keys = start(model, key), streams(key)
     for t in range(horizon):
-        played = jax.block_until_ready(_advance(model, policy, state, keys, jnp.int32(t)))
+        number = jnp.int32(t)
+        chosen = policy if hurry is None else hurry(state, _policy_key(keys, number))
+        played = jax.block_until_ready(_advance(model, chosen, state, keys, number))
         yield played
         if played.done or not played.lawful:
             return
@@ -91,5 +114,10 @@ def _play(model: Any, policy: Any, state: State, keys: Streams, t: Int[Array, ""
     return Stage(control, base_control, improvement, error, after.state, cost, done, lawful)
 
 
+def _own_key(keys: Streams, t: Int[Array, ""]) -> Key:
+    return jax.random.fold_in(keys.policy, t)
+
+
 _start = jit(_first)
+_policy_key = jit(_own_key)
 _advance = jit(_play)

@@ -102,6 +102,12 @@ def compare(problem: Problem, planning: Planning, policies: str, episodes: int, 
 @click.option("--policy", default="one-at-a-time", show_default=True, metavar="NAME", help="As in compare --policies.")
 @_options.horizon
 @_options.planning
+@click.option(
+    "--budget-ms",
+    metavar="MS",
+    callback=_options.number_above_zero,
+    help="Decide within so many milliseconds (one-at-a-time, standard), and say how punctually.  [default: no limit]",
+)
 @click.option("--save", metavar="FILE", help="Save the episode as a picture: .html (play, pause, step) or .svg.")
 @click.option("--watch/--no-watch", default=None, help="Show the stages as they are played.  [default: in a terminal]")
 @click.option(

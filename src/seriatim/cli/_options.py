@@ -72,8 +72,10 @@ def number_from_zero(_: click.Context, parameter: click.Parameter, value: Any) -
     return number
 
 
-def number_above_zero(_: click.Context, parameter: click.Parameter, value: Any) -> float:
-    """Read a number above 0."""
+def number_above_zero(_: click.Context, parameter: click.Parameter, value: Any) -> float | None:
+    """Read a number above 0, or none."""
+    if value is None:
+        return None
     number = _number(value)
     if not 0 < number < math.inf:
         raise InputError(f"{parameter.opts[0]} {value}: give a number above 0.")

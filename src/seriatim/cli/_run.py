@@ -1,5 +1,6 @@
 """`seriatim run`: one episode, watched in the terminal, saved as a picture."""
 
+import dataclasses
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +10,7 @@ import numpy as np
 
 import seriatim as st
 from seriatim._errors import InputError
-from seriatim.cli._episode import Stage, stages, start, trajectory
+from seriatim.cli._episode import Decided, Stage, stages, start, trajectory
 from seriatim.cli._faults import INTERRUPTED, asked, exit_with, say
 from seriatim.cli._load import Loaded, load
 from seriatim.cli._numbers import plural
@@ -18,14 +19,21 @@ from seriatim.cli._output import described, print_json
 from seriatim.cli._policies import make_policies, read_names
 from seriatim.cli._progress import progress
 from seriatim.cli._watch import not_watching, watching
+from seriatim.evaluation import Timing
+from seriatim.evaluation._deadlines import Punctual, timed, timing
 
 
 class _Episode(NamedTuple):
-    """What was played; `departures` counts decisions other than the base policy's, None for a policy that has none."""
+    """What was played.
+
+    `departures` counts decisions other than the base policy's, None for a policy that has none; `timing` tells how
+    punctual decisions under a deadline were, None without one.
+    """
 
     path: st.Trajectory
     departures: int | None
     interrupted: bool
+    timing: Timing | None
 
 
 def run(
@@ -34,6 +42,7 @@ def run(
     *,
     policy: str,
     horizon: int,
+    budget_ms: float | None,
     save: str | None,
     watch: bool | None,
     delay: float,
@@ -51,7 +60,10 @@ def run(
         if save is not None:
             asked(loaded.model, "draw", start(loaded.model, key))
         made = make_policies([name], loaded, problem.base, planning, key)[name]
-    episode = _play(loaded.model, made, key, horizon, delay if watched else None)
+        if budget_ms is not None:
+            show("compiling")
+            made = _warm(made, name, start(loaded.model, key), key, budget_ms)
+    episode = _play(loaded.model, made, key, horizon, budget_ms, delay if watched else None)
     if save is not None:
         with progress() as show:
             show("drawing")
@@ -83,16 +95,31 @@ def _require_savable(path: Path, loaded: Loaded) -> None:
         raise InputError(f"--save {path}: {name} has no method draw(state) that returns an SVG picture; add one.")
 
 
-def _play(model: Any, policy: Any, key: Any, horizon: int, delay: float | None) -> _Episode:
+def _warm(policy: Any, name: str, state: Any, key: Any, budget_ms: float) -> Punctual:
+    if not isinstance(policy, Punctual):
+        raise InputError(
+            f"--budget-ms {budget_ms:g}: {name} has no turns that a deadline could leave out; leave the option out, or "
+            "give --policy one-at-a-time or standard."
+        )
+    return policy.warmup(state, key)
+
+
+def _play(model: Any, policy: Any, key: Any, horizon: int, budget_ms: float | None, delay: float | None) -> _Episode:
     """Play the first episode that `compare` plays under the key, until it ends or Ctrl-C stops it."""
     played: list[Stage] = []
+    made: list[tuple[st.Decision, float]] = []
+
+    def hurry(state: Any, own_key: Any) -> Decided:
+        made.append(timed(policy, state, own_key, budget_ms))
+        return Decided(made[-1][0])
+
     own_key = jax.random.fold_in(key, 0)
     first = start(model, own_key)
     interrupted = False
     try:
         with not_watching(horizon) if delay is None else watching(model, delay) as show:
             show(first, played)
-            for stage in stages(model, policy, own_key, horizon):
+            for stage in stages(model, policy, own_key, horizon, None if budget_ms is None else hurry):
                 _refuse_unlawful(model, policy, key, stage, len(played))
                 played.append(stage)
                 show(stage.state, played)
@@ -100,7 +127,8 @@ def _play(model: Any, policy: Any, key: Any, horizon: int, delay: float | None) 
         interrupted = True
     departed = [bool(np.any(stage.control != stage.base_control)) for stage in played]
     departures = sum(departed) if hasattr(policy, "decide") else None
-    return _Episode(trajectory(model, first, played), departures, interrupted)
+    times = timing(budget_ms, *zip(*made, strict=True)) if made else None
+    return _Episode(trajectory(model, first, played), departures, interrupted, times)
 
 
 def _refuse_unlawful(model: Any, policy: Any, key: Any, stage: Stage, t: int) -> None:
@@ -123,6 +151,7 @@ def _entries(loaded: Loaded, seed: int, name: str, horizon: int, episode: _Episo
         "terminated": bool(path.terminated),
         "interrupted": episode.interrupted,
         "departures": episode.departures,
+        "timing": None if episode.timing is None else dataclasses.asdict(episode.timing),
         "costs": path.costs,
         "controls": path.controls,
         "saved": save,
@@ -136,5 +165,7 @@ def _print_summary(loaded: Loaded, seed: int, name: str, episode: _Episode, save
     print(f"{ended} after {plural(int(path.length), 'stage')}, cost {float(path.cost):.6g}")
     if episode.departures is not None:
         print(f"left the base control at {episode.departures:,} of {plural(int(path.length), 'decision')}")
+    if episode.timing is not None:
+        print(episode.timing)
     if save is not None:
         print(f"saved {save}")

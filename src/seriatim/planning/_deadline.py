@@ -44,6 +44,8 @@ R = TypeVar("R")
 
 # The part of the time left that one piece may be expected to take.
 SHARE = 0.5
+# Nothing is begun that would not fit if it took so many times as long as expected.
+MARGIN = 1.25
 # Times measured for one figure, the seconds after which fewer will do, and the quantile that counts: what is slower
 # than it is the machine's other work rather than ours, and to expect it always would leave most of the time unused.
 REPETITIONS = 20
@@ -94,7 +96,7 @@ def act(
     _check(info, key, budget_ms)
     pace, bare = planner.pace, without_pace(planner)
     deadline = math.inf if budget_ms is None else start + budget_ms / 1e3
-    if deadline < math.inf and (pace is None or clock() + pace.begin > deadline):
+    if deadline < math.inf and (pace is None or clock() + MARGIN * pace.begin > deadline):
         # Nothing may be simulated that would not fit; if that is not known, there is at least an answer first.
         only = _finished(pieces.base(bare, info, key))
         if pace is not None or clock() >= deadline:
@@ -131,11 +133,11 @@ def affordable(left: float, turns_left: int, call: float, turn: float | None) ->
         return turns_left
     if turn is None:
         return 1 if left > 0 else 0
-    if call + turn > left:
+    rest = left / MARGIN - call
+    if turn > rest:
         return 0
     if turn == 0:
         return turns_left
-    rest = left - call
     spent = max(SHARE * rest, min(rest, call))
     return min(turns_left, max(1, math.floor(spent / turn)))
 
