@@ -92,10 +92,10 @@ class Setting(NamedTuple):
         chooses = jnp.any(may)
         anywhere = _anywhere(chooses)
 
-        def sampler(some: Int[Array, "k m"], block: range) -> Float[Array, "k block"]:
-            nothing = jnp.zeros((some.shape[0], len(block)), reference.dtype)
+        def sampler(controls: Int[Array, "k m"], block: range) -> Float[Array, "k block"]:
+            nothing = jnp.zeros((controls.shape[0], len(block)), reference.dtype)
             samples: Float[Array, "k block"] = jax.lax.cond(
-                anywhere, lambda: self.samples(some, block), lambda: nothing
+                anywhere, lambda: self.samples(controls, block), lambda: nothing
             )
             return samples
 
