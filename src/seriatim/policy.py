@@ -35,7 +35,7 @@ class Decision:
         q_factors: the estimates that were compared, in cost units; infinity where inadmissible, infeasible or
             not compared. One agent at a time and signalling: `[m, c]`, row `i` the estimates agent `i` chose from,
             given its predecessors' choices or their signals. Standard rollout: `[c**m]`, joint controls in the order
-            of `seriatim.controls.joint_controls`.
+            of `seriatim.controls.joint_controls`. Nan where a deadline left no time to estimate them.
         improvement: estimated cost of `base_control` less that of `control`, both followed by the base policy.
         standard_error: of `improvement`, from paired differences on common random numbers; nan where one sample
             leaves it unknown, 0 where the expectation is exact. Choosing the best of noisy estimates flatters it: take

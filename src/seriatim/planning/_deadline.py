@@ -10,12 +10,12 @@ decision.
 A compiled program cannot be interrupted, and waking one up costs more than a small turn takes. So the host hands over
 turns in pieces: one program takes any number of them (the number is an argument, so it is compiled once), and every
 piece returns a whole decision. A piece is as many turns as are expected to take half of the time left; that it takes
-longer than expected, because the state is harder than those timed before, is thereby noticed while there is time. Only
-turns that take less than waking the program up are not divided further. So there are about log2(m) pieces, often just
-one. A turn is handed over only if it fits into the rest as a whole; where none does, the last decision is returned,
-early rather than late.
+longer is thereby noticed while there is time. Only turns that take less than waking the program up are not divided
+further. So there are about log2(m) pieces, often just one. A turn is handed over only if it fits into the rest as a
+whole; where none does, the last decision is returned, early rather than late.
 
-What a turn takes is measured by `warmup`, and by every piece: the largest counts. Without `warmup` the
+What turns take is measured by `warmup`. A piece that takes longer than it says, because the state is harder or the
+processor busy, makes everything expected of the rest of the decision longer by the same factor. Without `warmup` the
 first turn is the measure, and is begun on trust. A clock inside the compiled loop, a callback, would stop more exactly,
 but waits for Python at every turn, and for the device on an accelerator.
 
@@ -60,6 +60,10 @@ class Pace(NamedTuple):
     call: float
     turn: float
 
+    def slower(self, times: float) -> "Pace":
+        """Return the pace of turns that take so many times as long, if that is more."""
+        return self._replace(call=max(1.0, times) * self.call, turn=max(1.0, times) * self.turn)
+
 
 class Unfinished(NamedTuple):
     """A decision after some turns, with what is needed to go on."""
@@ -101,45 +105,53 @@ def act(
         only = _finished(pieces.base(bare, info, key))
         if pace is not None or clock() >= deadline:
             return only
+    before = clock()
     now = _finished(pieces.begin(bare, info, key))
+    if pace is not None and pace.begin > 0:
+        pace = pace.slower((clock() - before) / pace.begin)
     return _take_turns(lambda work, count: pieces.advance(bare, info, key, work, count), now, deadline, pace, clock)
 
 
 def _take_turns(
     advance: Callable[[Any, int], Unfinished], now: Unfinished, deadline: float, pace: Pace | None, clock: Clock
 ) -> Decision:
-    call, turn = (0.0, None) if pace is None else (pace.call, pace.turn)
     while turns_left := int(now.turns_left):
         before = clock()
-        count = affordable(deadline - before, turns_left, call, turn)
+        count = affordable(deadline - before, turns_left, pace)
         if not count:
             break
         now = _finished(advance(now.work, count))
-        seen = (clock() - before - call) / count
-        turn = max(turn or 0.0, seen)
+        pace = _learned(pace, count, clock() - before)
     return now.decision
 
 
-def affordable(left: float, turns_left: int, call: float, turn: float | None) -> int:
+def _learned(pace: Pace | None, turns: int, seconds: float) -> Pace:
+    """Return the pace to reckon with after a piece that took so long."""
+    if pace is None:
+        return Pace(0.0, 0.0, seconds / turns)
+    expected = pace.call + turns * pace.turn
+    return pace.slower(seconds / expected) if expected > 0 else pace._replace(turn=seconds / turns)
+
+
+def affordable(left: float, turns_left: int, pace: Pace | None) -> int:
     """Return how many turns to hand over with `left` seconds to go: 0 if not even one fits.
 
     Args:
         left: seconds to the deadline.
         turns_left: turns not yet taken.
-        call: seconds a call takes, however many its turns.
-        turn: seconds a turn takes; None where none has been timed.
+        pace: what they are expected to take; None where none has been timed.
     """
     if left == math.inf:
         return turns_left
-    if turn is None:
+    if pace is None:
         return 1 if left > 0 else 0
-    rest = left / MARGIN - call
-    if turn > rest:
+    rest = left / MARGIN - pace.call
+    if pace.turn > rest:
         return 0
-    if turn == 0:
+    if pace.turn == 0:
         return turns_left
-    spent = max(SHARE * rest, min(rest, call))
-    return min(turns_left, max(1, math.floor(spent / turn)))
+    spent = max(SHARE * rest, min(rest, pace.call))
+    return min(turns_left, max(1, math.floor(spent / pace.turn)))
 
 
 def measure(pieces: Pieces, planner: Any, info: State, key: Key, clock: Clock = time.perf_counter) -> Pace:
