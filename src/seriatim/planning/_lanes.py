@@ -31,6 +31,7 @@ def simulate_lanes(
     states: State,
     controls: Int[Array, "states n m"],
     keys: Key,
+    *,
     block: range,
 ) -> Float[Array, "states n samples"]:
     """Return the cost of each joint control at each state, for each sample in `block`."""
@@ -40,7 +41,7 @@ def simulate_lanes(
     together = _divisor(count, CHUNK // max(1, bytes_each))
 
     def chunk(some: Any) -> Float[Array, "some n samples"]:
-        return _chunk(model, policies, simulation, *some, block)
+        return _chunk(model, policies, simulation, *some, block=block)
 
     if together == count:
         return chunk((states, controls, keys))
@@ -70,6 +71,7 @@ def _chunk(
     states: State,
     controls: Int[Array, "states n m"],
     keys: Key,
+    *,
     block: range,
 ) -> Float[Array, "states n samples"]:
     count, n, m = controls.shape
