@@ -185,7 +185,7 @@ STEPS = [
 SHAPES = some.lists(some.lists(some.sampled_from(LENGTHS), max_size=2).map(tuple), min_size=1, max_size=3)
 
 
-@settings(max_examples=60, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@settings(max_examples=40, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
 @given(data=some.data(), shapes=SHAPES, count=some.sampled_from([1, 4]))
 def test_random_programs(data, shapes, count):
     program = Program(data.draw, shapes)

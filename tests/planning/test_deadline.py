@@ -101,7 +101,9 @@ def test_time_for_k_turns_gives_the_first_k_turns_bit_for_bit(name, order):
             np.testing.assert_array_equal(found.control, jnp.where(first, whole.control, whole.base_control))
             np.testing.assert_array_equal(found.base_control, whole.base_control)
             np.testing.assert_array_equal(found.q_factors[first], whole.q_factors[first])
-            assert (found.num_q_factors, found.num_simulations) == (turns * c, turns * (c - 1) + 1)
+            assert found.num_q_factors == turns * c
+            # Turns of agents that have no choice are not simulated.
+            assert found.num_simulations <= turns * (c - 1) + 1
 
 
 @pytest.mark.parametrize(("name", "order"), CASES)
@@ -222,8 +224,8 @@ def test_standard_rollout_compares_blocks_and_keeps_the_best():
         assert model.feasible(state, found.control)
         assert found.improvement >= improvement
         improvement = float(found.improvement)
-    assert same(found, whole, "num_simulations", "num_passes")
-    assert same(patient.act(state, key), whole, "num_simulations", "num_passes")
+    assert same(found, whole, "num_simulations", "num_passes", "num_trajectories")
+    assert same(patient.act(state, key), whole, "num_simulations", "num_passes", "num_trajectories")
 
 
 def test_a_team_of_agents_without_choice_has_no_turns():

@@ -72,9 +72,11 @@ def test_speculation_is_taking_turns_bit_for_bit(name, window, guess):
         state = turns.model.initial_state(key)
         expected, found = turns.decide(state, key), guessed.decide(state, key)
         assert same(found, expected), seed
-        assert expected.num_passes == m + 1
+        # Turns of agents that have no choice are not simulated.
+        assert expected.num_passes <= m + 1
         assert found.num_passes <= m + 1
-        assert found.num_simulations >= expected.num_simulations == m * (c - 1) + 1
+        assert expected.num_simulations <= m * (c - 1) + 1
+        assert found.num_simulations >= expected.num_simulations
 
 
 @pytest.mark.parametrize("name", MODELS)
