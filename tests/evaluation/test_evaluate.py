@@ -7,6 +7,7 @@ import pytest
 import scipy.stats
 
 import seriatim as st
+from seriatim.evaluation import _episodes
 
 # A test of this file that compares an estimate with the truth fails by chance once in a million runs.
 Z = scipy.stats.norm.isf(0.5e-6)
@@ -84,6 +85,23 @@ def test_more_episodes_extend_fewer():
     few, more = (st.evaluate(Geometric(), cheap, jax.random.key(1), episodes=n) for n in (7, 130))
     assert np.array_equal(few.costs, more.costs[:7])
     assert len(more.costs) == 130
+
+
+@pytest.mark.parametrize("horizon", [3, 300])
+def test_every_episode_is_played_once_in_whatever_lane(monkeypatch, horizon):
+    """Few lanes, filled again and again, with hardly any room for results, find what many lanes find."""
+    many = st.evaluate(Geometric(), cheap, jax.random.key(3), episodes=500, horizon=horizon)
+    for name, value in {"FEWEST": 2, "MOST": 6, "ROOM": 2}.items():
+        monkeypatch.setattr(_episodes, name, value)
+    told = []
+    few = st.evaluate(
+        Geometric(), cheap, jax.random.key(3), episodes=500, horizon=horizon, progress=lambda *done: told.append(done)
+    )
+    np.testing.assert_array_equal(few.stages, many.stages)
+    np.testing.assert_allclose(few.costs, many.costs, rtol=1e-6)
+    assert few.truncated == many.truncated
+    assert len(told) > 10
+    assert told[-1] == (500, 500)
 
 
 def test_an_episode_is_the_one_that_simulate_plays():

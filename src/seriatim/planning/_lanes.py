@@ -4,8 +4,8 @@ A lane is one future: one state, one candidate and one sample. Arrays are `[...,
 long vector operation. Stages are counted outside the lanes, and a stage's disturbance is drawn once for each sample and
 serves all candidates. Simulation ends when all lanes have.
 
-Lanes are taken in chunks whose state fits the cache: beyond it every operation waits for memory, and the lanes of a
-chunk end at more similar times than all lanes do.
+Lanes are taken in chunks whose state is near the cache, and the lanes of a chunk end at more similar times than all
+lanes do.
 """
 
 from typing import Any, NamedTuple
@@ -15,13 +15,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._errors import InputError
-from seriatim.lanes import kept, side_by_side
+from seriatim.lanes import kept, side_by_side, spaced
 from seriatim.model import Disturbance, Key, Model, State, Transition
 from seriatim.planning._simulation import Simulation, num_samples, num_stages, terminal
 from seriatim.policy import Policy
 
 # Bytes of state in one chunk.
-CHUNK = 2**17
+CHUNK = 2**16
 # Bytes and stages of disturbances that are drawn beforehand for one state, at most.
 AHEAD_BYTES, AHEAD_STAGES = 2**17, 64
 
@@ -43,18 +43,28 @@ def simulate_lanes(
     count, n, _ = controls.shape
     samples = len(block)
     bytes_each = n * samples * sum(leaf[0].size * leaf.dtype.itemsize for leaf in jax.tree.leaves(states))
-    together = _divisor(count, CHUNK // max(1, bytes_each))
+    chunks, size = _shares(count, max(1, CHUNK // max(1, bytes_each)))
 
     def chunk(some: Any) -> Float[Array, "some n samples"]:
         states, controls, keys, ahead = some
         return _chunk(model, policies, simulation, states, controls, keys, ahead, block)
 
     given = (states, controls, keys, ahead)
-    if together == count:
+    if chunks == 1:
         return chunk(given)
-    split = jax.tree.map(lambda leaf: leaf.reshape(-1, together, *leaf.shape[1:]), given)
+    # What the last share lacks is filled up with the first states once more.
+    split = jax.tree.map(
+        lambda leaf: jnp.concatenate([leaf, leaf[: chunks * size - count]]).reshape(chunks, size, *leaf.shape[1:]),
+        given,
+    )
     costs: Float[Array, "chunks some n samples"] = jax.lax.map(chunk, split)
-    return costs.reshape(count, n, samples)
+    return costs.reshape(-1, n, samples)[:count]
+
+
+def _shares(count: int, most: int) -> tuple[int, int]:
+    """Share `count` states out to as few chunks as will do, of equal size, `most` at most."""
+    size = -(-count // -(-count // most))
+    return -(-count // size), size
 
 
 def draw_ahead(model: Model, simulation: Simulation, key: Key) -> Disturbance | None:
@@ -80,11 +90,6 @@ def _keys(key: Key, samples: int) -> tuple[Key, Key]:
     return both[0], both[1]
 
 
-def _divisor(count: int, most: int) -> int:
-    """Return the largest divisor of `count` that is at most `most`, and at least 1."""
-    return next(d for d in range(max(1, min(count, most)), 0, -1) if count % d == 0)
-
-
 class _Now(NamedTuple):
     """All lanes at one stage."""
 
@@ -107,7 +112,8 @@ def _chunk(
 ) -> Float[Array, "states n samples"]:
     count, n, m = controls.shape
     samples = len(block)
-    shape = (count, n, samples)
+    shape, total = (count, n, samples), count * n * samples
+    lanes = spaced(total)
     horizon, discount = num_stages(simulation, model), jnp.asarray(model.discount, float)
     # All keys are made and some are taken, so that a sample has its own whatever block it is in.
     both = jax.vmap(lambda key: _keys(key, num_samples(simulation, model)))(keys)
@@ -117,7 +123,7 @@ def _chunk(
     rest = side_by_side(lambda x: terminal(simulation, x), (-1,))
 
     def advance(now: _Now, control: Int[Array, "m lanes"]) -> _Now:
-        draws = kept(lambda: _spread(_drawn(model, simulation, disturbance_keys, ahead, now.t), shape))
+        draws = kept(lambda: _spread(_drawn(model, simulation, disturbance_keys, ahead, now.t), shape, lanes))
         after: Transition = transition(now.state, control, draws)
         cost = jnp.where(now.done, 0.0, jnp.asarray(after.cost, float))
         return _Now(
@@ -130,28 +136,38 @@ def _chunk(
 
     def play(policy: Policy, now: _Now) -> _Now:
         own_keys = jax.vmap(jax.vmap(jax.random.fold_in, (0, None)), (0, None))(policy_keys, now.t)
-        return advance(now, side_by_side(policy, (-1, -1))(now.state, _spread(_samples_last(own_keys), shape)))
+        return advance(now, side_by_side(policy, (-1, -1))(now.state, _spread(_samples_last(own_keys), shape, lanes)))
 
-    total = count * n * samples
     repeated = jax.tree.map(lambda leaf: jnp.repeat(jnp.moveaxis(leaf, 0, -1), n * samples, axis=-1), states)
-    start = _Now(jnp.zeros((), jnp.int32), jnp.ones((), float), repeated, jnp.zeros(total), jnp.zeros(total, bool))
-    now = advance(start, jnp.repeat(controls.reshape(count * n, m).T, samples, axis=1))
+    start = _Now(
+        jnp.zeros((), jnp.int32),
+        jnp.ones((), float),
+        _filled_up(repeated, lanes),
+        jnp.zeros(lanes),
+        jnp.arange(lanes) >= total,  # the lanes that fill up have ended
+    )
+    now = advance(start, _filled_up(jnp.repeat(controls.reshape(total // samples, m).T, samples, axis=1), lanes))
     for policy in policies[:-1]:
         now = play(policy, now)
     now = jax.lax.while_loop(
         lambda now: (now.t < horizon) & ~jnp.all(now.done), lambda now: play(policies[-1], now), now
     )
-    return (now.cost + now.weight * jnp.where(now.done, 0.0, rest(now.state))).reshape(shape)
+    return (now.cost + now.weight * jnp.where(now.done, 0.0, rest(now.state)))[:total].reshape(shape)
 
 
-def _spread(drawn: Any, shape: tuple[int, int, int]) -> Any:
+def _filled_up(tree: Any, lanes: int) -> Any:
+    """Fill up to a number of lanes with the first ones once more."""
+    return jax.tree.map(lambda leaf: jnp.concatenate([leaf, leaf[..., : lanes - leaf.shape[-1]]], axis=-1), tree)
+
+
+def _spread(drawn: Any, shape: tuple[int, int, int], lanes: int) -> Any:
     """Turn what was drawn for each state and sample, `[states, ..., samples]`, into lanes: all candidates share it."""
 
     def one(leaf: Array) -> Array:
         last = jnp.moveaxis(leaf, 0, -2)
         return jnp.broadcast_to(last[..., None, :], (*last.shape[:-2], *shape)).reshape(*last.shape[:-2], -1)
 
-    return jax.tree.map(one, drawn)
+    return _filled_up(jax.tree.map(one, drawn), lanes)
 
 
 def _drawn(

@@ -1,0 +1,202 @@
+"""Playing many episodes in a fixed number of lanes.
+
+Episodes end at different stages, the last of a batch often after two or three times the mean; a batch that waits for
+its last works mostly for nothing. So lanes whose episodes have ended are given new ones whenever half of them are idle.
+Each lane has its own stage and its own keys, and an episode is the same function of its key in whatever lane it is
+played.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from seriatim._compile import jit
+from seriatim.controls import is_admissible
+from seriatim.lanes import kept, side_by_side, spaced
+from seriatim.model import Key, Model, State
+from seriatim.policy import Policy
+from seriatim.simulation import Streams, streams
+
+# Bytes of state in all lanes, so that they fit the cache, and the fewest and the most lanes.
+BYTES, FEWEST, MOST = 2**17, 64, 2048
+# Room for the results of so many times the lanes.
+ROOM = 16
+# A planner simulates many lanes of its own for each decision, so fewer will do. It may also take long: after so many
+# stages the host is asked whether to go on.
+PLANNER_LANES, PLANNER_STAGES = 64, 4
+
+
+class Played(NamedTuple):
+    """The summaries of some episodes; `fault` is the stage at which a law was broken, -1 if none was."""
+
+    episode: Int[Array | np.ndarray, " episodes"]
+    cost: Float[Array | np.ndarray, " episodes"]
+    stages: Int[Array | np.ndarray, " episodes"]
+    terminated: Bool[Array | np.ndarray, " episodes"]
+    fault: Int[Array | np.ndarray, " episodes"]
+
+
+class _Lanes(NamedTuple):
+    """The episodes that are being played, one in each lane; `episode` is -1 where there is none."""
+
+    episode: Int[Array, " lanes"]
+    keys: Streams
+    t: Int[Array, " lanes"]
+    state: State  # [..., lanes]
+    cost: Float[Array, " lanes"]
+    weight: Float[Array, " lanes"]  # discount**t
+    done: Bool[Array, " lanes"]
+    fault: Int[Array, " lanes"]
+
+
+class _Now(NamedTuple):
+    lanes: _Lanes
+    begun: Int[Array, ""]
+    results: Played
+    written: Int[Array, ""]
+    stages: Int[Array, ""]  # played since the host was asked
+
+
+def play_episodes(model: Model, policy: Policy, key: Key, episodes: int, horizon: int) -> Iterator[Played]:
+    """Play episodes 0, 1, ... of a key, and return their summaries as they end, in no particular order."""
+    width = _width(model, policy, episodes)
+    patience = PLANNER_STAGES if hasattr(policy, "decide") else np.iinfo(np.int32).max
+    now = _nothing_yet(model, key, lanes=width, room=width * ROOM)
+    finished = 0
+    while finished < episodes:
+        now = _go_on(model, policy, key, now, jnp.int32(episodes), jnp.int32(horizon), jnp.int32(patience))
+        some = slice(int(now.written))
+        finished += some.stop
+        yield Played(*(np.asarray(each)[some] for each in now.results))
+        now = now._replace(written=jnp.int32(0), stages=jnp.int32(0))
+
+
+def _width(model: Model, policy: Policy, episodes: int) -> int:
+    """Return the number of lanes, which depends on powers of two, so that few numbers of episodes compile anew."""
+    enough = max(2, 1 << (episodes - 1).bit_length())
+    if hasattr(policy, "decide"):
+        return min(enough, PLANNER_LANES)
+    state = jax.eval_shape(model.initial_state, jax.random.key(0))
+    size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    fitting = 1 << (BYTES // max(1, size)).bit_length() >> 1
+    return spaced(min(enough, max(FEWEST, min(fitting, MOST))))
+
+
+def _empty(model: Model, key: Key, *, lanes: int, room: int) -> _Now:
+    begin = _begin(model, key, jnp.zeros(lanes, jnp.int32))
+    none = jnp.full(lanes, -1, jnp.int32)
+    zero = jnp.zeros(room, jnp.int32)
+    results = Played(zero, jnp.zeros(room), zero, jnp.zeros(room, bool), zero)
+    return _Now(begin._replace(episode=none), jnp.int32(0), results, jnp.int32(0), jnp.int32(0))
+
+
+def _begin(model: Model, key: Key, episodes: Int[Array, " n"]) -> _Lanes:
+    """Return the beginnings of some episodes."""
+    n = episodes.shape[0]
+    keys = jax.vmap(lambda i: streams(jax.random.fold_in(key, i)))(episodes)
+    state = jax.vmap(model.initial_state, out_axes=-1)(keys.start)
+    zero = jnp.zeros(n, jnp.int32)
+    return _Lanes(episodes, keys, zero, state, jnp.zeros(n), jnp.ones(n), jnp.zeros(n, bool), zero - 1)
+
+
+def _advance(
+    model: Model,
+    policy: Policy,
+    key: Key,
+    now: _Now,
+    episodes: Int[Array, ""],
+    horizon: Int[Array, ""],
+    patience: Int[Array, ""],
+) -> _Now:
+    """Play until all episodes have ended, the room for results is used up, or `patience` stages have been played."""
+    width, room = now.lanes.t.shape[0], now.results.cost.shape[0]
+    stage = _stage(model, policy)
+
+    def playing(lanes: _Lanes) -> Bool[Array, " lanes"]:
+        return (lanes.episode >= 0) & ~lanes.done & (lanes.t < horizon)
+
+    def go_on(now: _Now) -> Bool[Array, ""]:
+        unfinished = (now.begun < episodes) | jnp.any(playing(now.lanes))
+        return unfinished & (now.written + width <= room) & (now.stages < patience)
+
+    def one_round(now: _Now) -> _Now:
+        lanes, begun = _fill(model, key, now.lanes, now.begun, episodes)
+
+        def busy(playing_now: tuple[_Lanes, Int[Array, ""]]) -> Bool[Array, ""]:
+            count = jnp.sum(playing(playing_now[0]))
+            return (count > 0) & ((count > width // 2) | (begun >= episodes)) & (playing_now[1] < patience)
+
+        lanes, stages = jax.lax.while_loop(
+            busy, lambda now: (stage(now[0], playing(now[0])), now[1] + 1), (lanes, now.stages)
+        )
+        ended = (lanes.episode >= 0) & ~playing(lanes)
+        results = _write(now.results, now.written, lanes, ended)
+        lanes = lanes._replace(episode=jnp.where(ended, -1, lanes.episode))
+        return _Now(lanes, begun, results, now.written + jnp.sum(ended, dtype=jnp.int32), stages)
+
+    return jax.lax.while_loop(go_on, one_round, now)
+
+
+_nothing_yet = jit(_empty, static_argnames=("lanes", "room"))
+_go_on = jit(_advance)
+
+
+def _fill(
+    model: Model, key: Key, lanes: _Lanes, begun: Int[Array, ""], episodes: Int[Array, ""]
+) -> tuple[_Lanes, Int[Array, ""]]:
+    """Begin new episodes in half of the lanes, or as many as are idle or left."""
+    half = lanes.t.shape[0] // 2
+    fresh = _begin(model, key, begun + jnp.arange(half, dtype=jnp.int32))
+    idle = lanes.episode < 0
+    rank = jnp.cumsum(idle) - 1
+    taken = idle & (rank < jnp.minimum(half, episodes - begun))
+    where = jnp.clip(rank, 0, half - 1)
+
+    def put(new: Array, old: Array) -> Array:
+        return jnp.where(taken, new.at[..., where].get(mode="promise_in_bounds"), old)
+
+    filled = jax.tree.map(put, fresh, lanes)
+    return filled, begun + jnp.sum(taken, dtype=jnp.int32)
+
+
+def _write(results: Played, written: Int[Array, ""], lanes: _Lanes, ended: Bool[Array, " lanes"]) -> Played:
+    """Append the summaries of the episodes that have ended."""
+    nowhere = results.cost.shape[0]
+    place = jnp.where(ended, written + jnp.cumsum(ended) - 1, nowhere)
+    summary = Played(lanes.episode, lanes.cost, lanes.t, lanes.done, lanes.fault)
+    appended: Played = jax.tree.map(lambda all, each: all.at[place].set(each, mode="drop"), results, summary)
+    return appended
+
+
+def _stage(model: Model, policy: Policy) -> Any:
+    """Return the function that plays one stage in the lanes that are playing; in the others it changes no summary."""
+    discount = jnp.asarray(model.discount, float)
+    choose = jax.vmap(policy, (-1, -1), -1) if hasattr(policy, "decide") else side_by_side(policy, (-1, -1))
+    transition = side_by_side(model.transition, (-1, -1, -1), of=model)
+    feasible = getattr(model, "feasible", None)
+
+    def obeys(state: State, control: Int[Array, " m"]) -> Bool[Array, ""]:
+        admissible = is_admissible(control, model.control_mask(state))
+        return admissible if feasible is None else admissible & feasible(state, control)
+
+    def stage(lanes: _Lanes, playing: Bool[Array, " lanes"]) -> _Lanes:
+        own_keys = jax.vmap(jax.random.fold_in)(lanes.keys.policy, lanes.t)
+        control = kept(lambda: choose(lanes.state, own_keys))
+        noise = jax.vmap(jax.random.fold_in)(lanes.keys.disturbance, lanes.t)
+        after = transition(lanes.state, control, jax.vmap(model.sample_disturbance, out_axes=-1)(noise))
+        cost = jnp.asarray(after.cost, float)
+        lawful = side_by_side(obeys, (-1, -1))(lanes.state, control) & jnp.isfinite(cost)
+        return lanes._replace(
+            t=lanes.t + playing,
+            state=after.state,
+            cost=jnp.where(playing, lanes.cost + lanes.weight * cost, lanes.cost),
+            weight=lanes.weight * discount,
+            done=jnp.where(playing, after.done, lanes.done),
+            fault=jnp.where(playing & ~lawful & (lanes.fault < 0), lanes.t, lanes.fault),
+        )
+
+    return stage
