@@ -22,7 +22,7 @@ ALLOWED = {
     "lanes": set(),
     "planning": TYPES | {"simulation", "lanes"},
     "exact": TYPES | {"simulation"},
-    "evaluation": TYPES | {"simulation"},
+    "evaluation": TYPES | {"simulation", "lanes"},
     "testing": TYPES | {"simulation", "lanes"},
     "formats": TYPES,
     "drawing": TYPES | {"simulation"},

@@ -29,7 +29,8 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
 
     @functools.partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
     def compiled(traced: Any, constants: Any, structure: Any, options: Any) -> R:
-        leaves = [c.value if t is None else t for t, c in zip(traced, constants, strict=True)]
+        others = iter(constants)
+        leaves = [next(others).value if t is None else t for t in traced]
         args, kwargs = jax.tree.unflatten(structure, leaves)
         return function(*args, **kwargs, **dict(options))
 
@@ -38,8 +39,8 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
         options = tuple((k, v) for k, v in sorted(kwargs.items()) if k in static_argnames)
         rest = {k: v for k, v in kwargs.items() if k not in static_argnames}
         leaves, structure = jax.tree.flatten((args, rest))
-        traced = tuple(leaf if isinstance(leaf, _TRACED) else None for leaf in leaves)
-        constants = tuple(_Constant(None) if isinstance(leaf, _TRACED) else _Constant(leaf) for leaf in leaves)
+        traced = [leaf if isinstance(leaf, _TRACED) else None for leaf in leaves]
+        constants = tuple([_Constant(leaf) for leaf, t in zip(leaves, traced, strict=True) if t is None])
         result: R = compiled(traced, constants, structure, options)
         return result
 

@@ -9,6 +9,7 @@ inside every `vmap` and `jit`, on tracers. Here a record that JAX takes apart is
 """
 
 import dataclasses
+import operator
 from collections.abc import Callable
 from typing import Any, TypeVar, dataclass_transform
 
@@ -64,23 +65,28 @@ def _pytree_functions(
 ) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     keys = tuple(jax.tree_util.GetAttrKey(name) for name in data)
 
+    children_of, constants_of = _reader(data), _reader(meta)
+
     def flatten(instance: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        children = tuple(getattr(instance, name) for name in data)
-        return children, tuple(getattr(instance, name) for name in meta)
+        return children_of(instance), constants_of(instance)
 
     def flatten_with_keys(instance: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        children, constants = flatten(instance)
-        return tuple(zip(keys, children, strict=True)), constants
+        return tuple(zip(keys, children_of(instance), strict=True)), constants_of(instance)
 
     def unflatten(constants: tuple[Any, ...], children: tuple[Any, ...]) -> Any:
         instance = object.__new__(cls)
-        for name, value in zip(data, children, strict=True):
-            object.__setattr__(instance, name, value)
-        for name, value in zip(meta, constants, strict=True):
-            object.__setattr__(instance, name, value)
+        vars(instance).update(zip(data, children, strict=True))
+        vars(instance).update(zip(meta, constants, strict=True))
         return instance
 
     return flatten, flatten_with_keys, unflatten
+
+
+def _reader(names: tuple[str, ...]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a function that reads attributes as a tuple, quickly: every call of a compiled function needs it."""
+    if len(names) > 1:
+        return operator.attrgetter(*names)
+    return lambda instance: tuple([getattr(instance, name) for name in names])
 
 
 def with_fields(instance: T, **changes: Any) -> T:

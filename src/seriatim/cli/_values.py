@@ -137,7 +137,8 @@ def _array(text: str, kind: Any) -> Any:
     own = np if (kind.array_type if typed else kind) is np.ndarray else jnp
     try:
         found = own.asarray(_literal(text, Any))
-    except (TypeError, ValueError, OverflowError):
+    # Text is taken for the name of a dtype, and parsed as one.
+    except (TypeError, ValueError, OverflowError, SyntaxError):
         return _refuse(text)
     if typed and "float32" in kind.dtypes and found.dtype.kind == "i":
         found = found.astype(float)

@@ -1,9 +1,9 @@
 """Playing many episodes in a fixed number of lanes.
 
 Episodes end at different stages, the last of a batch often after two or three times the mean; a batch that waits for
-its last works mostly for nothing. So lanes whose episodes have ended are given new ones whenever half of them are idle.
-Each lane has its own stage and its own keys, and an episode is the same function of its key in whatever lane it is
-played.
+its last works mostly for nothing. So lanes whose episodes have ended are given new ones whenever enough of them are
+idle. Each lane has its own stage and its own keys, and an episode is the same function of its key in whatever lane it
+is played.
 """
 
 from collections.abc import Iterator
@@ -25,9 +25,11 @@ from seriatim.simulation import Streams, streams
 BYTES, FEWEST, MOST = 2**17, 64, 2048
 # Room for the results of so many times the lanes.
 ROOM = 16
-# A planner simulates many lanes of its own for each decision, so fewer will do. It may also take long: after so many
-# stages the host is asked whether to go on.
-PLANNER_LANES, PLANNER_STAGES = 64, 4
+# Lanes are filled again when one in so many is idle.
+IDLE = 2
+# A planner simulates many lanes of its own for each decision, so fewer will do, none idle for long. It may
+# also take long: after so many stages the host is asked whether to go on.
+PLANNER_LANES, PLANNER_IDLE, PLANNER_STAGES = 50, 8, 4
 
 
 class Played(NamedTuple):
@@ -64,7 +66,7 @@ class _Now(NamedTuple):
 def play_episodes(model: Model, policy: Policy, key: Key, episodes: int, horizon: int) -> Iterator[Played]:
     """Play episodes 0, 1, ... of a key, and return their summaries as they end, in no particular order."""
     width = _width(model, policy, episodes)
-    patience = PLANNER_STAGES if hasattr(policy, "decide") else np.iinfo(np.int32).max
+    patience = PLANNER_STAGES if _plans(policy) else np.iinfo(np.int32).max
     now = _nothing_yet(model, key, lanes=width, room=width * ROOM)
     finished = 0
     while finished < episodes:
@@ -75,11 +77,15 @@ def play_episodes(model: Model, policy: Policy, key: Key, episodes: int, horizon
         now = now._replace(written=jnp.int32(0), stages=jnp.int32(0))
 
 
+def _plans(policy: Policy) -> bool:
+    return hasattr(policy, "decide")
+
+
 def _width(model: Model, policy: Policy, episodes: int) -> int:
-    """Return the number of lanes, which depends on powers of two, so that few numbers of episodes compile anew."""
-    enough = max(2, 1 << (episodes - 1).bit_length())
-    if hasattr(policy, "decide"):
-        return min(enough, PLANNER_LANES)
+    """Return the number of lanes; where many fit, those of a power of two, so that few numbers compile anew."""
+    if _plans(policy):
+        return min(episodes, PLANNER_LANES)
+    enough = 1 << (episodes - 1).bit_length()
     state = jax.eval_shape(model.initial_state, jax.random.key(0))
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     fitting = 1 << (BYTES // max(1, size)).bit_length() >> 1
@@ -114,6 +120,7 @@ def _advance(
 ) -> _Now:
     """Play until all episodes have ended, the room for results is used up, or `patience` stages have been played."""
     width, room = now.lanes.t.shape[0], now.results.cost.shape[0]
+    few = -(-width // (PLANNER_IDLE if _plans(policy) else IDLE))
     stage = _stage(model, policy)
 
     def playing(lanes: _Lanes) -> Bool[Array, " lanes"]:
@@ -124,11 +131,11 @@ def _advance(
         return unfinished & (now.written + width <= room) & (now.stages < patience)
 
     def one_round(now: _Now) -> _Now:
-        lanes, begun = _fill(model, key, now.lanes, now.begun, episodes)
+        lanes, begun = _fill(model, key, now.lanes, now.begun, episodes, few)
 
         def busy(playing_now: tuple[_Lanes, Int[Array, ""]]) -> Bool[Array, ""]:
             count = jnp.sum(playing(playing_now[0]))
-            return (count > 0) & ((count > width // 2) | (begun >= episodes)) & (playing_now[1] < patience)
+            return (count > 0) & ((count > width - few) | (begun >= episodes)) & (playing_now[1] < patience)
 
         lanes, stages = jax.lax.while_loop(
             busy, lambda now: (stage(now[0], playing(now[0])), now[1] + 1), (lanes, now.stages)
@@ -146,15 +153,14 @@ _go_on = jit(_advance)
 
 
 def _fill(
-    model: Model, key: Key, lanes: _Lanes, begun: Int[Array, ""], episodes: Int[Array, ""]
+    model: Model, key: Key, lanes: _Lanes, begun: Int[Array, ""], episodes: Int[Array, ""], few: int
 ) -> tuple[_Lanes, Int[Array, ""]]:
-    """Begin new episodes in half of the lanes, or as many as are idle or left."""
-    half = lanes.t.shape[0] // 2
-    fresh = _begin(model, key, begun + jnp.arange(half, dtype=jnp.int32))
+    """Begin `few` new episodes, or as many as there are idle lanes or episodes left."""
+    fresh = _begin(model, key, begun + jnp.arange(few, dtype=jnp.int32))
     idle = lanes.episode < 0
     rank = jnp.cumsum(idle) - 1
-    taken = idle & (rank < jnp.minimum(half, episodes - begun))
-    where = jnp.clip(rank, 0, half - 1)
+    taken = idle & (rank < jnp.minimum(few, episodes - begun))
+    where = jnp.clip(rank, 0, few - 1)
 
     def put(new: Array, old: Array) -> Array:
         return jnp.where(taken, new.at[..., where].get(mode="promise_in_bounds"), old)
@@ -175,7 +181,7 @@ def _write(results: Played, written: Int[Array, ""], lanes: _Lanes, ended: Bool[
 def _stage(model: Model, policy: Policy) -> Any:
     """Return the function that plays one stage in the lanes that are playing; in the others it changes no summary."""
     discount = jnp.asarray(model.discount, float)
-    choose = jax.vmap(policy, (-1, -1), -1) if hasattr(policy, "decide") else side_by_side(policy, (-1, -1))
+    choose = jax.vmap(policy, (-1, -1), -1) if _plans(policy) else side_by_side(policy, (-1, -1))
     transition = side_by_side(model.transition, (-1, -1, -1), of=model)
     feasible = getattr(model, "feasible", None)
 
