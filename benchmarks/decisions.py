@@ -112,7 +112,7 @@ def ours(one: Contest, case: Case) -> dict[str, Program]:
 
 def _scalar_parts(one: Contest) -> tuple[Any, ...]:
     rules = scalar.Rules(HORIZON, one.simulation.num_samples, 1.0)
-    return scalar.ground_of(one.model), scalar.room_for(one.model), rules
+    return *scalar.ground_of(one.model), scalar.room_for(one.model), rules
 
 
 def _states(one: Contest) -> tuple[np.ndarray, ...]:
@@ -123,7 +123,7 @@ def _states(one: Contest) -> tuple[np.ndarray, ...]:
 def scalar_program(one: Contest) -> Program:
     """Return the scalar program, with luck of its own."""
     stays = one.model.fly_behaviour == "stay"
-    luck = scalar.no_luck() if stays else scalar.own_luck(SAMPLES, HORIZON, one.model.flies, 1)
+    luck = None if stays else scalar.own_luck(SAMPLES, HORIZON, one.model.flies, 1)
     parts, states = _scalar_parts(one), _states(one)
     return lambda: scalar.decide_many(*parts, *states, luck)
 
@@ -139,10 +139,10 @@ def check(one: Contest, programs: dict[str, Program]) -> None:
                 raise AssertionError(f"State {k}, {name}: {controls[k]}, the scalar program: {expected}.")
 
 
-def _same_luck(one: Contest, key: Any) -> scalar.Luck:
+def _same_luck(one: Contest, key: Any) -> scalar.Luck | None:
     """Draw what the engine draws for a decision: a key for each sample, into which the stage is folded."""
     if one.model.fly_behaviour == "stay":
-        return scalar.no_luck()
+        return None
     of_samples = jax.random.split(planner_keys(key).simulation, (2, SAMPLES))[0]
     return scalar.given_luck(np.asarray(_moves(one.model, of_samples)))
 

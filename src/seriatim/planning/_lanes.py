@@ -35,10 +35,12 @@ def simulate_lanes(
     keys: Key,
     ahead: Disturbance | None,
     block: range,
+    expected: Float[Array, " states"] | None = None,
 ) -> Float[Array, "states n samples"]:
     """Return the cost of each joint control at each state, for each sample in `block`.
 
-    `ahead` is what was drawn beforehand for each state, or None.
+    `ahead` is what was drawn beforehand for each state, or None. `expected` is about what a control costs there: states
+    of one chunk then cost about the same, and where costs tell lengths, their futures end at about the same stage.
     """
     count, n, _ = controls.shape
     samples = len(block)
@@ -52,13 +54,12 @@ def simulate_lanes(
     given = (states, controls, keys, ahead)
     if chunks == 1:
         return chunk(given)
+    order = jnp.arange(count) if expected is None else jnp.argsort(expected)
     # What the last share lacks is filled up with the first states once more.
-    split = jax.tree.map(
-        lambda leaf: jnp.concatenate([leaf, leaf[: chunks * size - count]]).reshape(chunks, size, *leaf.shape[1:]),
-        given,
-    )
-    costs: Float[Array, "chunks some n samples"] = jax.lax.map(chunk, split)
-    return costs.reshape(-1, n, samples)[:count]
+    places = jnp.concatenate([order, order[: chunks * size - count]]).reshape(chunks, size)
+    costs = jax.lax.map(lambda some: chunk(jax.tree.map(lambda leaf: leaf[some], given)), places)
+    found: Float[Array, "states n samples"] = jnp.zeros((count, n, samples)).at[places].set(costs)
+    return found
 
 
 def _shares(count: int, most: int) -> tuple[int, int]:

@@ -36,6 +36,7 @@ def q_samples(
     key: Key,
     ahead: Disturbance | None = None,
     block: range | None = None,
+    expected: Float[Array, ""] | None = None,
 ) -> Float[Array, "n samples"]:
     """Return the cost of each joint control at `state`, one column a sample; Q-factors are the means of the rows.
 
@@ -50,6 +51,8 @@ def q_samples(
             changes nothing.
         block: which samples, consecutive ones of 0 .. num_samples - 1; None is all of them. A sample meets the same
             disturbances in whatever block it is simulated. An exact expectation has one, and no blocks.
+        expected: about what a joint control costs here. It changes nothing; where many states are simulated together,
+            those that cost about the same, and so may last about as long, are taken together.
 
     Raises:
         InputError: exact expectations or nominal disturbances are asked of a model that cannot give them.
@@ -60,7 +63,7 @@ def q_samples(
     width = max(1, MAX_LANES // len(block))
 
     def simulated(some: Int[Array, "k m"]) -> Float[Array, "k samples"]:
-        return _sampled(model, policies, simulation, state, some, key, ahead, block)
+        return _sampled(model, policies, simulation, state, some, key, ahead, block, expected)
 
     if controls.shape[0] <= width:
         return simulated(controls)
@@ -88,6 +91,7 @@ def _sampled(
     key: Key,
     ahead: Disturbance | None,
     block: range,
+    expected: Float[Array, ""] | None,
 ) -> Float[Array, "n samples"]:
     """Simulate at one state; mapped over states, simulate at all of them together, lanes last.
 
@@ -97,9 +101,9 @@ def _sampled(
     arrays, whole = split((model, policies, simulation))
 
     def many(arrays: Any, *given: Any) -> Float[Array, "states n samples"]:
-        states, controls, keys, ahead = given
+        states, controls, keys, ahead, expected = given
         known, players, settings = whole(arrays)
-        return simulate_lanes(known, players, settings, states, controls, keys, ahead, block)
+        return simulate_lanes(known, players, settings, states, controls, keys, ahead, block, expected)
 
     @jax.custom_batching.custom_vmap
     def one(arrays: Any, *state: Any) -> Float[Array, "n samples"]:
@@ -118,7 +122,7 @@ def _sampled(
         alone = jax.tree.map(lambda leaf: leaf[:, None], each)
         return jax.vmap(many, in_axes=(axes, *([0] * len(alone))))(arrays, *alone)[:, 0], True
 
-    return jnp.asarray(one(arrays, jax.tree.map(jnp.asarray, state), controls, key, ahead))
+    return jnp.asarray(one(arrays, jax.tree.map(jnp.asarray, state), controls, key, ahead, expected))
 
 
 def _exact(

@@ -60,9 +60,15 @@ class Setting(NamedTuple):
     drawn: Drawn | None = None
     ahead: Disturbance | None = None
 
-    def samples(self, controls: Int[Array, "n m"], block: range | None = None) -> Float[Array, "n samples"]:
+    def samples(
+        self,
+        controls: Int[Array, "n m"],
+        block: range | None = None,
+        expected: Float[Array, ""] | None = None,
+    ) -> Float[Array, "n samples"]:
         """Simulate joint controls, all under the disturbances of this decision."""
-        return q_samples(self.model, self.players, self.simulation, self.state, controls, self.key, self.ahead, block)
+        simulated = (self.model, self.players, self.simulation, self.state, controls, self.key)
+        return q_samples(*simulated, self.ahead, block, expected)
 
     def allowed(self, controls: Int[Array, "n m"]) -> Bool[Array, " n"]:
         """Say which joint controls may be chosen."""
@@ -95,7 +101,7 @@ class Setting(NamedTuple):
         def sampler(controls: Int[Array, "k m"], block: range) -> Float[Array, "k block"]:
             nothing = jnp.zeros((controls.shape[0], len(block)), reference.dtype)
             samples: Float[Array, "k block"] = jax.lax.cond(
-                anywhere, lambda: self.samples(controls, block), lambda: nothing
+                anywhere, lambda: self.samples(controls, block, jnp.mean(reference)), lambda: nothing
             )
             return samples
 
