@@ -7,7 +7,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as some
 
-from seriatim.lanes import lanes
+from seriatim.lanes import lanes, spaced
 
 # Axes on both sides of the length from which folds become loops, so that both forms are met.
 LENGTHS = (1, 2, 3, 7)
@@ -314,3 +314,11 @@ def test_nothing_of_the_size_of_an_outer_product_is_made():
 
     compiled = jax.jit(lanes(nearest, (-1, -1))).lower(one, other).compile()
     assert compiled.memory_analysis().temp_size_in_bytes < 40 * 50 * 1000
+
+
+@pytest.mark.parametrize("wanted", [*range(1, 300), 1024, 4096, 10_000])
+def test_lanes_are_taken_in_whole_vectors_and_odd_numbers_of_them(wanted):
+    taken = spaced(wanted)
+    assert wanted <= taken <= wanted + 31
+    assert taken % 16 == 0 or taken in (1, 2, 4, 8)
+    assert wanted < 128 or taken % 32 == 16

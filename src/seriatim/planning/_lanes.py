@@ -21,7 +21,7 @@ from seriatim.planning._simulation import Simulation, num_samples, num_stages, t
 from seriatim.policy import Policy
 
 # Bytes of state in one chunk.
-CHUNK = 2**16
+CHUNK = 2**14
 # Bytes and stages of disturbances that are drawn beforehand for one state, at most.
 AHEAD_BYTES, AHEAD_STAGES = 2**17, 64
 

@@ -55,8 +55,8 @@ from seriatim.planning._turns import (
 )
 from seriatim.policy import Decision, Policy
 
-# Simulations side by side that take a CPU little longer than one: two vectors of 16 numbers.
-LANES_FOR_FREE = 32
+# Simulations side by side that take a CPU little longer than one: a vector of 16 numbers.
+LANES_FOR_FREE = 16
 
 
 class _Work(NamedTuple):
@@ -87,7 +87,7 @@ class OneAtATimeRollout:
         schedule: "sequential": one pass of simulations a turn; "speculative": the same controls and Q-factors from
             guesses of what the agents will choose, in fewer passes (`Decision.num_passes`) and more simulations.
             "auto" speculates where a turn is too small to fill the machine: on accelerators as far as `window` lets
-            it; on a CPU for a single state, so many turns at once as make 32 simulations, which take the time of a
+            it; on a CPU for a single state, so many turns at once as make 16 simulations, which take the time of a
             few. Many states at once (`jax.vmap`, `decide_many`) fill the vectors of a CPU by themselves, and turns
             waste nothing. The optimised order is always sequential.
         guess: for speculation, a policy that is expected to choose as this planner will; None guesses the base policy.
