@@ -23,8 +23,8 @@ Columns: TypeAlias = Mapping[str, str]  # heading, which is also the key of a ro
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-DOCUMENT = ROOT / "docs" / "benchmarks.md"
-IMAGES = ROOT / "docs" / "images"
+DOCS = ROOT / "docs"
+IMAGES = DOCS / "images"
 
 
 def publish(
@@ -34,8 +34,9 @@ def publish(
     *,
     draw: Callable[[list[Row]], Figure] | None = None,
     redraw: bool = False,
+    page: str = "benchmarks.md",
 ) -> None:
-    """Measure, or read what was measured last; print the table and put it, and the picture, into the documentation."""
+    """Measure, or read what was measured last; print the table and put it, and the picture, into a page of the docs."""
     kept = RESULTS / f"{name}.json"
     if not redraw:
         kept.parent.mkdir(exist_ok=True)
@@ -43,7 +44,7 @@ def publish(
     result = json.loads(kept.read_text())
     rows, where = result["rows"], result["machine"]
     _print(name, columns, rows, where)
-    _insert(name, f"{_markdown(columns, rows)}\n\n*{where}.*")
+    _insert(DOCS / page, name, f"{_markdown(columns, rows)}\n\n*{where}.*")
     if draw is not None:
         _save(draw(rows), IMAGES / f"bench-{name.replace('_', '-')}.svg")
 
@@ -71,16 +72,16 @@ def _markdown(columns: Columns, rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-def _insert(name: str, text: str) -> None:
+def _insert(page: Path, name: str, text: str) -> None:
     """Replace what stands between a benchmark's marks; add the marks at the end where there are none."""
     begin, end = f"<!-- bench:{name} -->", f"<!-- /bench:{name} -->"
-    before = DOCUMENT.read_text()
+    before = page.read_text()
     if begin not in before:
         before += f"\n{begin}\n{end}\n"
     after = re.sub(
         f"{re.escape(begin)}.*?{re.escape(end)}", lambda _: f"{begin}\n{text}\n{end}", before, flags=re.DOTALL
     )
-    DOCUMENT.write_text(after)
+    page.write_text(after)
 
 
 def _save(figure: Figure, path: Path) -> None:
