@@ -7,6 +7,7 @@ import os
 import resource
 import subprocess
 import sys
+from pathlib import Path
 
 from benchmarks._results import ROOT, Row, publish
 
@@ -41,10 +42,16 @@ def _part(what: str) -> None:
     if what == "decide":
         planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=HORIZON))
         jax.block_until_ready(st.decide_many(planner, states, keys))
-    # Linux counts in kilobytes, macOS in bytes.
-    unit = 1 if sys.platform == "darwin" else 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / MEGABYTE
-    print(peak, time.perf_counter() - begin)
+    print(_peak_megabytes(), time.perf_counter() - begin)
+
+
+def _peak_megabytes() -> float:
+    """Return the peak of this process alone; what `getrusage` says on Linux may be that of the process it came from."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return float(lines["VmHWM"].split()[0]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MEGABYTE
 
 
 def measure() -> list[Row]:
