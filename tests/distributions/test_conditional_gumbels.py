@@ -56,7 +56,7 @@ def test_as_the_perturbed_logits_that_were_chosen_from():
 
 def test_derivatives_by_finite_differences(double_precision):
     mask = jnp.array([True, True, False, True])
-    for index in (0, 1, 3):
+    for index in (0, 3):
 
         def values(logits, index=index):
             drawn = st.distributions.conditional_gumbels(
@@ -64,7 +64,7 @@ def test_derivatives_by_finite_differences(double_precision):
             )
             return jnp.where(mask, drawn, 0)
 
-        check_grads(values, (jnp.array([0.3, -1.2, 5.0, 1.0]),), order=2)
+        check_grads(jax.jit(values), (jnp.array([0.3, -1.2, 5.0, 1.0]),), order=2)
         # A shift of all logits shifts all perturbed ones.
         slopes = jax.jacobian(values)(jnp.array([0.3, -1.2, 5.0, 1.0]))
         np.testing.assert_allclose(slopes.sum(axis=1), mask, atol=1e-12)

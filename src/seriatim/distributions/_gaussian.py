@@ -30,8 +30,9 @@ def gaussian(mean: Real[ArrayLike, "..."], std: Real[ArrayLike, "..."], key: Key
     centre, spread = as_floats("mean", mean), as_floats("std", std)
     _check_std(std, may_be_zero=True)
     shape = jnp.broadcast_shapes(centre.shape, spread.shape)
-    noise = jax.random.normal(key, shape, precise(centre, spread))
-    return (centre + spread * noise).astype(jnp.result_type(centre, spread))
+    kind = precise(centre, spread)
+    drawn = centre.astype(kind) + spread.astype(kind) * jax.random.normal(key, shape, kind)
+    return drawn.astype(jnp.result_type(centre, spread))
 
 
 def gaussian_log_density(
