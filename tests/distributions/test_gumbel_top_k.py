@@ -27,7 +27,7 @@ def plackett_luce(logits, k):
 
 def p_value(logits, k, key):
     judge = plackett_luce(logits, k)
-    drawn = np.asarray(top_k(jnp.broadcast_to(jnp.array(logits), (100_000, len(logits))), key, k))
+    drawn = np.asarray(top_k(jnp.broadcast_to(jnp.array(logits), (40_000, len(logits))), key, k))
     rows, counts = np.unique(drawn, axis=0, return_counts=True)
     found = dict(zip(map(tuple, rows.tolist()), counts, strict=True))
     assert set(found) <= set(judge)
