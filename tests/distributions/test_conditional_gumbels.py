@@ -27,6 +27,13 @@ def test_the_argmax_is_the_index(rows, index, seed):
     np.testing.assert_array_equal(np.isneginf(values), np.broadcast_to(np.isneginf(logits), (50, 5)))
 
 
+def test_the_index_is_the_argmax_alone_though_large_logits_round():
+    """Near 1e4, floats are 0.001 apart: others that come that near would be rounded up to the largest."""
+    values = np.asarray(conditional(jnp.full((20_000, 5), 1e4), jnp.full(20_000, 4), jax.random.key(5)))
+    assert (values.argmax(axis=1) == 4).all()
+    assert (np.diff(np.sort(values, axis=1)[:, -2:]) > 0).all()
+
+
 def test_choosing_and_then_perturbing_is_perturbing():
     """Every coordinate is Gumbel, every difference of two logistic, and the largest Gumbel whatever the choice was."""
     logits = np.array([0.5, -1.0, 2.0, 0.0])

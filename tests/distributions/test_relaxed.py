@@ -57,6 +57,24 @@ def test_the_argmax_is_the_sample_unless_two_are_nearly_equal(temperature):
     np.testing.assert_array_equal(relaxed.argmax(axis=1)[clear], np.asarray(gumbel_max(logits, key))[clear])
 
 
+@pytest.mark.parametrize("kind", [jnp.bfloat16, jnp.float16, jnp.float32, jnp.int32])
+def test_samples_have_the_type_of_the_logits_and_logarithms_are_precise(kind):
+    logits, key = jnp.array([[1, 0, 2]], kind), jax.random.key(9)
+    sample_kind = jnp.float32 if kind == jnp.int32 else kind
+    for choice in (True, False):
+        assert gumbel_softmax(logits, key, 0.5, hard=choice).dtype == sample_kind
+    log_point = st.distributions.gumbel_log_softmax(logits, key, 0.5)
+    precise = [
+        log_point,
+        st.distributions.gumbels(logits, key),
+        st.distributions.conditional_gumbels(logits, jnp.array([1]), key),
+        st.distributions.log_density(log_point, logits, 0.5),
+        st.distributions.log_probability(logits, jnp.array([1])),
+        st.distributions.entropy(logits),
+    ]
+    assert {str(each.dtype) for each in precise} == {"float32"}
+
+
 def test_limits():
     mask = jnp.array([True, True, False, True])
     logits = st.distributions.masked(jax.random.normal(jax.random.key(2), (1000, 4)), mask)
