@@ -7,7 +7,7 @@ Gumbel truncated there:
 
 Control variates (REBAR, RELAX) and Rao-Blackwellised derivatives (Gumbel-Rao) average over this noise.
 
-Sources: C. Maddison, D. Tarlow, T. Minka, A* Sampling, NeurIPS 2014; G. Tucker, A. Mnih, C. Maddison, J. Lawson,
+Sources: C. Maddison, D. Tarlow, T. Minka, A* Sampling, NeurIPS 2014; G. Tucker, A. Mnih, C. Maddison, D. Lawson,
 J. Sohl-Dickstein, REBAR, NeurIPS 2017, appendix; M. Paulus, C. Maddison, A. Krause, Rao-Blackwellizing the
 Straight-Through Gumbel-Softmax Gradient Estimator, ICLR 2021.
 """
