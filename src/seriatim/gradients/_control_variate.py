@@ -6,7 +6,7 @@ that of `E[|g|^2]`, and one sample estimates it without bias.
 Sources: G. Tucker et al., REBAR, 2017; W. Grathwohl et al., Backpropagation through the Void, 2018.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import jax
@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from seriatim._record import record
-from seriatim.gradients._estimator import Estimator, Function
+from seriatim.gradients._estimator import Function
 from seriatim.gradients._parts import relaxed
 from seriatim.model import Key
 
@@ -22,7 +22,7 @@ Settings = TypeVar("Settings", bound=Mapping[str, Any])
 
 
 def variance_gradient(
-    estimator: Estimator[...], function: Function, logits: Any, key: Key, settings: Settings
+    estimator: Callable[..., Any], function: Function, logits: Any, key: Key, settings: Settings
 ) -> Settings:
     """Estimate the gradient of the total variance of an unbiased estimator by its settings.
 
@@ -44,7 +44,8 @@ def variance_gradient(
         _, gradient = estimator(function, logits, key, **settings)
         return sum((jnp.sum(jnp.square(leaf)) for leaf in jax.tree.leaves(gradient)), start=jnp.zeros(()))
 
-    return jax.grad(squared)(settings)
+    found: Settings = jax.grad(squared)(settings)
+    return found
 
 
 @record

@@ -3,14 +3,14 @@
 The problem: the gradient of `E[f(z)]` by the parameters of the distribution of `z`, from samples. Sampling a discrete
 `z` blocks the chain rule, and every estimator of this folder is one way around.
 
-Each is written as its *surrogate*: a scalar whose value is the estimate of `E[f(z)]`, and whose derivative, as automatic
-differentiation finds it, is the estimate of the gradient. From it follow the estimator,
+Each is written as its *surrogate*: a scalar whose value is the estimate of `E[f(z)]`, and whose derivative, as JAX
+finds it, is the estimate of the gradient. From it follow the estimator,
 
     value, gradient = estimator(function, logits, key)
 
-and training: `estimator.surrogate` in a loss gives `jax.grad` the estimate of the gradient by everything the logits were
-made of, and the ordinary derivative by what `function` closes over. Surrogates nest: the function of one stage may
-contain the surrogate of the next.
+and training: `estimator.surrogate` in a loss gives `jax.grad` the estimate of the gradient by everything the logits
+were made of, and the ordinary derivative by what `function` closes over. Surrogates nest: the function of one stage
+may contain the surrogate of the next.
 
 Source: J. Schulman, N. Heess, T. Weber, P. Abbeel, Gradient Estimation Using Stochastic Computation Graphs, 2015.
 """
@@ -18,7 +18,7 @@ Source: J. Schulman, N. Heess, T. Weber, P. Abbeel, Gradient Estimation Using St
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, cast
+from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, cast, runtime_checkable
 
 import jax
 from jaxtyping import Array, Float
@@ -32,9 +32,10 @@ Logits: TypeAlias = Float[Array, "*variables c"]
 Scalar: TypeAlias = Float[Array, ""]
 # One-hot or relaxed choices `[*variables, c]` in, a scalar out.
 Function: TypeAlias = Callable[[Any], Any]
-Surrogate: TypeAlias = Callable[Concatenate[Function, Any, Key, P], Scalar]
+Surrogate: TypeAlias = Callable[Concatenate[Function, Any, Any, P], Scalar]
 
 
+@runtime_checkable
 class Estimator(Protocol[P]):
     """An estimator of `E[f(z)]` and of its gradient by the parameters of the distribution of `z`.
 
@@ -50,7 +51,7 @@ class Estimator(Protocol[P]):
     surrogate: Surrogate[P]
 
     def __call__(
-        self, function: Function, logits: Any, key: Key, /, *args: P.args, **settings: P.kwargs
+        self, function: Function, logits: Any, key: Key | None, /, *args: P.args, **settings: P.kwargs
     ) -> tuple[Scalar, Any]:
         """Return an estimate of `E[f(z)]`, and of its gradient, which is shaped like `logits`."""
         ...
@@ -62,7 +63,7 @@ def estimator(*, unbiased: bool, needs_gradient: bool) -> Callable[[Surrogate[P]
     def decorate(surrogate: Surrogate[P]) -> Estimator[P]:
         @functools.wraps(surrogate)
         def estimate(
-            function: Function, logits: Any, key: Key, /, *args: P.args, **settings: P.kwargs
+            function: Function, logits: Any, key: Key | None, /, *args: P.args, **settings: P.kwargs
         ) -> tuple[Scalar, Any]:
             check_parameters(logits)
             return jax.value_and_grad(lambda given: surrogate(function, given, key, *args, **settings))(logits)

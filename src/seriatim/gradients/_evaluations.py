@@ -1,11 +1,11 @@
 """Counting evaluations of the function: the estimator is traced with one that leaves a mark in the program."""
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Primitive
 from jax.interpreters import batching
 
@@ -16,7 +16,7 @@ from seriatim.model import Key
 _evaluation = Primitive("evaluation")
 
 
-@_evaluation.def_abstract_eval
+@_evaluation.def_abstract_eval  # type: ignore[untyped-decorator]
 def _shape(choices: Any, *, ndim: int) -> Any:
     return jax.core.ShapedArray(choices.shape[: choices.ndim - ndim], choices.dtype)
 
@@ -57,7 +57,8 @@ def _count(program: Jaxpr) -> int:
     total = 0
     for equation in program.eqns:
         if equation.primitive is _evaluation:
-            total += int(np.prod(equation.outvars[0].aval.shape, dtype=int))
+            shape: tuple[int, ...] = equation.outvars[0].aval.shape  # type: ignore[attr-defined]
+            total += math.prod(shape)
         turns = equation.params["length"] if equation.primitive.name == "scan" else 1
         total += turns * sum(_count(inner) for inner in _programs(tuple(equation.params.values())))
     return total

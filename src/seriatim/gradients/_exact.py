@@ -1,6 +1,6 @@
 """The exact gradient, by enumeration of all joint choices: the judge of every estimator.
 
-    grad E[f(z)] = grad sum_z p(z) f(z).
+grad E[f(z)] = grad sum_z p(z) f(z).
 """
 
 import jax
@@ -14,7 +14,13 @@ from seriatim.model import Key
 
 
 @estimator(unbiased=True, needs_gradient=False)
-def exact(function: Function, logits: Logits, key: Key | None, *, max_choices: int = 65_536) -> Scalar:
+def exact(
+    function: Function,
+    logits: Logits,
+    key: Key | None,  # noqa: ARG001
+    *,
+    max_choices: int = 65_536,
+) -> Scalar:
     """Compute `E[f(z)]` and its gradient, with no error but rounding. The key is not used.
 
     Needs values only. `c**n` evaluations for n variables, all at once.

@@ -31,7 +31,8 @@ def gumbel_rao(
     """Estimate as `straight_through_gumbel_softmax`, its Jacobian averaged over `num_samples` draws given the choice.
 
     The same bias as straight-through Gumbel-softmax at the same temperature, and no more variance. Needs the derivative
-    of `f` at one-hot choices. One evaluation, and its derivative, whatever `num_samples`. Paulus, Maddison, Krause, 2021.
+    of `f` at one-hot choices. One evaluation, and its derivative, whatever `num_samples`. Paulus, Maddison, Krause,
+    2021.
 
     Args:
         function: choices `[*variables, c]` to a scalar, differentiable at one-hot choices.

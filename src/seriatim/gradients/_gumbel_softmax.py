@@ -47,8 +47,8 @@ def straight_through_gumbel_softmax(
     The function only ever sees one-hot choices, so the value is unbiased. The gradient is biased; as the temperature
     falls it tends to the trapezoidal rule, half the sum of the derivatives at both ends of an edge of the simplex in
     place of the difference of the values: right where `f` is quadratic in the choice of each variable, the others
-    fixed, and in general not. Needs the derivative of `f` at one-hot choices. One evaluation, and its derivative. Jang, Gu, Poole,
-    2017.
+    fixed, and in general not. Needs the derivative of `f` at one-hot choices. One evaluation, and its derivative.
+    Jang, Gu, Poole, 2017.
 
     Args:
         function: choices `[*variables, c]` to a scalar, differentiable at one-hot choices.

@@ -1,7 +1,5 @@
 """What surrogates are made of: values of the function, one-hot samples, and terms that have only a derivative."""
 
-from typing import TypeVar
-
 import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
@@ -11,8 +9,6 @@ from seriatim import distributions
 from seriatim._errors import InputError
 from seriatim.gradients._estimator import Function, Logits, Scalar
 from seriatim.model import Key
-
-A = TypeVar("A", bound=Array)
 
 
 def value_at(function: Function, choices: Float[Array, "..."]) -> Scalar:
@@ -47,14 +43,13 @@ def log_probability(logits: Logits, index: Int[Array, "*variables"]) -> Scalar:
     return jnp.sum(distributions.log_probability(logits, index))
 
 
-def slope(x: A) -> A:
+def slope(x: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
     """Return a zero whose derivative is that of `x`.
 
     Where `x` is infinite (a masked logit), the difference would be nan; there the derivative is zero as well.
     """
     finite = jnp.where(jnp.isfinite(x), x, jnp.zeros_like(x))
-    difference: A = finite - stop_gradient(finite)
-    return difference
+    return finite - stop_gradient(finite)
 
 
 def relaxed(perturbed: Logits, temperature: Float[Array, ""] | float) -> Logits:

@@ -15,9 +15,7 @@ from seriatim.model import Key
 
 
 @estimator(unbiased=True, needs_gradient=True)
-def pathwise(
-    function: Function, mean_and_std: tuple[Float[Array, "..."], Float[Array, "..."]], key: Key
-) -> Scalar:
+def pathwise(function: Function, mean_and_std: tuple[Float[Array, "..."], Float[Array, "..."]], key: Key) -> Scalar:
     """Estimate the gradient by mean and standard deviation of independent Gaussian variables.
 
     Unbiased for functions that are continuous and differentiable almost everywhere, with integrable derivative; *biased

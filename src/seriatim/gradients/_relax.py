@@ -43,12 +43,17 @@ def rebar(
     logits: Logits,
     key: Key,
     *,
-    temperature: Float[Array, ""] | float = 0.5,
+    temperature: Float[Array, ""] | float = 1.0,
     scale: Float[Array, ""] | float = 1.0,
 ) -> Scalar:
-    """Estimate with the function at relaxed choices as control variate, `c(x) = scale * f(softmax(x / temperature))`.
+    """Estimate with the function at relaxed choices as control variate.
 
-    Unbiased at every temperature and scale, so both may be learned (`variance_gradient`). Needs values of `f` inside the
+        c(x) = scale * f(softmax(x / T + logits T / (T + 1)))
+
+    The relaxed choice tends to the choice itself as the temperature T falls, and to the probabilities as it rises, so
+    that the control variate goes from the function at the choice, with a wild derivative, to a constant baseline
+    (Tucker et al., section 3.3, for two categories; the same for more). Unbiased at every temperature and scale, so
+    both may be learned (`variance_gradient`); which are best depends on the function. Needs values of `f` inside the
     simplex and their derivative. Two evaluations, and the derivative of one. Tucker et al., 2017.
 
     Args:
@@ -63,7 +68,9 @@ def rebar(
     """
     check_temperature(temperature)
     constant = with_constant_closure(function, logits)
-    return _controlled(function, logits, key, lambda x: scale * value_at(constant, relaxed(x, temperature)))
+    warmth = jnp.asarray(temperature, logits.dtype)
+    towards_mean = stop_gradient(logits) * (warmth * (warmth / (warmth + 1)))
+    return _controlled(function, logits, key, lambda x: scale * value_at(constant, relaxed(x + towards_mean, warmth)))
 
 
 @estimator(unbiased=True, needs_gradient=False)
@@ -91,6 +98,6 @@ def _controlled(function: Function, logits: Logits, key: Key, control_variate: C
     value = value_at(function, one_hot(index, logits))
     nearness = jnp.exp(perturbed - jnp.max(perturbed, axis=-1, keepdims=True))
     control = jnp.asarray(control_variate(perturbed + nearness * slope(jax.nn.log_softmax(logits, axis=-1))))
-    # Nothing need be stopped in `control`: a slope is zero, so only its own derivative counts. Left open, the derivative
-    # of the *estimate* by parameters of the control variate is right too, and `variance_gradient` needs it.
+    # Nothing need be stopped in `control`: a slope is zero, so only its own derivative counts. Left open, the
+    # derivative of the *estimate* by parameters of the control variate is right too; `variance_gradient` needs it.
     return value + (stop_gradient(value) - control) * slope(log_probability(logits, index)) + slope(control)

@@ -22,9 +22,7 @@ from seriatim.model import Key
 
 
 @estimator(unbiased=True, needs_gradient=False)
-def score_function(
-    function: Function, logits: Logits, key: Key, *, baseline: Float[Array, ""] | float = 0.0
-) -> Scalar:
+def score_function(function: Function, logits: Logits, key: Key, *, baseline: Float[Array, ""] | float = 0.0) -> Scalar:
     """Estimate with one sample: `(f(z) - baseline) grad log p(z)`.
 
     Unbiased. Needs values only. One evaluation. R. Williams, 1992.

@@ -1,0 +1,52 @@
+"""Functions of several categorical variables, and what the tests of estimators do with them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+
+def table(shape, seed, offset=0.0):
+    """A random number for each joint choice, and between them the multilinear extension."""
+    *variables, c = shape
+    n = int(np.prod(variables, dtype=int))
+    numbers = jnp.asarray(np.random.default_rng(seed).normal(size=(c,) * n) + offset, jnp.float32)
+
+    def function(choices):
+        left = numbers.astype(choices.dtype)
+        for choice in choices.reshape(n, c):
+            left = jnp.tensordot(choice, left, axes=1)
+        return left
+
+    return function
+
+
+def wavy(shape, seed):
+    """A table, bent: not linear in any choice, so that relaxed choices and corners disagree."""
+    bent = table(shape, seed)
+    weights = jnp.asarray(np.random.default_rng(seed + 1).normal(size=shape), jnp.float32)
+    return lambda choices: bent(choices) + jnp.sin(2 * jnp.sum(weights * choices)) + jnp.sum(weights * choices**2)
+
+
+def logits(shape, seed, masked=()):
+    """Random logits; the flat places in `masked` are inadmissible."""
+    drawn = np.random.default_rng(seed + 2).normal(size=shape)
+    drawn.flat[list(masked)] = -np.inf
+    return jnp.asarray(drawn, jnp.float32)
+
+
+def toy(choices):
+    """E[(b - 0.45)^2] of Tucker et al. (2017): b is one where the second of two categories is chosen."""
+    return jnp.sum((choices[..., 1] - 0.45) ** 2)
+
+
+def estimates(estimator, function, logits, repeats, seed=0):
+    """Many values and gradients, one row an estimate, in double precision."""
+    keys = jax.random.split(jax.random.key(seed), repeats)
+    values, gradients = jax.jit(jax.vmap(lambda key: estimator(function, logits, key)))(keys)
+    return np.asarray(values, np.float64), np.asarray(gradients, np.float64).reshape(repeats, -1)
+
+
+def total_variance(gradients):
+    """The variance of an estimate, summed over components, and its standard error."""
+    squares = np.sum((gradients - gradients.mean(axis=0)) ** 2, axis=1)
+    return squares.mean(), squares.std(ddof=1) / np.sqrt(len(squares))
