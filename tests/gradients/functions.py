@@ -4,6 +4,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from seriatim import gradients
+
 
 def table(shape, seed, offset=0.0):
     """A random number for each joint choice, and between them the multilinear extension."""
@@ -27,11 +29,30 @@ def wavy(shape, seed):
     return lambda choices: bent(choices) + jnp.sin(2 * jnp.sum(weights * choices)) + jnp.sum(weights * choices**2)
 
 
+def quadratic(shape, seed):
+    """Quadratic in the choice of each variable, the others fixed."""
+    straight = table(shape, seed)
+    weights = jnp.asarray(np.random.default_rng(seed + 1).normal(size=shape), jnp.float32)
+    return lambda choices: straight(choices) + jnp.sum(weights * choices**2)
+
+
+def humped(shape, seed):
+    """A table with a hump inside the simplex, which vanishes at the corners: relaxed choices see what is not there."""
+    straight = table(shape, seed)
+    return lambda choices: 0.2 * straight(choices) + 4 * jnp.sum(1 - jnp.sum(choices**2, axis=-1))
+
+
 def logits(shape, seed, masked=()):
     """Random logits; the flat places in `masked` are inadmissible."""
     drawn = np.random.default_rng(seed + 2).normal(size=shape)
     drawn.flat[list(masked)] = -np.inf
     return jnp.asarray(drawn, jnp.float32)
+
+
+def exact(function, logits):
+    """The exact value and gradient, in double precision, the gradient as one row."""
+    value, gradient = jax.jit(lambda logits: gradients.exact(function, logits, None))(logits)
+    return float(value), np.asarray(gradient, np.float64).ravel()
 
 
 def toy(choices):

@@ -17,7 +17,7 @@ from seriatim import gradients
 
 REPEATS = 20_000
 
-pytestmark = pytest.mark.usefixtures("optimised")
+
 
 
 def below(better, worse, function, logits):
@@ -54,11 +54,11 @@ def test_leave_one_out_gains_from_samples_more_than_their_mean():
     assert below(eight, mean_of(gradients.leave_one_out, 4), function, logits) > 5
 
 
-@pytest.mark.parametrize("temperature", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("temperature", [0.1, 1.0])
 def test_rao_blackwell_is_below_straight_through_gumbel_softmax(temperature):
     """And its mean is the same: within 5.5 standard errors in each of 6 components."""
     function, logits = functions.wavy((2, 3), 0), functions.logits((2, 3), 0)
-    averaged = functools.partial(gradients.gumbel_rao, temperature=temperature, num_samples=20)
+    averaged = functools.partial(gradients.gumbel_rao, temperature=temperature, num_samples=10)
     single = functools.partial(gradients.straight_through_gumbel_softmax, temperature=temperature)
     assert below(averaged, single, function, logits) > 5
     means, errors = zip(
@@ -93,7 +93,7 @@ def test_at_even_odds_an_antithetic_pair_of_one_coin_is_exact():
     """Both sides are always seen, each with its weight."""
     logits = jnp.zeros(2)
     found = functions.estimates(gradients.disarm, functions.toy, logits, 100)[1]
-    np.testing.assert_allclose(found, np.tile(gradients.exact(functions.toy, logits, None)[1], (100, 1)), atol=1e-7)
+    np.testing.assert_allclose(found, np.tile(functions.exact(functions.toy, logits)[1], (100, 1)), atol=1e-7)
 
 
 def descend(estimator, settings, logits, rate, steps=300, batch=64):
