@@ -20,6 +20,7 @@ ALLOWED = {
     "controls": set(),
     "simulation": TYPES,
     "lanes": set(),
+    "distributions": {"_errors", "model"},  # model: for the type of keys alone
     "planning": TYPES | {"simulation", "lanes"},
     "exact": TYPES | {"simulation"},
     "evaluation": TYPES | {"simulation"},

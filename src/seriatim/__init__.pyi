@@ -1,4 +1,5 @@
 from . import controls as controls
+from . import distributions as distributions
 from . import drawing as drawing
 from . import exact as exact
 from . import formats as formats

@@ -1,0 +1,36 @@
+"""What all distributions take: logits of any real type and shape, and the type in which they are computed."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from seriatim._errors import InputError
+
+
+def as_logits(logits: Any) -> Float[Array, "*batch c"]:
+    """Return logits as an array of floats; integers become the default float.
+
+    Raises:
+        InputError: there is no axis of categories, no category on it, or the numbers are not real.
+    """
+    given = jnp.asarray(logits)
+    if given.ndim == 0 or given.shape[-1] == 0:
+        raise InputError(f"logits of shape {given.shape} have no categories; give at least one along the last axis.")
+    return as_floats("logits", given)
+
+
+def as_floats(name: str, values: Any) -> Float[Array, "..."]:
+    """Return real numbers as an array of floats."""
+    given = jnp.asarray(values)
+    if jnp.issubdtype(given.dtype, jnp.complexfloating):
+        raise InputError(f"{name} are {given.dtype} numbers; give real ones.")
+    return given if jnp.issubdtype(given.dtype, jnp.floating) else given.astype(float)
+
+
+def precise(*values: Float[Array, "..."]) -> Any:
+    """Return the type to compute in: that of the values, and float32 at least.
+
+    A bfloat16 has 8 bits: sums of logits and noise in it tie all the time, and every tie goes to the first category.
+    """
+    return jnp.result_type(*values, jnp.float32)

@@ -1,0 +1,112 @@
+"""The relaxed categorical: Gumbel-softmax, also called Concrete, and its density in the log domain.
+
+    y = softmax((logits + G) / T),     x = log y,
+
+tends to the one-hot of `argmax(logits + G)` as the temperature T falls to zero and to the middle of the simplex as it
+grows. Among n admissible categories, x has the ExpConcrete density
+
+    (n - 1)! T^(n-1) prod_i softmax(logits - T x)_i.
+
+Sources: C. Maddison, A. Mnih, Y. W. Teh, The Concrete Distribution: A Continuous Relaxation of Discrete Random
+Variables, ICLR 2017; E. Jang, S. Gu, B. Poole, Categorical Reparameterization with Gumbel-Softmax, ICLR 2017.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, ArrayLike, Bool, Float, Real
+
+from seriatim.distributions._arguments import as_floats, as_logits, precise
+from seriatim.distributions._gumbel import choice_among, perturbed
+from seriatim.distributions._masks import centred, is_admissible, masked_log_softmax, masked_softmax
+from seriatim.distributions._straight_through import straight_through
+from seriatim.distributions._temperature import as_temperature
+from seriatim.model import Key
+
+
+def gumbel_softmax(
+    logits: Real[ArrayLike, "*batch c"], key: Key, temperature: Real[ArrayLike, ""], hard: bool = False
+) -> Float[Array, "*batch c"]:
+    """Draw a relaxed choice `softmax((logits + G) / temperature)`, differentiable in logits and temperature.
+
+    Its largest entry is the choice of `gumbel_max` under the same key, at every temperature; at high ones entries that
+    differ by less than rounding are equal, and the choice is among the largest.
+
+    With `hard`, the value is the one-hot choice, exactly, and the derivative that of the relaxed choice: the
+    straight-through Gumbel-softmax.
+
+    Args:
+        logits: of any real type.
+        key: decides the noise.
+        temperature: above zero, finite. A traced one cannot be checked: at zero or below the result is NaN or nonsense.
+        hard: a constant.
+
+    Raises:
+        InputError: the temperature is not a positive number.
+    """
+    given = as_logits(logits)
+    values = perturbed(given, key)
+    soft = masked_softmax(_tempered(values, temperature)).astype(given.dtype)
+    if not hard:
+        return soft
+    return straight_through(jax.nn.one_hot(choice_among(values), given.shape[-1], dtype=given.dtype), soft)
+
+
+def gumbel_log_softmax(
+    logits: Real[ArrayLike, "*batch c"], key: Key, temperature: Real[ArrayLike, ""]
+) -> Float[Array, "*batch c"]:
+    """Draw the logarithm of a relaxed choice, in float32 at least: the point that `log_density` takes.
+
+    `exp` of it is `gumbel_softmax` under the same key; at small temperatures that underflows to zeros, this does not.
+
+    Raises:
+        InputError: the temperature is not a positive number.
+    """
+    return masked_log_softmax(_tempered(perturbed(logits, key), temperature))
+
+
+def log_density(
+    log_point: Real[ArrayLike, "*batch c"], logits: Real[ArrayLike, "*batch c"], temperature: Real[ArrayLike, ""]
+) -> Float[Array, "*batch"]:
+    """Return the log-density of the relaxed choice `exp(log_point)`, in the log domain (ExpConcrete).
+
+    The measure is Lebesgue's on the log-ratios `log_point_i - log_point_n` to the last admissible category n; constants
+    added to `log_point` therefore do not matter, and unnormalised points will do. The density of the point itself (the
+    Concrete density, on the first n - 1 of its entries) is this one less the sum of `log_softmax(log_point)` over the
+    admissible: a sum that cancels in ratios of two densities at one point.
+
+    Where `log_point` is `-inf` at an admissible category or is not at an inadmissible one, the density is 0 (`-inf`).
+
+    Args:
+        log_point: as drawn by `gumbel_log_softmax`.
+        logits: of any real type.
+        temperature: above zero, finite; a traced one cannot be checked.
+
+    Raises:
+        InputError: the temperature is not a positive number.
+    """
+    point, given = as_floats("log_point", log_point), as_logits(logits)
+    kind = precise(point, given)
+    point, given, warmth = point.astype(kind), given.astype(kind), as_temperature(temperature, kind)
+    inside = is_admissible(given) & is_admissible(point)
+    terms = masked_log_softmax(_tilted(given, point, warmth, inside), fill=0)
+    choices = jnp.maximum(jnp.sum(is_admissible(given), axis=-1), 1).astype(kind)
+    scale = jax.scipy.special.gammaln(choices) + (choices - 1) * jnp.log(warmth)
+    supported = jnp.all(is_admissible(given) == is_admissible(point), axis=-1)
+    return jnp.where(supported, scale + jnp.sum(terms, axis=-1), -jnp.inf)
+
+
+def _tilted(
+    logits: Float[Array, "*batch c"],
+    point: Float[Array, "*batch c"],
+    temperature: Float[Array, ""],
+    inside: Bool[Array, "*batch c"],
+) -> Float[Array, "*batch c"]:
+    """`logits - T x` where both are finite, `-inf` elsewhere."""
+    return jnp.where(inside, jnp.where(inside, logits, 0) - temperature * jnp.where(inside, point, 0), -jnp.inf)
+
+
+def _tempered(values: Float[Array, "*batch c"], temperature: Real[ArrayLike, ""]) -> Float[Array, "*batch c"]:
+    """Divide by the temperature, after a shift: the largest becomes 0 and cannot overflow."""
+    warmth = as_temperature(temperature, values.dtype)
+    finite = jnp.where(is_admissible(values), centred(values), 0)
+    return jnp.where(is_admissible(values), finite / warmth, -jnp.inf)
