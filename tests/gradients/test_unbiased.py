@@ -18,7 +18,6 @@ REPEATS = 20_000
 SIGMAS = 5.5
 
 
-
 CASES = {
     "one variable": ((4,), ()),
     # Three categories, a coin, a coin, and a variable that has no choice.

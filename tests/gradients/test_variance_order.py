@@ -18,8 +18,6 @@ from seriatim import gradients
 REPEATS = 20_000
 
 
-
-
 def below(better, worse, function, logits):
     """By how many standard errors the total variance of one estimator is below another's."""
     (low, low_error), (high, high_error) = (

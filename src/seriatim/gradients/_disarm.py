@@ -22,11 +22,8 @@ from jax.lax import stop_gradient
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
-from seriatim.gradients._parts import one_hot, slope, value_at
+from seriatim.gradients._parts import finite, one_hot, slope, value_at
 from seriatim.model import Key
-
-# Log-odds of a masked category, below those of any noise: large, and its sums are still finite in bfloat16.
-_NEVER = -1e30
 
 
 @estimator(unbiased=True, needs_gradient=False)
@@ -43,21 +40,21 @@ def disarm(function: Function, logits: Logits, key: Key) -> Scalar:
     log_odds = stick_breaking(logits)
     noise = jax.random.logistic(key, log_odds.shape, log_odds.dtype)
     heads, opposite = log_odds + noise > 0, log_odds - noise > 0
-    stop, opposite_stop = _first(heads), _first(opposite)
+    present = jnp.any(~jnp.isneginf(logits), axis=-1)
+    stop, opposite_stop = (jnp.where(present, _first(coins), -1) for coins in (heads, opposite))
     value = value_at(function, one_hot(stop, logits))
     other = value_at(function, one_hot(opposite_stop, logits))
     reached = jnp.arange(log_odds.shape[-1]) <= jnp.maximum(stop, opposite_stop)[..., None]
-    signs = jnp.where(reached, heads.astype(logits.dtype) - opposite.astype(logits.dtype), 0.0)
+    signs = jnp.where(reached, heads.astype(log_odds.dtype) - opposite.astype(log_odds.dtype), 0)
     weights = 0.5 * (value - other) * signs * jax.nn.sigmoid(jnp.abs(log_odds))
     return 0.5 * (value + other) + jnp.sum(stop_gradient(weights) * slope(log_odds))
 
 
 def stick_breaking(logits: Logits) -> Float[Array, "*variables c-1"]:
     """Return the log-odds of stopping at each category but the last, given that none before it was chosen."""
-    highest = stop_gradient(jnp.max(logits, axis=-1, keepdims=True))
-    finite = jnp.where(jnp.isfinite(logits), logits, highest + jnp.asarray(_NEVER, logits.dtype))
-    later = jax.lax.cumlogsumexp(finite, axis=finite.ndim - 1, reverse=True)
-    return finite[..., :-1] - later[..., 1:]
+    given = finite(logits)
+    later = jax.lax.cumlogsumexp(given, axis=given.ndim - 1, reverse=True)
+    return given[..., :-1] - later[..., 1:]
 
 
 def _first(heads: Bool[Array, "*variables coins"]) -> Int[Array, "*variables"]:

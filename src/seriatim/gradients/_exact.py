@@ -35,9 +35,13 @@ def exact(
         InputError: there are more than `max_choices` joint choices.
     """
     index = _all_choices(logits.shape, max_choices)
+    # Where nothing is admissible nothing is chosen (-1): one outcome, which stands where 0 does.
+    absent = jnp.all(jnp.isneginf(logits), axis=-1)
+    single = jnp.all(~absent | (index == 0), axis=tuple(range(1, index.ndim)))
+    index = jnp.where(absent, -1, index)
     log_probabilities = jax.vmap(lambda one: log_probability(logits, one))(index)
-    possible = jnp.isfinite(log_probabilities)
-    values = jnp.where(possible, values_at(function, jax.vmap(lambda one: one_hot(one, logits))(index)), 0.0)
+    possible = single & jnp.isfinite(log_probabilities)
+    values = jnp.where(possible, values_at(function, jax.vmap(lambda one: one_hot(one, logits))(index)), 0)
     # The derivative of exp at -inf is taken at 0 instead: an impossible choice must not pass a nan on.
     probabilities = jnp.where(possible, jnp.exp(jnp.where(possible, log_probabilities, 0.0)), 0.0)
     return jnp.sum(probabilities * values)

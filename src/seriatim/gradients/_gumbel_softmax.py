@@ -9,7 +9,6 @@ Y. W. Teh, The Concrete Distribution, 2017.
 from jaxtyping import Array, Float
 
 from seriatim import distributions
-from seriatim.gradients._checks import check_temperature
 from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
 from seriatim.gradients._parts import value_at
 from seriatim.model import Key
@@ -34,7 +33,6 @@ def gumbel_softmax(
     Raises:
         InputError: the temperature is not positive.
     """
-    check_temperature(temperature)
     return value_at(function, distributions.gumbel_softmax(logits, key, temperature))
 
 
@@ -59,5 +57,4 @@ def straight_through_gumbel_softmax(
     Raises:
         InputError: the temperature is not positive.
     """
-    check_temperature(temperature)
     return value_at(function, distributions.gumbel_softmax(logits, key, temperature, hard=True))

@@ -10,6 +10,9 @@ from seriatim._errors import InputError
 from seriatim.gradients._estimator import Function, Logits, Scalar
 from seriatim.model import Key
 
+# In place of -inf: beyond all logits and noise, and its sums and multiples are still finite in float32.
+_NEVER = -1e30
+
 
 def value_at(function: Function, choices: Float[Array, "..."]) -> Scalar:
     """Return `function(choices)`, which must be one number."""
@@ -52,9 +55,27 @@ def slope(x: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
     return finite - stop_gradient(finite)
 
 
-def relaxed(perturbed: Logits, temperature: Float[Array, ""] | float) -> Logits:
+def centred(logits: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Shift every row to a largest logit of zero, in float32 at least, so that noise is not lost in rounding."""
+    given = logits.astype(jnp.result_type(logits, jnp.float32))
+    highest = stop_gradient(jnp.max(given, axis=-1, keepdims=True))
+    return given - jnp.where(jnp.isneginf(highest), 0, highest)
+
+
+def finite(logits: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return centred logits with a number in place of `-inf` that has probability 0, and derivative 0."""
+    return jnp.where(jnp.isneginf(logits), _NEVER, centred(logits))
+
+
+def probabilities(logits: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return the softmax over the admissible; zeros where nothing is."""
+    admissible = ~jnp.isneginf(logits)
+    return jnp.where(admissible, jax.nn.softmax(finite(logits), axis=-1), 0)
+
+
+def relaxed(perturbed: Float[Array, "..."], temperature: Float[Array, ""] | float) -> Float[Array, "..."]:
     """Return the point of the simplex that tends to the one-hot argmax as the temperature falls."""
-    return jax.nn.softmax(perturbed / jnp.asarray(temperature, perturbed.dtype), axis=-1)
+    return probabilities(perturbed / jnp.asarray(temperature, perturbed.dtype))
 
 
 def with_constant_closure(function: Function, choices: Logits) -> Function:

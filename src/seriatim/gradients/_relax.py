@@ -33,7 +33,16 @@ from jaxtyping import Array, Float
 from seriatim import distributions
 from seriatim.gradients._checks import check_temperature
 from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
-from seriatim.gradients._parts import log_probability, one_hot, relaxed, slope, value_at, with_constant_closure
+from seriatim.gradients._parts import (
+    centred,
+    finite,
+    log_probability,
+    one_hot,
+    relaxed,
+    slope,
+    value_at,
+    with_constant_closure,
+)
 from seriatim.model import Key
 
 
@@ -68,9 +77,14 @@ def rebar(
     """
     check_temperature(temperature)
     constant = with_constant_closure(function, logits)
-    warmth = jnp.asarray(temperature, logits.dtype)
-    towards_mean = stop_gradient(logits) * (warmth * (warmth / (warmth + 1)))
-    return _controlled(function, logits, key, lambda x: scale * value_at(constant, relaxed(x + towards_mean, warmth)))
+    warmth = jnp.asarray(temperature, float)
+    towards_mean = stop_gradient(centred(logits)) * (warmth * (warmth / (warmth + 1)))
+
+    def control_variate(perturbed: Float[Array, "..."]) -> Scalar:
+        choices = relaxed(perturbed + towards_mean, warmth).astype(logits.dtype)
+        return scale * value_at(constant, choices)
+
+    return _controlled(function, logits, key, control_variate)
 
 
 @estimator(unbiased=True, needs_gradient=False)
@@ -87,17 +101,18 @@ def relax(
         logits: of independent categorical variables; `-inf` is never chosen and has gradient 0.
         key: decides choice and noise.
         control_variate: perturbed logits `[*variables, c]` to a scalar, such as a `NeuralControlVariate`, taught by
-            `variance_gradient`. Where a category is masked it meets `-inf`. Without one, this is the score function.
+            `variance_gradient`. They are shifted to a largest logit of 0, and a masked category has `-inf`. Without
+            one, this is the score function.
     """
     return _controlled(function, logits, key, control_variate)
 
 
 def _controlled(function: Function, logits: Logits, key: Key, control_variate: Callable[[Any], Any]) -> Scalar:
-    perturbed = stop_gradient(distributions.gumbels(logits, key))
-    index = jnp.argmax(perturbed, axis=-1)
+    index = distributions.gumbel_max(logits, key)
+    perturbed = stop_gradient(distributions.gumbels(centred(logits), key))  # the same noise: its argmax is `index`
     value = value_at(function, one_hot(index, logits))
-    nearness = jnp.exp(perturbed - jnp.max(perturbed, axis=-1, keepdims=True))
-    control = jnp.asarray(control_variate(perturbed + nearness * slope(jax.nn.log_softmax(logits, axis=-1))))
+    nearness = jnp.exp(finite(perturbed))
+    control = jnp.asarray(control_variate(perturbed + nearness * slope(jax.nn.log_softmax(finite(logits), axis=-1))))
     # Nothing need be stopped in `control`: a slope is zero, so only its own derivative counts. Left open, the
     # derivative of the *estimate* by parameters of the control variate is right too; `variance_gradient` needs it.
     return value + (stop_gradient(value) - control) * slope(log_probability(logits, index)) + slope(control)

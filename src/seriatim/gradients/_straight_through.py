@@ -4,10 +4,9 @@ Source: Y. Bengio, N. Leonard, A. Courville, Estimating or Propagating Gradients
 Conditional Computation, 2013.
 """
 
-import jax
-
+from seriatim import distributions
 from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
-from seriatim.gradients._parts import sample, slope, value_at
+from seriatim.gradients._parts import probabilities, sample, value_at
 from seriatim.model import Key
 
 
@@ -25,4 +24,4 @@ def straight_through(function: Function, logits: Logits, key: Key) -> Scalar:
         key: decides the sample.
     """
     _, choices = sample(logits, key)
-    return value_at(function, choices + slope(jax.nn.softmax(logits, axis=-1)))
+    return value_at(function, distributions.straight_through(choices, probabilities(logits).astype(logits.dtype)))
