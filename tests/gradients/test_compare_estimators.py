@@ -35,7 +35,7 @@ def test_evaluations_are_counted_through_maps_loops_and_settings():
     key = jax.random.key(0)
     seven = functools.partial(gradients.leave_one_out, num_samples=7)
     assert gradients.count_evaluations(seven, LOGITS, key) == 7
-    assert gradients.count_evaluations(gradients.exact, LOGITS, None) == 9
+    assert gradients.count_evaluations(gradients.exact, LOGITS, key) == 9
     assert gradients.count_evaluations(functools.partial(gradients.gumbel_rao, num_samples=50), LOGITS, key) == 1
 
     def five_times(function, logits, key):
