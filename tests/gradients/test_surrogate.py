@@ -62,7 +62,8 @@ def test_mapping_is_looping(name):
 def halvings(choices):
     """A loop whose length depends on the choice: it has no derivative in reverse."""
     start = choices @ jnp.array([1.0, 20.0, 300.0])
-    return jax.lax.while_loop(lambda c: c[0] > 1, lambda c: (c[0] / 2, c[1] + 1), (start, 0.0))[1]
+    left, count = jax.lax.while_loop(lambda c: c[0] > 1, lambda c: (c[0] / 2, c[1] + 1), (start, 0.0))
+    return left + count
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -73,7 +74,7 @@ def test_functions_of_values_alone_may_be_any_computation(name):
             estimate(functions.logits((3,), 0), jax.random.key(0))
         return
     value, gradient = estimate(functions.logits((3,), 0), jax.random.key(0))
-    assert 0 <= float(value) <= 9
+    assert 0 <= float(value) <= 10
     assert float(jnp.sum(gradient)) == pytest.approx(0, abs=1e-5)
 
 
@@ -96,7 +97,7 @@ def test_surrogates_of_stages_nest(name):
 
     parameters = jnp.concatenate([first, functions.logits((6,), 8)])
     truth = jax.jit(jax.grad(lambda p: total(gradients.exact.surrogate, p, jax.random.key(0))))(parameters)
-    keys = jax.random.split(jax.random.key(1), 20_000)
+    keys = jax.random.split(jax.random.key(1), 10_000)
     run = jax.jit(jax.vmap(jax.grad(lambda p, key: total(ALL[name].surrogate, p, key)), in_axes=(None, 0)))
     found = np.asarray(run(parameters, keys), np.float64)
     error = found.std(axis=0) / np.sqrt(len(keys))
