@@ -29,8 +29,8 @@ def as_floats(name: str, values: Any) -> Float[Array, "..."]:
 
 
 def precise(*values: Float[Array, "..."]) -> Any:
-    """Return the type to compute in: that of the values, and float32 at least.
+    """Return the type to compute in: float64 if one of the values is, float32 otherwise.
 
     A bfloat16 has 8 bits: sums of logits and noise in it tie all the time, and every tie goes to the first category.
     """
-    return jnp.result_type(*values, jnp.float32)
+    return jnp.float64 if any(value.dtype == jnp.float64 for value in values) else jnp.float32

@@ -26,4 +26,4 @@ def entropy(logits: Real[ArrayLike, "*batch c"]) -> Float[Array, "*batch"]:
     """Return `-sum_i p_i log p_i` in nats, from 0 to log c, in float32 at least; the inadmissible count nothing."""
     given = as_logits(logits)
     given = given.astype(precise(given))
-    return -jnp.sum(masked_softmax(given) * masked_log_softmax(given, fill=0), axis=-1)
+    return jnp.sum(masked_softmax(given) * -masked_log_softmax(given, fill=0), axis=-1)

@@ -28,10 +28,11 @@ def gaussian(mean: Real[ArrayLike, "..."], std: Real[ArrayLike, "..."], key: Key
         InputError: a standard deviation is negative or not a number.
     """
     centre, spread = as_floats("mean", mean), as_floats("std", std)
-    _check_std(std, least=0)
+    _check_std(std, may_be_zero=True)
     shape = jnp.broadcast_shapes(centre.shape, spread.shape)
-    noise = jax.random.normal(key, shape, precise(centre, spread))
-    return (centre + spread * noise).astype(jnp.result_type(centre, spread))
+    kind = precise(centre, spread)
+    drawn = centre.astype(kind) + spread.astype(kind) * jax.random.normal(key, shape, kind)
+    return drawn.astype(jnp.result_type(centre, spread))
 
 
 def gaussian_log_density(
@@ -47,17 +48,15 @@ def gaussian_log_density(
     """
     names = ("point", "mean", "std")
     given = [as_floats(name, value) for name, value in zip(names, (point, mean, std), strict=True)]
-    _check_std(std, least=np.finfo(np.float64).tiny)
+    _check_std(std, may_be_zero=False)
     where, centre, spread = (value.astype(precise(*given)) for value in given)
     return -(((where - centre) / spread) ** 2) / 2 - jnp.log(spread) - math.log(2 * math.pi) / 2
 
 
-def _check_std(std: Any, least: float) -> None:
+def _check_std(std: Any, *, may_be_zero: bool) -> None:
     if isinstance(std, jax.core.Tracer):
         return
     lowest = np.min(np.asarray(std, float), initial=np.inf)
-    if not lowest >= least:
-        wanted = "numbers above 0" if least else "numbers from 0 up"
-        raise InputError(
-            f"std={lowest:g} among the standard deviations: give {wanted}, for example jax.nn.softplus(raw)."
-        )
+    if not (lowest > 0 or (may_be_zero and lowest == 0)):
+        wanted = "numbers from 0 up" if may_be_zero else "numbers above 0"
+        raise InputError(f"std={lowest:g} among the standard deviations: give {wanted}, such as jax.nn.softplus(raw).")

@@ -15,7 +15,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Real
 from seriatim.distributions._arguments import as_logits
 
 
-def masked(logits: Real[ArrayLike, "*#batch c"], mask: Bool[ArrayLike, "*#batch c"]) -> Float[Array, "*_ c"]:
+def masked(logits: Real[ArrayLike, "*#batch c"], mask: Bool[ArrayLike, "*#batch #c"]) -> Float[Array, "*_ c"]:
     """Return the logits with `-inf` where the mask is False: inadmissible, with probability and derivative zero.
 
     The shapes broadcast. Whatever number stands at an inadmissible place, NaN included, has no influence. Give logits

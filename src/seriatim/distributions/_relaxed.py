@@ -11,8 +11,12 @@ Sources: C. Maddison, A. Mnih, Y. W. Teh, The Concrete Distribution: A Continuou
 Variables, ICLR 2017; E. Jang, S. Gu, B. Poole, Categorical Reparameterization with Gumbel-Softmax, ICLR 2017.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
+import numpy as np
+import scipy.special
 from jaxtyping import Array, ArrayLike, Bool, Float, Real
 
 from seriatim.distributions._arguments import as_floats, as_logits, precise
@@ -89,10 +93,15 @@ def log_density(
     point, given, warmth = point.astype(kind), given.astype(kind), as_temperature(temperature, kind)
     inside = is_admissible(given) & is_admissible(point)
     terms = masked_log_softmax(_tilted(given, point, warmth, inside), fill=0)
-    choices = jnp.maximum(jnp.sum(is_admissible(given), axis=-1), 1).astype(kind)
-    scale = jax.scipy.special.gammaln(choices) + (choices - 1) * jnp.log(warmth)
+    ratios = jnp.maximum(jnp.sum(is_admissible(given), axis=-1) - 1, 0)  # n - 1
+    scale = _log_factorials(given.shape[-1], kind)[ratios] + ratios.astype(kind) * jnp.log(warmth)
     supported = jnp.all(is_admissible(given) == is_admissible(point), axis=-1)
     return jnp.where(supported, scale + jnp.sum(terms, axis=-1), -jnp.inf)
+
+
+def _log_factorials(count: int, kind: Any) -> Float[Array, " c"]:
+    """`log 0!, ..., log (count - 1)!`: a table, because XLA's `lgamma` is not exactly zero where these are."""
+    return jnp.asarray(scipy.special.gammaln(np.arange(count) + 1.0), kind)
 
 
 def _tilted(

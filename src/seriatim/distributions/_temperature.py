@@ -17,7 +17,7 @@ from seriatim._errors import InputError
 Schedule = Callable[[Any], Any]
 
 
-def temperature_schedule(schedule: Schedule, floor: float) -> Callable[[Any], Float[Array, ""]]:
+def temperature_schedule(schedule: Schedule, floor: float | int) -> Callable[[Any], Float[Array, ""]]:
     """Return `step -> max(schedule(step), floor)`: any schedule, kept from reaching zero.
 
     E. Jang, S. Gu and B. Poole (Categorical Reparameterization with Gumbel-Softmax, ICLR 2017) anneal by
