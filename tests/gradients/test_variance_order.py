@@ -20,10 +20,12 @@ REPEATS = 20_000
 
 def below(better, worse, function, logits):
     """By how many standard errors the total variance of one estimator is below another's."""
-    (low, low_error), (high, high_error) = (
-        functions.total_variance(functions.estimates(each, function, logits, REPEATS, seed)[1])
-        for seed, each in enumerate((better, worse))
-    )
+    low, high = (functions.estimates(each, function, logits, REPEATS, n)[1] for n, each in enumerate((better, worse)))
+    return falls(low, high)
+
+
+def falls(better, worse):
+    (low, low_error), (high, high_error) = functions.total_variance(better), functions.total_variance(worse)
     return (high - low) / math.hypot(low_error, high_error)
 
 
@@ -58,14 +60,10 @@ def test_rao_blackwell_is_below_straight_through_gumbel_softmax(temperature):
     function, logits = functions.wavy((2, 3), 0), functions.logits((2, 3), 0)
     averaged = functools.partial(gradients.gumbel_rao, temperature=temperature, num_samples=10)
     single = functools.partial(gradients.straight_through_gumbel_softmax, temperature=temperature)
-    assert below(averaged, single, function, logits) > 5
-    means, errors = zip(
-        *(
-            (found.mean(axis=0), found.std(axis=0) / math.sqrt(REPEATS))
-            for found in (functions.estimates(each, function, logits, REPEATS, 7)[1] for each in (averaged, single))
-        ),
-        strict=True,
-    )
+    found = [functions.estimates(each, function, logits, REPEATS, n)[1] for n, each in enumerate((averaged, single))]
+    assert falls(*found) > 5
+    means = [each.mean(axis=0) for each in found]
+    errors = [each.std(axis=0) / math.sqrt(REPEATS) for each in found]
     assert (np.abs(means[0] - means[1]) < 5.5 * np.hypot(*errors)).all()
 
 
