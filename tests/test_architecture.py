@@ -21,6 +21,7 @@ ALLOWED = {
     "simulation": TYPES,
     "lanes": set(),
     "distributions": {"_errors", "model"},  # model: for the type of keys alone
+    "gradients": {"_record", "_errors", "model", "distributions"},
     "planning": TYPES | {"simulation", "lanes"},
     "exact": TYPES | {"simulation"},
     "evaluation": TYPES | {"simulation", "lanes"},

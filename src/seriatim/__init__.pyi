@@ -3,6 +3,7 @@ from . import distributions as distributions
 from . import drawing as drawing
 from . import exact as exact
 from . import formats as formats
+from . import gradients as gradients
 from . import problems as problems
 from ._errors import InputError as InputError
 from ._record import record as record

@@ -1,0 +1,87 @@
+"""What surrogates are made of: values of the function, one-hot samples, and terms that have only a derivative."""
+
+import jax
+import jax.numpy as jnp
+from jax.lax import stop_gradient
+from jaxtyping import Array, Float, Int
+
+from seriatim import distributions
+from seriatim._errors import InputError
+from seriatim.gradients._estimator import Function, Logits, Scalar
+from seriatim.model import Key
+
+# In place of -inf: beyond all logits and noise, and its sums and multiples are still finite in float32.
+_NEVER = -1e30
+
+
+def value_at(function: Function, choices: Float[Array, "..."]) -> Scalar:
+    """Return `function(choices)`, which must be one number."""
+    value = jnp.asarray(function(choices))
+    if value.shape != ():
+        raise InputError(
+            f"function returned an array of shape {value.shape} for choices of shape {choices.shape}; "
+            "return one number, such as the sum or the mean."
+        )
+    return value.astype(jnp.result_type(value, choices))
+
+
+def values_at(function: Function, choices: Float[Array, "n *variables c"]) -> Float[Array, " n"]:
+    """Return the function at each of `n` choices."""
+    return jax.vmap(lambda one: value_at(function, one))(choices)
+
+
+def one_hot(index: Int[Array, "*variables"], logits: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Write choices as corners of the simplex, in the shape and type of one sample's logits."""
+    return jax.nn.one_hot(index, logits.shape[-1], dtype=logits.dtype)
+
+
+def sample(logits: Logits, key: Key) -> tuple[Int[Array, "*variables"], Logits]:
+    """Draw every variable; return the categories, and the same as one-hot choices."""
+    index = distributions.gumbel_max(logits, key)
+    return index, one_hot(index, logits)
+
+
+def log_probability(logits: Logits, index: Int[Array, "*variables"]) -> Scalar:
+    """Return the log-probability of a joint choice of independent variables."""
+    return jnp.sum(distributions.log_probability(logits, index))
+
+
+def slope(x: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
+    """Return a zero whose derivative is that of `x`.
+
+    Where `x` is infinite (a masked logit), the difference would be nan; there the derivative is zero as well.
+    """
+    finite = jnp.where(jnp.isfinite(x), x, jnp.zeros_like(x))
+    return finite - stop_gradient(finite)
+
+
+def centred(logits: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Shift every row to a largest logit of zero, in float32 at least, so that noise is not lost in rounding."""
+    given = logits.astype(jnp.result_type(logits, jnp.float32))
+    highest = stop_gradient(jnp.max(given, axis=-1, keepdims=True))
+    return given - jnp.where(jnp.isneginf(highest), 0, highest)
+
+
+def finite(logits: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return centred logits with a number in place of `-inf` that has probability 0, and derivative 0."""
+    return jnp.where(jnp.isneginf(logits), _NEVER, centred(logits))
+
+
+def probabilities(logits: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return the softmax over the admissible; zeros where nothing is."""
+    admissible = ~jnp.isneginf(logits)
+    return jnp.where(admissible, jax.nn.softmax(finite(logits), axis=-1), 0)
+
+
+def relaxed(perturbed: Float[Array, "..."], temperature: Float[Array, ""] | float) -> Float[Array, "..."]:
+    """Return the point of the simplex that tends to the one-hot argmax as the temperature falls."""
+    return probabilities(perturbed / jnp.asarray(temperature, perturbed.dtype))
+
+
+def with_constant_closure(function: Function, choices: Logits) -> Function:
+    """Return the function with no derivative by what it closes over.
+
+    A control variate has a mean derivative of zero by, say, a decoder's parameters: it would only add noise there.
+    """
+    converted, closed_over = jax.closure_convert(function, choices)
+    return lambda given: converted(given, *jax.tree.map(stop_gradient, closed_over))

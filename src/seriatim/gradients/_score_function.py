@@ -1,0 +1,65 @@
+"""The score-function estimator, also called REINFORCE or the likelihood-ratio method.
+
+    grad E[f(z)] = E[(f(z) - b) grad log p(z)]     for every b that does not depend on z.
+
+It needs nothing but values of f. Its variance is the trouble, and the baseline b is the remedy.
+
+Sources: R. Williams, Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning, 1992;
+W. Kool, H. van Hoof, M. Welling, Buy 4 REINFORCE Samples, Get a Baseline for Free!, 2019.
+"""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+from jax.lax import stop_gradient
+from jaxtyping import Array, Float
+
+from seriatim.gradients._checks import check_count
+from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
+from seriatim.gradients._parts import log_probability, sample, slope, value_at, values_at
+from seriatim.model import Key
+
+
+@estimator(unbiased=True, needs_gradient=False)
+def score_function(function: Function, logits: Logits, key: Key, *, baseline: Float[Array, ""] | float = 0.0) -> Scalar:
+    """Estimate with one sample: `(f(z) - baseline) grad log p(z)`.
+
+    Unbiased. Needs values only. One evaluation. R. Williams, 1992.
+
+    Args:
+        function: one-hot choices `[*variables, c]` to a scalar.
+        logits: of independent categorical variables; `-inf` is never chosen and has gradient 0.
+        key: decides the sample.
+        baseline: a number that does not depend on this sample, near `E[f(z)]`: of past samples
+            (`MovingBaseline`), or of a network that has not seen `z`.
+    """
+    index, choices = sample(logits, key)
+    value = value_at(function, choices)
+    return value + (stop_gradient(value) - baseline) * slope(log_probability(logits, index))
+
+
+@estimator(unbiased=True, needs_gradient=False)
+def leave_one_out(function: Function, logits: Logits, key: Key, *, num_samples: int = 2) -> Scalar:
+    """Estimate with n samples, each having the mean of the others as its baseline.
+
+        1/n sum_i (f(z_i) - 1/(n-1) sum_{j != i} f(z_j)) grad log p(z_i)
+
+    Unbiased, since the others are independent of `z_i`. Needs values only. `num_samples` evaluations. Kool, van Hoof,
+    Welling, 2019; the same baseline in A. Mnih, D. Rezende, Variational Inference for Monte Carlo Objectives, 2016.
+
+    Args:
+        function: one-hot choices `[*variables, c]` to a scalar.
+        logits: of independent categorical variables; `-inf` is never chosen and has gradient 0.
+        key: decides the samples.
+        num_samples: n, at least 2.
+
+    Raises:
+        InputError: `num_samples` is less than 2.
+    """
+    check_count("num_samples", num_samples, 2, "the baseline of a sample is the mean of the others")
+    index, choices = jax.vmap(functools.partial(sample, logits))(jax.random.split(key, num_samples))
+    values = values_at(function, choices)
+    advantage = (values - jnp.mean(values)) / (num_samples - 1)
+    scores = jax.vmap(functools.partial(log_probability, logits))(index)
+    return jnp.mean(values) + jnp.sum(stop_gradient(advantage) * slope(scores))

@@ -1,0 +1,73 @@
+"""Functions of several categorical variables, and what the tests of estimators do with them."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from seriatim import gradients
+
+
+def table(shape, seed, offset=0.0):
+    """A random number for each joint choice, and between them the multilinear extension."""
+    *variables, c = shape
+    n = int(np.prod(variables, dtype=int))
+    numbers = jnp.asarray(np.random.default_rng(seed).normal(size=(c,) * n) + offset, jnp.float32)
+
+    def function(choices):
+        left = numbers.astype(choices.dtype)
+        for choice in choices.reshape(n, c):
+            left = jnp.tensordot(choice, left, axes=1)
+        return left
+
+    return function
+
+
+def wavy(shape, seed):
+    """A table, bent: not linear in any choice, so that relaxed choices and corners disagree."""
+    bent = table(shape, seed)
+    weights = jnp.asarray(np.random.default_rng(seed + 1).normal(size=shape), jnp.float32)
+    return lambda choices: bent(choices) + jnp.sin(2 * jnp.sum(weights * choices)) + jnp.sum(weights * choices**2)
+
+
+def quadratic(shape, seed):
+    """Quadratic in the choice of each variable, the others fixed."""
+    straight = table(shape, seed)
+    weights = jnp.asarray(np.random.default_rng(seed + 1).normal(size=shape), jnp.float32)
+    return lambda choices: straight(choices) + jnp.sum(weights * choices**2)
+
+
+def humped(shape, seed):
+    """A table with a hump inside the simplex, which vanishes at the corners: relaxed choices see what is not there."""
+    straight = table(shape, seed)
+    return lambda choices: 0.2 * straight(choices) + 4 * jnp.sum(1 - jnp.sum(choices**2, axis=-1))
+
+
+def logits(shape, seed, masked=()):
+    """Random logits; the flat places in `masked` are inadmissible."""
+    drawn = np.random.default_rng(seed + 2).normal(size=shape)
+    drawn.flat[list(masked)] = -np.inf
+    return jnp.asarray(drawn, jnp.float32)
+
+
+def exact(function, logits):
+    """The exact value and gradient, in double precision, the gradient as one row."""
+    value, gradient = jax.jit(lambda logits: gradients.exact(function, logits, None))(logits)
+    return float(value), np.asarray(gradient, np.float64).ravel()
+
+
+def toy(choices):
+    """E[(b - 0.45)^2] of Tucker et al. (2017): b is one where the second of two categories is chosen."""
+    return jnp.sum((choices[..., 1] - 0.45) ** 2)
+
+
+def estimates(estimator, function, logits, repeats, seed=0):
+    """Many values and gradients, one row an estimate, in double precision."""
+    keys = jax.random.split(jax.random.key(seed), repeats)
+    values, gradients = jax.jit(jax.vmap(lambda key: estimator(function, logits, key)))(keys)
+    return np.asarray(values, np.float64), np.asarray(gradients, np.float64).reshape(repeats, -1)
+
+
+def total_variance(gradients):
+    """The variance of an estimate, summed over components, and its standard error."""
+    squares = np.sum((gradients - gradients.mean(axis=0)) ** 2, axis=1)
+    return squares.mean(), squares.std(ddof=1) / np.sqrt(len(squares))

@@ -1,0 +1,96 @@
+"""Logits of +-1e4, masks, absent variables, temperatures from 1e-3 to 1e3, short floats: never NaN, and still right."""
+
+import functools
+
+import functions
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from seriatim import gradients
+
+INF = float("inf")
+EXTREMES = jnp.array(
+    [
+        [1e4, -1e4, 0.0],
+        [1e4, 1e4, -INF],
+        [-1e4, -INF, -1e4],
+        [-INF, 3.0, -INF],
+        [0.0, 1.0, 2.0],
+        [-INF, -INF, -INF],  # nobody there: no choice
+    ]
+)
+
+
+def smooth(choices):
+    return jnp.sum(jnp.sin(choices * jnp.arange(1.0, 4.0))) + jnp.sum(choices[0] * choices[4]) ** 2
+
+
+def at_temperature(name, temperature):
+    estimator = gradients.ESTIMATORS[name]
+    return functools.partial(estimator, temperature=temperature) if temperature else estimator
+
+
+TEMPERATURES = {"rebar", "gumbel-softmax", "straight-through-gumbel-softmax", "gumbel-rao"}
+NAMED = [(name, t) for name in gradients.ESTIMATORS for t in ([1e-3, 1e3] if name in TEMPERATURES else [None])]
+
+
+@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=["float32", "bfloat16"])
+@pytest.mark.parametrize(("name", "temperature"), NAMED)
+def test_gradients_are_finite_and_zero_where_masked(name, temperature, dtype):
+    logits = EXTREMES.astype(dtype)
+    run = jax.jit(jax.vmap(lambda key: at_temperature(name, temperature)(smooth, logits, key)))
+    values, found = run(jax.random.split(jax.random.key(0), 50))
+    assert found.dtype == dtype
+    assert np.isfinite(np.asarray(values, np.float64)).all()
+    assert np.isfinite(np.asarray(found, np.float64)).all()
+    assert (np.asarray(found, np.float64)[:, np.isneginf(np.asarray(EXTREMES))] == 0).all()
+
+
+def test_exact_is_finite_and_zero_where_masked():
+    for dtype in (jnp.float32, jnp.bfloat16):
+        value, gradient = jax.jit(lambda logits: gradients.exact(smooth, logits, None))(EXTREMES.astype(dtype))
+        assert np.isfinite(float(value))
+        assert np.isfinite(np.asarray(gradient, np.float64)).all()
+        assert (np.asarray(gradient)[np.isneginf(np.asarray(EXTREMES))] == 0).all()
+
+
+def test_exact_ignores_what_the_function_is_where_it_cannot_be():
+    logits = jnp.array([0.3, -INF, 0.9])
+    value, gradient = functions.exact(lambda z: jnp.where(z[1] > 0, jnp.nan, z[2]), logits)
+    assert value == pytest.approx(1 / (1 + np.exp(0.3 - 0.9)))
+    assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("name", gradients.ESTIMATORS)
+def test_absent_variables_change_nothing_and_choose_nothing(name):
+    """Its row of choices is zeros, and the others' gradient is unbiased as ever."""
+    logits = jnp.array([[0.2, -0.4, 1.0], [-INF, -INF, -INF]])
+
+    def function(choices):
+        return choices[0] @ jnp.array([1.0, 2.0, 4.0]) + 100 * jnp.sum(choices[1])
+
+    values, found = functions.estimates(gradients.ESTIMATORS[name], function, logits, 100)
+    assert (values < 5).all()
+    assert (found[:, 3:] == 0).all()
+
+
+def test_the_exact_gradient_leaves_absent_variables_out():
+    logits, costs = jnp.array([[0.2, -0.4, 1.0], [-INF, -INF, -INF]]), jnp.array([1.0, 2.0, 4.0])
+    value, gradient = functions.exact(lambda z: z[0] @ costs + 100 * jnp.sum(z[1]), logits)
+    alone = functions.exact(lambda z: z @ costs, logits[0])
+    assert value == pytest.approx(alone[0])
+    assert gradient == pytest.approx(np.append(alone[1], [0, 0, 0]))
+
+
+def test_double_precision_in_double_precision_out():
+    with jax.enable_x64(True):
+        logits = jnp.zeros((2, 3), jnp.float64)
+        for estimator in gradients.ESTIMATORS.values():
+            value, gradient = jax.eval_shape(lambda key: estimator(smooth_pair, logits, key), jax.random.key(0))  # noqa: B023
+            assert (value.dtype, gradient.dtype) == (jnp.float64, jnp.float64)
+
+
+def smooth_pair(choices):
+    return jnp.sum(jnp.sin(choices))
