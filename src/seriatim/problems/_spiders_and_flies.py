@@ -29,6 +29,7 @@ from seriatim.model import Key, Transition
 from seriatim.problems._hunt import Hunt, NearestFly, caught, marks, same_cell
 from seriatim.problems._hunting_ground import Cells, at_least, check_discount, hunting_ground
 from seriatim.problems._mixed_radix import MixedRadix
+from seriatim.problems._relaxed_hunt import RelaxedHunt, possible_moves, relax, relaxed_stage
 from seriatim.problems._roster import fly_goes, fly_joins, spider_goes, spider_joins
 from seriatim.problems._swarm import CHANCES, Luck, Swarm
 from seriatim.problems._terrain import MOVES, POSITION, Terrain
@@ -190,6 +191,22 @@ class SpidersAndFlies:
             cost=cost.astype(float),
             done=(left == 0) & swarm.no_more(stage),
         )
+
+    def relaxed_state(self, state: Hunt) -> RelaxedHunt:
+        """Write a state in probabilities of zero and one, which soft controls then blur.
+
+        Raises:
+            InputError: flies flee, or spiders may not share a cell.
+        """
+        return relax(self, state)
+
+    def relaxed_mask(self, state: RelaxedHunt) -> Bool[Array, "m 5"]:
+        """Say which moves are possible from somewhere a spider may be."""
+        return possible_moves(self, state)
+
+    def relaxed_transition(self, state: RelaxedHunt, control: Float[Array, "m 5"], disturbance: Luck) -> Transition:
+        """Play one stage with soft controls: expected costs, exact where `seriatim.problems._relaxed_hunt` says so."""
+        return relaxed_stage(self, state, control, disturbance)
 
     def base_policy(self) -> NearestFly:
         """Return the heuristic: each spider towards its nearest fly."""
