@@ -31,6 +31,7 @@ from seriatim.problems._hunting_ground import Cells, at_least, check_discount, h
 from seriatim.problems._mixed_radix import MixedRadix
 from seriatim.problems._relaxed_hunt import RelaxedHunt, possible_moves, relax, relaxed_stage
 from seriatim.problems._roster import fly_goes, fly_joins, spider_goes, spider_joins
+from seriatim.problems._sight import observe
 from seriatim.problems._swarm import CHANCES, Luck, Swarm
 from seriatim.problems._terrain import MOVES, POSITION, Terrain
 
@@ -67,8 +68,8 @@ class SpidersAndFlies:
         arrival_rate: the chance, at each stage, that a fly arrives in a random cell, if there is a free slot.
         arrival_stages: stages at which a fly arrives in a random cell, each from 1 up. The game goes on until all have.
         cost: of a stage: "stages", 1 where a fly lives at its start; "flies", the number that live at its end.
-        vision: how far a spider sees, in moves on an open grid; None is everything. It decides what `visible` returns
-            and what pictures show; the state, and the heuristic, know all flies.
+        vision: how far a spider sees, in moves on an open grid; None is everything. It decides what `visible` and
+            `agent_observations` return and what pictures show; the state, and the heuristic, know all flies.
         collisions: whether spiders may share a cell. If not, joint controls that lead two into one cell are infeasible.
         discount: in (0, 1].
         max_spiders: how many spiders a state has room for, m; the others are absent until they join. None: the team
@@ -251,6 +252,14 @@ class SpidersAndFlies:
         apart = jnp.abs(state.spiders[:, None] - state.flies[None]).sum(axis=2)
         seen = state.alive[None] & (apart <= (jnp.inf if self.vision is None else self.vision))
         return seen if state.active is None else seen & state.active[:, None]
+
+    def agent_observations(self, state: Hunt | RelaxedHunt) -> Float[Array, "m k"]:
+        """Return what each spider sees within `vision`: its place, then flies, other spiders and walls cell by cell.
+
+        `k = 2 + 3 * (2 v**2 + 2 v + 1)` for a whole `vision` v that is less than height and width. Of a relaxed state
+        the numbers are expectations. The order of cells is that of `seriatim.problems._sight`.
+        """
+        return observe(self, state)
 
     def states(self) -> Hunt:
         """Enumerate the states: cells of spiders, who is at work (if that may change), cells of flies (unless they stay
