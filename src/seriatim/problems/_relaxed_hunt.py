@@ -73,7 +73,7 @@ class RelaxedHunt:
     @property
     def alive(self) -> Float[Array, "*batch n"]:
         """The chance that a fly lives."""
-        return jnp.prod(self.not_met, axis=-2)
+        return _alive(self.untouched)
 
     @property
     def position(self) -> Float[Array, "*batch m 2"]:
@@ -126,21 +126,24 @@ def relaxed_stage(model: Any, state: RelaxedHunt, control: Float[Array, "m 5"], 
     open_moves = _open_moves(model.terrain)
     spiders = _spread(state.spiders, control, open_moves)
     untouched = _missed(model, state, _spread(state.untouched, control, open_moves), state.flies)
-    flies = state.flies
+    flies, lives = state.flies, _alive(untouched) > 0.5
     if disturbance.moves is not None:
-        arrived = flies[:, :1] >= 0  # dead flies move too, and nobody minds: there is nothing left of them to meet
-        flies = jnp.where(arrived, model.terrain.step(flies, disturbance.moves), flies)
-        untouched = _missed(model, state, untouched, flies)
+        # Dead flies move too, and nobody minds: there is nothing left of them to meet.
+        flies = jnp.where(flies[:, :1] >= 0, model.terrain.step(flies, disturbance.moves), flies)
     stage = None if state.stage is None else state.stage + 1
     if disturbance.arrivals is not None:
-        likely = jnp.prod(jnp.sum(untouched, axis=(2, 3)), axis=0) > 0.5
-        flies, present = model.swarm.arrived(model.terrain, flies, likely, stage, disturbance.arrivals)
-        comes = (present & ~likely)[None, :, None, None]
-        untouched = _missed(model, state, jnp.where(comes, spiders[:, None], untouched), flies)
+        flies, present = model.swarm.arrived(model.terrain, flies, lives, stage, disturbance.arrivals)
+        untouched = jnp.where((present & ~lives)[None, :, None, None], spiders[:, None], untouched)
+    if disturbance.moves is not None or disturbance.arrivals is not None:
+        untouched = _missed(model, state, untouched, flies)
     after = RelaxedHunt(spiders, untouched, flies, stage, state.active)
     left = jnp.sum(after.alive)
     cost = 1 - jnp.prod(1 - state.alive) if model.cost == "stages" else left
     return Transition(state=after, cost=cost, done=(left < OVER) & model.swarm.no_more(stage))
+
+
+def _alive(untouched: Float[Array, "*batch m n height width"]) -> Float[Array, "*batch n"]:
+    return jnp.prod(jnp.sum(untouched, axis=(-2, -1)), axis=-2)
 
 
 def _at(terrain: Terrain, positions: Int[Array, "k 2"]) -> Bool[Array, "k height width"]:

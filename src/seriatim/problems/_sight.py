@@ -25,7 +25,7 @@ from seriatim.problems._relaxed_hunt import RelaxedHunt
 from seriatim.problems._terrain import Terrain
 
 
-def window(terrain: Terrain, vision: float | None) -> Int[np.ndarray, "cells 2"]:
+def window(terrain: Terrain, vision: float | int | None) -> Int[np.ndarray, "cells 2"]:
     """List the cells a spider sees, by (rows, columns) from its own, row by row.
 
     Args:
