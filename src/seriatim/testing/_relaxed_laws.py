@@ -19,6 +19,7 @@ from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._structure import in_words, require_arrays, require_same, shapes
 from seriatim.testing._walk import random_control, walk
 
+METHODS = ("relaxed_state", "relaxed_mask", "relaxed_transition")
 EPISODES, STAGES = 16, 12
 # Sums of chances round; a cost or a feature that is off by this much of its size is another one.
 ROUNDING = 1e-3
@@ -27,8 +28,8 @@ ROUNDING = 1e-3
 def relaxed_laws(model: Any, key: Key) -> list[Law]:
     """List the laws; they do not apply to a model without the methods they are about."""
     return [
-        Law("observations: each agent's are k finite numbers", lambda: _observed(model, key)),
-        Law("relaxed: transition keeps the state's shapes", lambda: _structure(model, key)),
+        Law("observations: each agent's are k finite numbers", lambda: _observed(model, key), vital=True),
+        Law("relaxed: transition keeps the state's shapes", lambda: _structure(model, key), vital=True),
         Law("relaxed: one-hot controls play the model itself", lambda: _corners(model, key)),
         Law("relaxed: gradients are finite", lambda: _gradients(model, key)),
     ]
@@ -53,8 +54,8 @@ def _observed(model: Any, key: Key) -> str:
 
 def _relaxed_state(model: Any, state: State) -> State:
     """Return the relaxed state, or say why there is none."""
-    missing = [name for name in ("relaxed_state", "relaxed_mask", "relaxed_transition") if not hasattr(model, name)]
-    if len(missing) == 3:
+    missing = [name for name in METHODS if not callable(getattr(model, name, None))]
+    if len(missing) == len(METHODS):
         raise NotApplicable("the model has no relaxed_state(), relaxed_mask() and relaxed_transition()")
     if missing:
         raise Broken(f"{type(model).__name__} has no method {missing[0]}, which a relaxed model needs.")
@@ -71,6 +72,10 @@ def _structure(model: Any, key: Key) -> str:
     name = type(model).__name__
     relaxed = _relaxed_state(model, model.initial_state(key))
     require_arrays(f"{name}.relaxed_state", relaxed)
+    if callable(getattr(model, "agent_observations", None)):
+        one = shapes(call(model, "agent_observations", model.initial_state(key), traced=True))
+        seen = shapes(call(model, "agent_observations", relaxed, traced=True))
+        require_same(f"{name}.agent_observations of a relaxed state", seen, one, "it must be like that of a state")
     mask = shapes(call(model, "relaxed_mask", relaxed, traced=True))
     expected = (model.num_agents, model.num_controls)
     if mask.shape != expected or mask.dtype != bool:
@@ -125,7 +130,7 @@ def _require_agreement(what: str, true: Any, soft: Any, counts: Any, controls: A
     wrong = np.argwhere(counts & ~close.reshape(*counts.shape, -1).all(axis=-1))
     if wrong.size:
         e, t = wrong[0]
-        where = tuple(np.argwhere(~close[e, t])[0])
+        where = tuple(np.argwhere(~close[e, t])[0].tolist())
         raise Broken(
             f"{what}{list(where) if where else ''} is {soft[e, t][where]} under the one-hot controls of "
             f"{controls[e, t].tolist()} at stage {t} of an episode, where the model itself has {true[e, t][where]}; a "
