@@ -26,13 +26,13 @@ from seriatim._record import record, static
 from seriatim.drawing import grid_svg, grid_text
 from seriatim.formats import GridMap
 from seriatim.model import Key, Transition
+from seriatim.problems._finite_hunt import all_hunts, hunt_number, hunt_outcomes
 from seriatim.problems._hunt import Hunt, NearestFly, caught, marks, same_cell
 from seriatim.problems._hunting_ground import Cells, at_least, check_discount, hunting_ground
-from seriatim.problems._mixed_radix import MixedRadix
 from seriatim.problems._relaxed_hunt import RelaxedHunt, possible_moves, relax, relaxed_stage
 from seriatim.problems._roster import fly_goes, fly_joins, spider_goes, spider_joins
 from seriatim.problems._sight import observe
-from seriatim.problems._swarm import CHANCES, Luck, Swarm
+from seriatim.problems._swarm import Luck, Swarm
 from seriatim.problems._terrain import MOVES, POSITION, Terrain
 
 # What an operator names: a (row, column) pair; the number of a spider or of a fly's slot.
@@ -268,28 +268,11 @@ class SpidersAndFlies:
         Raises:
             InputError: flies arrive or join, or there are more than a million states.
         """
-        m, comes = self.num_agents, self.max_spiders is not None
-        parts = np.split(self._radix().digits(), [m, m + m * comes, -self.flies], axis=1)
-        spiders, active, flies, alive = parts
-        cells = np.asarray(self.terrain.cells)
-        if self._flies_are_fixed():
-            where = np.broadcast_to(np.asarray(self.first_fly_cells), (len(alive), self.flies, 2))
-        else:
-            where = cells[flies]
-        return Hunt(
-            spiders=jnp.asarray(cells[spiders]),
-            flies=jnp.asarray(where),
-            alive=jnp.asarray(alive.astype(bool)),
-            stage=None,
-            active=jnp.asarray(active.astype(bool)) if comes else None,
-        )
+        return all_hunts(self)
 
     def index(self, state: Hunt) -> Int[Array, ""]:
         """Return the number of a state."""
-        flies = () if self._flies_are_fixed() else (self.terrain.place(state.flies),)
-        active = () if state.active is None else (state.active.astype(jnp.int32),)
-        digits = (self.terrain.place(state.spiders), *active, *flies, state.alive.astype(jnp.int32))
-        return self._radix().number(jnp.concatenate(digits))
+        return hunt_number(self, state)
 
     def outcomes(self, state: Hunt, control: Int[Array, " m"]) -> tuple[Transition, Float[Array, " k"]]:
         """Enumerate what the flies may do.
@@ -297,15 +280,7 @@ class SpidersAndFlies:
         Raises:
             InputError: flies arrive or join.
         """
-        self._require_finite()
-        if self.fly_behaviour == "stay":
-            only = self.transition(state, control, self.nominal_disturbance())
-            return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], only), jnp.ones(1)
-        chances = np.array(CHANCES[self.fly_behaviour])
-        draws = MixedRadix((len(chances),) * self.flies).digits()
-        moves = jnp.asarray(draws, jnp.int32)
-        after = jax.vmap(lambda each: self.transition(state, control, Luck(each, None)))(moves)
-        return after, jnp.asarray(np.prod(chances[draws], axis=1), float)
+        return hunt_outcomes(self, state, control)
 
     def draw(self, state: Hunt) -> str:
         """Draw a state as SVG."""
@@ -317,27 +292,6 @@ class SpidersAndFlies:
 
     def _walls(self) -> Bool[np.ndarray, "height width"] | None:
         return None if self.walls is None else np.asarray(self.walls)
-
-    def _flies_are_fixed(self) -> bool:
-        return self.fly_behaviour == "stay" and self.first_fly_cells is not None
-
-    def _require_finite(self) -> None:
-        if self.swarm.arrives:
-            raise InputError("SpidersAndFlies with arrivals is no finite model; set no arrivals, or use sampling.")
-        if self.max_flies is not None:
-            raise InputError(
-                f"SpidersAndFlies with max_flies={self.max_flies} is no finite model, since flies join at any time; "
-                "leave max_flies out, or use sampling."
-            )
-
-    def _radix(self) -> MixedRadix:
-        """Number the states: digits for the spiders' cells, their presence, the flies' cells, their lives."""
-        self._require_finite()
-        cells, m = (self.terrain.cells.shape[0],), self.num_agents
-        present = (2,) * m if self.max_spiders is not None else ()
-        return MixedRadix(
-            cells * m + present + cells * (0 if self._flies_are_fixed() else self.flies) + (2,) * self.flies
-        )
 
 
 def _check(model: SpidersAndFlies) -> None:
