@@ -12,9 +12,11 @@ from .evaluation import Comparison as Comparison
 from .evaluation import Estimate as Estimate
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
+from .model import DecentralisedModel as DecentralisedModel
 from .model import FiniteModel as FiniteModel
 from .model import Model as Model
 from .model import ObservedModel as ObservedModel
+from .model import RelaxedModel as RelaxedModel
 from .model import Transition as Transition
 from .planning import OneAtATimeRollout as OneAtATimeRollout
 from .planning import SignallingRollout as SignallingRollout

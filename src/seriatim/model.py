@@ -122,3 +122,48 @@ class ObservedModel(Model, Protocol):
     ) -> Float[Array, ""]:
         """Return the probability of `observation` given the new state and the control that led to it."""
         ...
+
+
+@runtime_checkable
+class RelaxedModel(Model, Protocol):
+    """A model that also takes *soft* controls: for each agent a point of the simplex instead of one of its corners.
+
+    A soft control asks for a state that can be between states: the *relaxed state*, of whatever structure carries
+    derivatives from stage to stage (chances to be in a cell, say). A relaxed trajectory at fixed disturbances is a
+    differentiable function of its soft controls.
+
+    Law (tested by `seriatim.check_model`): begun at `relaxed_state(x)` and played with one-hot controls, the relaxed
+    model has at every stage the cost, the end, the admissible controls and, where there are any, the observations of
+    the model itself under the same disturbances. What it says between the corners is the model's choice. It is best the
+    *multilinear extension*, the mean over independent draws of the controls: then gradients are those of expected
+    costs.
+
+    Costs are expected costs: a problem that has ended with chance p contributes (1 - p) times what it would, so a
+    relaxed trajectory may be played on for a fixed number of stages. `done` is true only when the problem has ended but
+    for rounding, and no cost follows.
+    """
+
+    def relaxed_state(self, state: State) -> State:
+        """Return the relaxed state that stands for `state`."""
+        ...
+
+    def relaxed_mask(self, state: State) -> Bool[Array, "m c"]:
+        """Say which controls an agent may put weight on, at a relaxed state."""
+        ...
+
+    def relaxed_transition(self, state: State, control: Float[Array, "m c"], disturbance: Disturbance) -> Transition:
+        """Play one stage from a relaxed state; rows of `control` are non-negative and sum to one."""
+        ...
+
+
+@runtime_checkable
+class DecentralisedModel(Model, Protocol):
+    """A model that says what each agent sees by itself, for policies whose agents decide on that alone.
+
+    Where the model is also a `RelaxedModel`, `agent_observations` takes relaxed states too, so that one network is
+    trained on the one and plays on the other.
+    """
+
+    def agent_observations(self, state: State) -> Float[Array, "m k"]:
+        """Return what each agent sees, as `k` numbers of the size of one."""
+        ...

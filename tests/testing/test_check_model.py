@@ -167,7 +167,14 @@ class Chain:
 def test_a_finite_model_is_found_lawful():
     report = st.check_model(Chain(CHAIN, CHAIN))
     assert report.ok, str(report)
-    assert sum(f.passed is True for f in report.findings) == len(report.findings) - 3
+    skipped = {f.law.split(":")[0] for f in report.findings if f.passed is None}
+    assert skipped == {
+        "feasible is one boolean",
+        "nominal_disturbance is like a drawn one",
+        "observed",
+        "observations",
+        "relaxed",
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from seriatim.problems._distance_fields import UNREACHABLE, distance_fields
 from seriatim.problems._hunt import Hunt, NearestFly
+from seriatim.problems._relaxed_hunt import RelaxedHunt
 from seriatim.problems._spiders_and_flies import SpidersAndFlies
 from seriatim.problems._spiders_on_a_line import LineState, NearestEnd, SpidersOnALine
 from seriatim.problems._tabular import TablePlayer, Tabular, random_team, static_team
@@ -12,6 +13,7 @@ __all__ = [
     "LineState",
     "NearestEnd",
     "NearestFly",
+    "RelaxedHunt",
     "SpidersAndFlies",
     "SpidersOnALine",
     "TablePlayer",

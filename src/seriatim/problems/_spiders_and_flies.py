@@ -26,11 +26,13 @@ from seriatim._record import record, static
 from seriatim.drawing import grid_svg, grid_text
 from seriatim.formats import GridMap
 from seriatim.model import Key, Transition
+from seriatim.problems._finite_hunt import all_hunts, hunt_number, hunt_outcomes
 from seriatim.problems._hunt import Hunt, NearestFly, caught, marks, same_cell
 from seriatim.problems._hunting_ground import Cells, at_least, check_discount, hunting_ground
-from seriatim.problems._mixed_radix import MixedRadix
+from seriatim.problems._relaxed_hunt import RelaxedHunt, possible_moves, relax, relaxed_stage
 from seriatim.problems._roster import fly_goes, fly_joins, spider_goes, spider_joins
-from seriatim.problems._swarm import CHANCES, Luck, Swarm
+from seriatim.problems._sight import observe
+from seriatim.problems._swarm import Luck, Swarm
 from seriatim.problems._terrain import MOVES, POSITION, Terrain
 
 # What an operator names: a (row, column) pair; the number of a spider or of a fly's slot.
@@ -66,8 +68,8 @@ class SpidersAndFlies:
         arrival_rate: the chance, at each stage, that a fly arrives in a random cell, if there is a free slot.
         arrival_stages: stages at which a fly arrives in a random cell, each from 1 up. The game goes on until all have.
         cost: of a stage: "stages", 1 where a fly lives at its start; "flies", the number that live at its end.
-        vision: how far a spider sees, in moves on an open grid; None is everything. It decides what `visible` returns
-            and what pictures show; the state, and the heuristic, know all flies.
+        vision: how far a spider sees, in moves on an open grid; None is everything. It decides what `visible` and
+            `agent_observations` return and what pictures show; the state, and the heuristic, know all flies.
         collisions: whether spiders may share a cell. If not, joint controls that lead two into one cell are infeasible.
         discount: in (0, 1].
         max_spiders: how many spiders a state has room for, m; the others are absent until they join. None: the team
@@ -191,6 +193,22 @@ class SpidersAndFlies:
             done=(left == 0) & swarm.no_more(stage),
         )
 
+    def relaxed_state(self, state: Hunt) -> RelaxedHunt:
+        """Write a state in probabilities of zero and one, which soft controls then blur.
+
+        Raises:
+            InputError: flies flee, or spiders may not share a cell.
+        """
+        return relax(self, state)
+
+    def relaxed_mask(self, state: RelaxedHunt) -> Bool[Array, "m 5"]:
+        """Say which moves are possible from somewhere a spider may be."""
+        return possible_moves(self, state)
+
+    def relaxed_transition(self, state: RelaxedHunt, control: Float[Array, "m 5"], disturbance: Luck) -> Transition:
+        """Play one stage with soft controls: expected costs, exact where `seriatim.problems._relaxed_hunt` says so."""
+        return relaxed_stage(self, state, control, disturbance)
+
     def base_policy(self) -> NearestFly:
         """Return the heuristic: each spider towards its nearest fly."""
         return NearestFly(self.terrain, self.collisions)
@@ -235,6 +253,14 @@ class SpidersAndFlies:
         seen = state.alive[None] & (apart <= (jnp.inf if self.vision is None else self.vision))
         return seen if state.active is None else seen & state.active[:, None]
 
+    def agent_observations(self, state: Hunt | RelaxedHunt) -> Float[Array, "m k"]:
+        """Return what each spider sees within `vision`: its place, then flies, other spiders and walls cell by cell.
+
+        `k = 2 + 3 * (2 v**2 + 2 v + 1)` for a whole `vision` v that is less than height and width. Of a relaxed state
+        the numbers are expectations. The order of cells is that of `seriatim.problems._sight`.
+        """
+        return observe(self, state)
+
     def states(self) -> Hunt:
         """Enumerate the states: cells of spiders, who is at work (if that may change), cells of flies (unless they stay
         where they are told), who lives.
@@ -242,28 +268,11 @@ class SpidersAndFlies:
         Raises:
             InputError: flies arrive or join, or there are more than a million states.
         """
-        m, comes = self.num_agents, self.max_spiders is not None
-        parts = np.split(self._radix().digits(), [m, m + m * comes, -self.flies], axis=1)
-        spiders, active, flies, alive = parts
-        cells = np.asarray(self.terrain.cells)
-        if self._flies_are_fixed():
-            where = np.broadcast_to(np.asarray(self.first_fly_cells), (len(alive), self.flies, 2))
-        else:
-            where = cells[flies]
-        return Hunt(
-            spiders=jnp.asarray(cells[spiders]),
-            flies=jnp.asarray(where),
-            alive=jnp.asarray(alive.astype(bool)),
-            stage=None,
-            active=jnp.asarray(active.astype(bool)) if comes else None,
-        )
+        return all_hunts(self)
 
     def index(self, state: Hunt) -> Int[Array, ""]:
         """Return the number of a state."""
-        flies = () if self._flies_are_fixed() else (self.terrain.place(state.flies),)
-        active = () if state.active is None else (state.active.astype(jnp.int32),)
-        digits = (self.terrain.place(state.spiders), *active, *flies, state.alive.astype(jnp.int32))
-        return self._radix().number(jnp.concatenate(digits))
+        return hunt_number(self, state)
 
     def outcomes(self, state: Hunt, control: Int[Array, " m"]) -> tuple[Transition, Float[Array, " k"]]:
         """Enumerate what the flies may do.
@@ -271,15 +280,7 @@ class SpidersAndFlies:
         Raises:
             InputError: flies arrive or join.
         """
-        self._require_finite()
-        if self.fly_behaviour == "stay":
-            only = self.transition(state, control, self.nominal_disturbance())
-            return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], only), jnp.ones(1)
-        chances = np.array(CHANCES[self.fly_behaviour])
-        draws = MixedRadix((len(chances),) * self.flies).digits()
-        moves = jnp.asarray(draws, jnp.int32)
-        after = jax.vmap(lambda each: self.transition(state, control, Luck(each, None)))(moves)
-        return after, jnp.asarray(np.prod(chances[draws], axis=1), float)
+        return hunt_outcomes(self, state, control)
 
     def draw(self, state: Hunt) -> str:
         """Draw a state as SVG."""
@@ -291,27 +292,6 @@ class SpidersAndFlies:
 
     def _walls(self) -> Bool[np.ndarray, "height width"] | None:
         return None if self.walls is None else np.asarray(self.walls)
-
-    def _flies_are_fixed(self) -> bool:
-        return self.fly_behaviour == "stay" and self.first_fly_cells is not None
-
-    def _require_finite(self) -> None:
-        if self.swarm.arrives:
-            raise InputError("SpidersAndFlies with arrivals is no finite model; set no arrivals, or use sampling.")
-        if self.max_flies is not None:
-            raise InputError(
-                f"SpidersAndFlies with max_flies={self.max_flies} is no finite model, since flies join at any time; "
-                "leave max_flies out, or use sampling."
-            )
-
-    def _radix(self) -> MixedRadix:
-        """Number the states: digits for the spiders' cells, their presence, the flies' cells, their lives."""
-        self._require_finite()
-        cells, m = (self.terrain.cells.shape[0],), self.num_agents
-        present = (2,) * m if self.max_spiders is not None else ()
-        return MixedRadix(
-            cells * m + present + cells * (0 if self._flies_are_fixed() else self.flies) + (2,) * self.flies
-        )
 
 
 def _check(model: SpidersAndFlies) -> None:

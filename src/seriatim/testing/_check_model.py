@@ -9,6 +9,8 @@
 5. Simulated side by side, lanes last, states do as each would alone.
 6. A finite model numbers its states without gaps, its outcomes stay among them with probabilities that sum to one, and
    sampled transitions follow them.
+7. What each agent observes is finite. A relaxed model is the model at the corners of the simplex, and its gradients are
+   finite.
 """
 
 import operator
@@ -22,6 +24,7 @@ from seriatim.model import Key, Model, Transition
 from seriatim.testing._finite_laws import finite_laws
 from seriatim.testing._lanes_law import lanes_law
 from seriatim.testing._observed_laws import observed_laws
+from seriatim.testing._relaxed_laws import relaxed_laws
 from seriatim.testing._report import Broken, Law, NotApplicable, Report, call, examine
 from seriatim.testing._structure import in_words, require_arrays, require_same, shapes
 from seriatim.testing._walk import random_walk
@@ -35,7 +38,7 @@ def check_model(model: Model, key: Key | None = None, *, quick: bool = False) ->
     Args:
         model: yours.
         key: decides the sampled states and controls; by default `jax.random.key(0)`.
-        quick: check structure and a short walk only, not the laws of finite and observed models.
+        quick: check structure and a short walk only, not the laws of finite, observed and relaxed models.
 
     Returns:
         A report; it never raises for a fault of the model's. Statistical laws have a false-alarm rate below one in
@@ -65,7 +68,7 @@ def check_model(model: Model, key: Key | None = None, *, quick: bool = False) ->
     ]
     if not quick:
         laws += [Law("many states at once are as each alone", lambda: lanes_law(model, key))]
-        laws += [*finite_laws(model, key), *observed_laws(model, key)]
+        laws += [*finite_laws(model, key), *observed_laws(model, key), *relaxed_laws(model, key)]
     return examine(laws)
 
 
