@@ -8,7 +8,7 @@ from seriatim.gradients._evaluations import count_evaluations
 from seriatim.gradients._exact import exact
 from seriatim.gradients._gumbel_rao import gumbel_rao
 from seriatim.gradients._gumbel_softmax import gumbel_softmax, straight_through_gumbel_softmax
-from seriatim.gradients._list import ESTIMATORS
+from seriatim.gradients._list import CHOICES, ESTIMATORS
 from seriatim.gradients._moving_baseline import MovingBaseline
 from seriatim.gradients._pathwise import pathwise
 from seriatim.gradients._relax import rebar, relax
@@ -16,6 +16,7 @@ from seriatim.gradients._score_function import leave_one_out, score_function
 from seriatim.gradients._straight_through import straight_through
 
 __all__ = [
+    "CHOICES",
     "ESTIMATORS",
     "Estimator",
     "EstimatorComparison",

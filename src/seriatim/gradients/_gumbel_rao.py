@@ -46,6 +46,13 @@ def gumbel_rao(
     """
     check_temperature(temperature)
     check_count("num_samples", num_samples, 1, "the Jacobian is a mean over draws of the noise")
+    return value_at(function, gumbel_rao_choices(logits, key, temperature=temperature, num_samples=num_samples))
+
+
+def gumbel_rao_choices(
+    logits: Logits, key: Key, *, temperature: Float[Array, ""] | float = 1.0, num_samples: int = 10
+) -> Logits:
+    """Return one-hot choices whose derivative by the logits is the averaged one."""
     choice_key, noise_key = jax.random.split(key)
     index, choices = sample(logits, choice_key)
 
@@ -55,4 +62,4 @@ def gumbel_rao(
         return relaxed(perturbed + slope(logits), temperature)
 
     mean = jnp.mean(jax.vmap(relaxed_choices)(jax.random.split(noise_key, num_samples)), axis=0)
-    return value_at(function, distributions.straight_through(choices, mean.astype(logits.dtype)))
+    return distributions.straight_through(choices, mean.astype(logits.dtype))

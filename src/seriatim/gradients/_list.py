@@ -1,14 +1,17 @@
 """The estimators of gradients over categorical choices, by name. A new one joins all tests with its line here."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from seriatim import distributions
 from seriatim.gradients._disarm import disarm
 from seriatim.gradients._estimator import Estimator
-from seriatim.gradients._gumbel_rao import gumbel_rao
+from seriatim.gradients._gumbel_rao import gumbel_rao, gumbel_rao_choices
 from seriatim.gradients._gumbel_softmax import gumbel_softmax, straight_through_gumbel_softmax
 from seriatim.gradients._relax import rebar, relax
 from seriatim.gradients._score_function import leave_one_out, score_function
-from seriatim.gradients._straight_through import straight_through
+from seriatim.gradients._straight_through import straight_through, straight_through_choices
 
 ESTIMATORS: Mapping[str, Estimator[...]] = {
     "score-function": score_function,
@@ -20,4 +23,14 @@ ESTIMATORS: Mapping[str, Estimator[...]] = {
     "gumbel-softmax": gumbel_softmax,
     "straight-through-gumbel-softmax": straight_through_gumbel_softmax,
     "gumbel-rao": gumbel_rao,
+}
+
+# Of the estimators that differentiate the function once, the choices they hand it: `(logits, key, **settings)` to choices
+# whose derivative by the logits is the estimator. With these a function may be anything, also a whole trajectory in
+# which each choice depends on those before it.
+CHOICES: Mapping[str, Callable[..., Any]] = {
+    "straight-through": straight_through_choices,
+    "gumbel-softmax": distributions.gumbel_softmax,
+    "straight-through-gumbel-softmax": functools.partial(distributions.gumbel_softmax, hard=True),
+    "gumbel-rao": gumbel_rao_choices,
 }

@@ -15,6 +15,8 @@ class MovingBaseline:
 
     In this order the baseline never depends on the sample it is subtracted from, and the estimate stays unbiased.
 
+    The values may be arrays, a baseline for each of their elements (one a stage, say).
+
     Attributes:
         decay: weight of the past, in [0, 1); 0.99 remembers about a hundred values.
         total: weighted sum of the values seen.
@@ -22,16 +24,16 @@ class MovingBaseline:
     """
 
     decay: Float[Array, ""] | float = 0.99
-    total: Float[Array, ""] | float = 0.0
-    weight: Float[Array, ""] | float = 0.0
+    total: Float[Array, "*shape"] | float = 0.0
+    weight: Float[Array, "*shape"] | float = 0.0
 
     @property
-    def mean(self) -> Float[Array, ""]:
+    def mean(self) -> Float[Array, "*shape"]:
         """The baseline: the weighted mean of the values seen, 0 before the first."""
         weight = jnp.asarray(self.weight, float)
         return jnp.where(weight > 0, self.total / jnp.where(weight > 0, weight, 1.0), 0.0)
 
-    def updated(self, value: Float[Array, ""] | float) -> "MovingBaseline":
+    def updated(self, value: Float[Array, "*shape"] | float) -> "MovingBaseline":
         """Take one more value in."""
         return MovingBaseline(
             self.decay,

@@ -23,5 +23,10 @@ def straight_through(function: Function, logits: Logits, key: Key) -> Scalar:
         logits: of independent categorical variables; `-inf` is never chosen and has gradient 0.
         key: decides the sample.
     """
+    return value_at(function, straight_through_choices(logits, key))
+
+
+def straight_through_choices(logits: Logits, key: Key) -> Logits:
+    """Return one-hot choices with the derivative of the probabilities."""
     _, choices = sample(logits, key)
-    return value_at(function, distributions.straight_through(choices, probabilities(logits).astype(logits.dtype)))
+    return distributions.straight_through(choices, probabilities(logits).astype(logits.dtype))

@@ -1,0 +1,263 @@
+"""Policy gradients: descend the expected cost of a parameterised policy, off-line, before anything is played.
+
+    parameters <- parameters - rate * estimate of grad J,      J = E[ sum_{t < T} discount^t g(x_t, u_t, w_t) ]
+
+The way of the field where agents see different things, and the rival of rollout. What it has not: a guarantee that the
+policy is no worse than a heuristic, and a way to answer changes that training never saw. Measure it, and put a rollout
+on top of it: a trained policy is a base policy like any other.
+
+The estimators are those of `seriatim.gradients` that serve a whole trajectory: the score function, plain with a moving
+baseline for each stage or with the other trajectories of the same start as its baseline (values only; any model); and
+those that differentiate the choices (`RelaxedModel`). The others compare the cost of choices that were not made, at
+every stage: each would need a trajectory of its own.
+
+Source: R. Williams, Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning, 1992;
+W. Kool, H. van Hoof, M. Welling, Buy 4 REINFORCE Samples, Get a Baseline for Free!, 2019, for the baseline of a group.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import optax
+from jax.lax import stop_gradient
+from jaxtyping import Array, Float, Int
+
+from seriatim._errors import InputError
+from seriatim._record import record, static, with_fields
+from seriatim.gradients import CHOICES, MovingBaseline
+from seriatim.model import Key, RelaxedModel
+from seriatim.simulation import streams
+from seriatim.training._decentralised import DecentralisedPolicy
+from seriatim.training._trajectories import Played, log_probabilities, played, relaxed
+
+SCORE_FUNCTIONS = ("score-function", "leave-one-out")
+TRAJECTORY_ESTIMATORS = (*SCORE_FUNCTIONS, *CHOICES)
+
+Schedule = float | int | Callable[[Any], Any]
+
+
+@record
+class PolicyGradientState:
+    """Where training stands: arrays, and nothing else.
+
+    Attributes:
+        step: how many steps were made.
+        key: of the whole training; each step folds its number into it.
+        parameters: of the policy.
+        optimiser: what the optimiser remembers.
+        baseline: of the score function, for each stage; not used by the others.
+    """
+
+    step: Int[Array, ""]
+    key: Key
+    parameters: Any
+    optimiser: Any
+    baseline: MovingBaseline
+
+
+@record
+class PolicyGradient:
+    """A trainer: `init(key) -> state`, `step(state) -> (state, metrics)`. A step is a function of the state alone.
+
+    Attributes:
+        policy: the policy to train, and through it the model; training starts at its parameters.
+        estimator: "score-function" (values only; a moving baseline), "leave-one-out" (values only), or one that needs a
+            `RelaxedModel`: "straight-through", "gumbel-softmax" (its costs are those of the relaxed model),
+            "straight-through-gumbel-softmax", "gumbel-rao".
+        batch: trajectories of a step.
+        horizon: stages of a trajectory, T; what comes later counts nothing.
+        learning_rate: a number, or a function of the step (an Optax schedule).
+        optimiser: an Optax transformation in place of Adam after clipping; it has its own learning rate.
+        clip: largest norm of the gradient that Adam is given.
+        temperature: of relaxed choices; a number, or a function of the step
+            (`seriatim.distributions.temperature_schedule`).
+        num_samples: leave-one-out: trajectories with one start and the same disturbances, a divisor of the batch.
+            Gumbel-Rao: draws of the noise given the choice.
+        entropy: weight of the agents' mean entropy, subtracted from the cost of a stage; keeps choices open.
+        decay: of the moving baseline.
+        through_observations: whether derivatives also pass through what agents see of a relaxed state. Without, a
+            gradient leaves out what the changed sight makes of later choices: it is biased, quicker, and of far less
+            variance.
+
+    Raises:
+        InputError: an argument is out of range, or the model lacks what the estimator needs.
+    """
+
+    policy: DecentralisedPolicy
+    estimator: str = static(default="leave-one-out")
+    batch: int = static(default=64)
+    horizon: int = static(default=40)
+    learning_rate: Schedule = static(default=3e-3)
+    optimiser: optax.GradientTransformation | None = static(default=None)
+    clip: float | int = static(default=1.0)
+    temperature: Schedule = static(default=1.0)
+    num_samples: int = static(default=4)
+    entropy: float | int = 0.0
+    decay: float | int = 0.9
+    through_observations: bool = static(default=False)
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def init(self, key: Key) -> PolicyGradientState:
+        """Return the state before the first step; `key` decides everything random in training."""
+        baseline = MovingBaseline(self.decay, jnp.zeros(self.horizon), jnp.zeros(self.horizon))
+        trained, _ = eqx.partition(self.policy.parameters, eqx.is_inexact_array)
+        return PolicyGradientState(
+            jnp.zeros((), jnp.int32), key, self.policy.parameters, self._optimiser.init(trained), baseline
+        )
+
+    def step(self, state: PolicyGradientState) -> tuple[PolicyGradientState, dict[str, Float[Array, ""]]]:
+        """Estimate the gradient on a batch of new trajectories, and make one step.
+
+        Returns:
+            The next state, and of this batch: `cost` (mean; costs are discounted, up to the horizon) and `cost_error`
+            (its standard error), `unfinished` (share of trajectories that had not ended), `entropy` (mean of an agent,
+            nats), `gradient_norm` (before clipping).
+        """
+        key = jax.random.fold_in(state.key, state.step)
+        trained, fixed = eqx.partition(state.parameters, eqx.is_inexact_array)
+
+        def loss(trained: Any) -> tuple[Float[Array, ""], tuple[MovingBaseline, dict[str, Float[Array, ""]]]]:
+            policy = with_fields(self.policy, parameters=eqx.combine(trained, fixed), greedy=False)
+            return self._surrogate(policy, state, key)
+
+        gradient, (baseline, metrics) = jax.grad(loss, has_aux=True)(trained)
+        updates, optimiser = self._optimiser.update(gradient, state.optimiser, trained)
+        parameters = eqx.combine(optax.apply_updates(trained, updates), fixed)
+        metrics["gradient_norm"] = optax.tree.norm(gradient)
+        return PolicyGradientState(state.step + 1, state.key, parameters, optimiser, baseline), metrics
+
+    def trained(self, state: PolicyGradientState) -> DecentralisedPolicy:
+        """Return the policy as trained so far."""
+        return with_fields(self.policy, parameters=state.parameters)
+
+    @property
+    def _optimiser(self) -> optax.GradientTransformation:
+        if self.optimiser is not None:
+            return self.optimiser
+        return optax.chain(optax.clip_by_global_norm(self.clip), optax.adam(self.learning_rate))
+
+    def _surrogate(
+        self, policy: DecentralisedPolicy, state: PolicyGradientState, key: Key
+    ) -> tuple[Float[Array, ""], tuple[MovingBaseline, dict[str, Float[Array, ""]]]]:
+        """Return what has the estimate as its derivative, the next baseline, and the metrics."""
+        if self.estimator in CHOICES:
+            loss, metrics = self._relaxed_surrogate(policy, state, key)
+            return loss, (state.baseline, metrics)
+        return self._score_surrogate(policy, state, key)
+
+    def _relaxed_surrogate(
+        self, policy: DecentralisedPolicy, state: PolicyGradientState, key: Key
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+        settings: dict[str, Any] = {}
+        if self.estimator != "straight-through":
+            settings["temperature"] = _at(self.temperature, state.step)
+        if self.estimator == "gumbel-rao":
+            settings["num_samples"] = self.num_samples
+
+        def one(key: Key) -> Any:
+            return relaxed(
+                policy,
+                lambda logits, key: CHOICES[self.estimator](logits, key, **settings),
+                streams(key),
+                self.horizon,
+                through_observations=self.through_observations,
+            )
+
+        batch = jax.vmap(one)(jax.random.split(key, self.batch))
+        loss = jnp.mean(batch.cost - self.entropy * self.horizon * batch.entropy)
+        return loss, _metrics(batch.cost[:, None], ~batch.ended, jnp.mean(batch.entropy)) | settings_shown(settings)
+
+    def _score_surrogate(
+        self, policy: DecentralisedPolicy, state: PolicyGradientState, key: Key
+    ) -> tuple[Float[Array, ""], tuple[MovingBaseline, dict[str, Float[Array, ""]]]]:
+        size = self.num_samples if self.estimator == "leave-one-out" else 1
+        seen = jax.tree.map(stop_gradient, self._groups(policy, key, size))
+        to_go = seen.cost_to_go
+        if size > 1:
+            # The others' mean, subtracted, is the distance from the mean of all, times n / (n - 1).
+            advantage = (to_go - jnp.mean(to_go, axis=1, keepdims=True)) * size / (size - 1)
+            baseline = state.baseline
+        else:
+            advantage = to_go - state.baseline.mean
+            baseline = state.baseline.updated(_mean_where(to_go, seen.playing))
+        chosen, entropy = jax.vmap(jax.vmap(lambda one: log_probabilities(policy, one)))(seen)
+        per_stage = advantage * chosen - self.entropy * entropy
+        loss = jnp.mean(jnp.sum(per_stage, axis=-1))
+        open_choices = jnp.sum(entropy) / jnp.maximum(jnp.sum(seen.playing), 1)
+        return loss, (baseline, _metrics(to_go[..., 0], ~seen.ended, open_choices))
+
+    def _groups(self, policy: DecentralisedPolicy, key: Key, size: int) -> Played:
+        """Play the batch, `[groups, size]`: a group has one start and the same disturbances, each its own choices."""
+
+        def one(key: Key, member: Int[Array, ""]) -> Played:
+            keys = streams(key)
+            return played(policy, keys._replace(policy=jax.random.fold_in(keys.policy, member)), self.horizon)
+
+        group = jax.vmap(one, in_axes=(None, 0))
+        return jax.vmap(group, in_axes=(0, None))(jax.random.split(key, self.batch // size), jnp.arange(size))
+
+
+def settings_shown(settings: dict[str, Any]) -> dict[str, Float[Array, ""]]:
+    """Return the temperature, where there is one, as a metric."""
+    return {"temperature": jnp.asarray(settings["temperature"], float)} if "temperature" in settings else {}
+
+
+def _metrics(
+    costs: Float[Array, "groups size"], unfinished: Any, entropy: Float[Array, ""]
+) -> dict[str, Float[Array, ""]]:
+    """Return mean cost and its standard error; trajectories of one group are not independent, groups are."""
+    of_group = jnp.mean(costs, axis=1)
+    error = jnp.std(of_group, ddof=1) / jnp.sqrt(of_group.shape[0]) if of_group.shape[0] > 1 else jnp.asarray(jnp.nan)
+    return {
+        "cost": jnp.mean(of_group),
+        "cost_error": error,
+        "unfinished": jnp.mean(unfinished.astype(float)),
+        "entropy": entropy,
+    }
+
+
+def _mean_where(values: Float[Array, "*batch T"], counts: Any) -> Float[Array, " T"]:
+    """Return the mean over all axes but the last, of those that count; 0 where none does."""
+    axes = tuple(range(values.ndim - 1))
+    total = jnp.sum(jnp.where(counts, values, 0), axis=axes)
+    return total / jnp.maximum(jnp.sum(counts, axis=axes), 1)
+
+
+def _at(schedule: Schedule, step: Int[Array, ""]) -> Any:
+    return schedule(step) if callable(schedule) else schedule
+
+
+def _check(trainer: PolicyGradient) -> None:
+    if trainer.estimator not in TRAJECTORY_ESTIMATORS:
+        names = ", ".join(TRAJECTORY_ESTIMATORS)
+        raise InputError(f"estimator={trainer.estimator!r} does not serve trajectories; choose one of {names}.")
+    model = trainer.policy.model
+    if trainer.estimator in CHOICES and not isinstance(model, RelaxedModel):
+        raise InputError(
+            f"estimator={trainer.estimator!r} differentiates the model, and {type(model).__name__} takes no soft "
+            f"controls; choose {' or '.join(SCORE_FUNCTIONS)}, which need values only."
+        )
+    for name in ("batch", "horizon", "num_samples"):
+        if getattr(trainer, name) < 1:
+            raise InputError(f"{name}={getattr(trainer, name)}: give a positive whole number.")
+    if trainer.estimator == "leave-one-out":
+        _check_groups(trainer.batch, trainer.num_samples)
+    for name in ("learning_rate", "temperature", "clip"):
+        value = getattr(trainer, name)
+        if not callable(value) and not 0 < value < float("inf"):
+            raise InputError(f"{name}={value}: give a finite number above 0.")
+    if not 0 <= trainer.decay < 1:
+        raise InputError(f"decay={trainer.decay}: give a number from 0 to below 1, such as 0.9.")
+
+
+def _check_groups(batch: int, num_samples: int) -> None:
+    if num_samples < 2 or batch % num_samples:
+        raise InputError(
+            f"batch={batch}, num_samples={num_samples}: leave-one-out plays groups of num_samples trajectories, at "
+            "least 2, of one start; give a batch that is a multiple of it."
+        )

@@ -1,0 +1,143 @@
+"""Trajectories a policy gradient learns from, in two ways.
+
+*Played.* Controls are drawn, the model moves, and what every agent saw is kept. By the chances of the controls that
+were drawn, the gradient of the expected cost is (the policy gradient theorem, costs before a choice having no part)
+
+    grad J = E[ sum_t (G_t - b_t) sum_i grad log p(u_t^i | o_t^i) ],    G_t = sum_{s >= t} discount^s g_s.
+
+It needs nothing of the model but that it can be simulated.
+
+*Relaxed.* Controls are points of the simplex whose derivative by the logits is that of an estimator of
+`seriatim.gradients`, the relaxed model takes them, and the cost of the trajectory is one differentiable function at
+fixed noise.
+
+Both follow the keys of `seriatim.simulate`: trajectory and episode of one key meet the same start and disturbances.
+
+Source: R. Sutton, D. McAllester, S. Singh, Y. Mansour, Policy Gradient Methods for Reinforcement Learning with Function
+Approximation, 1999.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax.lax import stop_gradient
+from jaxtyping import Array, Bool, Float, Int
+
+from seriatim import distributions
+from seriatim._record import record
+from seriatim.model import State
+from seriatim.simulation import Streams
+from seriatim.training._decentralised import DecentralisedPolicy
+
+# `(logits [m, c], key) -> choices [m, c]`
+Choices = Callable[[Any, Any], Any]
+
+
+@record
+class Played:
+    """What agents saw and did on a trajectory of `T` stages, and what it cost.
+
+    Attributes:
+        observations: of each agent, `[T, m, k]`.
+        mask: admissible controls, `[T, m, c]`.
+        controls: drawn, `[T, m]`.
+        costs: discounted stage costs, `[T]`; 0 once the problem has ended.
+        playing: whether the stage was played, `[T]`.
+        ended: whether the problem ended within them.
+    """
+
+    observations: Float[Array, "*batch T m k"]
+    mask: Bool[Array, "*batch T m c"]
+    controls: Int[Array, "*batch T m"]
+    costs: Float[Array, "*batch T"]
+    playing: Bool[Array, "*batch T"]
+    ended: Bool[Array, "*batch"]
+
+    @property
+    def cost_to_go(self) -> Float[Array, "*batch T"]:
+        """The costs from each stage on, G."""
+        return jnp.cumsum(self.costs[..., ::-1], axis=-1)[..., ::-1]
+
+
+def played(policy: DecentralisedPolicy, keys: Streams, horizon: int) -> Played:
+    """Play one trajectory of at most `horizon` stages, with controls drawn from the policy."""
+    model: Any = policy.model
+
+    def stage(
+        carry: tuple[State, Array, Array], t: Int[Array, ""]
+    ) -> tuple[tuple[State, Array, Array], tuple[Any, ...]]:
+        state, memory, ended = carry
+        observations, mask = model.agent_observations(state), model.control_mask(state)
+        logits, memory = policy.propose(observations, memory)
+        control = distributions.gumbel_max(distributions.masked(logits, mask), jax.random.fold_in(keys.policy, t))
+        disturbance = model.sample_disturbance(jax.random.fold_in(keys.disturbance, t))
+        after = model.transition(state, control, disturbance)
+        cost = jnp.where(ended, 0, model.discount**t * after.cost)
+        return (after.state, memory, ended | after.done), (observations, mask, control, cost, ~ended)
+
+    start = (model.initial_state(keys.start), policy.blank(), jnp.array(False))
+    (_, _, ended), (observations, mask, controls, costs, playing) = jax.lax.scan(stage, start, jnp.arange(horizon))
+    return Played(observations, mask, controls, costs, playing, ended)
+
+
+def log_probabilities(policy: DecentralisedPolicy, seen: Played) -> tuple[Float[Array, " T"], Float[Array, " T"]]:
+    """Return, for each stage played, the log-probability of the joint control, and the mean entropy of the agents."""
+    if policy.memory:
+        _, logits = jax.lax.scan(lambda memory, o: policy.propose(o, memory)[::-1], policy.blank(), seen.observations)
+    else:
+        logits = jax.vmap(lambda o: policy.propose(o, policy.blank())[0])(seen.observations)
+    admissible = distributions.masked(logits, seen.mask)
+    chosen = jnp.sum(distributions.log_probability(admissible, seen.controls), axis=-1)
+    entropy = jnp.mean(distributions.entropy(admissible), axis=-1)
+    return jnp.where(seen.playing, chosen, 0), jnp.where(seen.playing, entropy, 0)
+
+
+@record
+class Relaxed:
+    """A relaxed trajectory of `T` stages.
+
+    Attributes:
+        cost: its discounted cost, differentiable.
+        entropy: mean over stages and agents, in nats.
+        ended: whether the problem has certainly ended.
+    """
+
+    cost: Float[Array, "*batch"]
+    entropy: Float[Array, "*batch"]
+    ended: Bool[Array, "*batch"]
+
+
+def relaxed(
+    policy: DecentralisedPolicy, choices: Choices, keys: Streams, horizon: int, *, through_observations: bool
+) -> Relaxed:
+    """Play one relaxed trajectory of `horizon` stages.
+
+    Args:
+        policy: of a model that is relaxed as well.
+        choices: from logits `[m, c]` and a key to a soft control `[m, c]`.
+        keys: of the start, the disturbances and the noise of the choices.
+        horizon: T.
+        through_observations: whether derivatives also pass through what agents see. Without, a choice answers for what
+            it does to the state, but not for what later choices make of the changed sight: a bias, and less work.
+    """
+    model: Any = policy.model
+
+    def stage(
+        carry: tuple[State, Array, Array], t: Int[Array, ""]
+    ) -> tuple[tuple[State, Array, Array], tuple[Any, ...]]:
+        state, memory, ended = carry
+        seen = model.agent_observations(state)
+        logits, memory = policy.propose(seen if through_observations else stop_gradient(seen), memory)
+        logits = distributions.masked(logits, model.relaxed_mask(state))
+        control = choices(logits, jax.random.fold_in(keys.policy, t))
+        disturbance = model.sample_disturbance(jax.random.fold_in(keys.disturbance, t))
+        after = model.relaxed_transition(state, control, disturbance)
+        cost = jnp.where(ended, 0, model.discount**t * after.cost)
+        entropy = jnp.where(ended, 0, jnp.mean(distributions.entropy(logits)))
+        return (after.state, memory, ended | after.done), (cost, entropy)
+
+    start = (model.relaxed_state(model.initial_state(keys.start)), policy.blank(), jnp.array(False))
+    (_, _, ended), (costs, entropy) = jax.lax.scan(stage, start, jnp.arange(horizon))
+    return Relaxed(jnp.sum(costs), jnp.mean(entropy), ended)
