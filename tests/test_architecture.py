@@ -22,7 +22,8 @@ ALLOWED = {
     "lanes": set(),
     "distributions": {"_errors", "model"},  # model: for the type of keys alone
     "gradients": {"_record", "_errors", "model", "distributions"},
-    "planning": TYPES | {"simulation", "lanes"},
+    "planning": TYPES | {"simulation", "lanes", "distributions"},
+    "training": TYPES | {"simulation", "lanes", "distributions", "gradients", "planning", "evaluation"},
     "exact": TYPES | {"simulation"},
     "evaluation": TYPES | {"simulation", "lanes"},
     "testing": TYPES | {"simulation", "lanes"},

@@ -19,7 +19,6 @@ from hypothesis import strategies as some
 import seriatim as st
 from seriatim._compile import jit
 from seriatim.planning._halving import contest, halving, uniform
-from seriatim.planning._proposals import gumbel_top_k
 
 SAMPLES = 16
 SIMULATION = st.Simulation(horizon=6, num_samples=SAMPLES)
@@ -294,36 +293,7 @@ def test_halving_finds_the_best_more_often_for_the_same_number_of_simulations(op
         assert misses <= scipy.stats.binom.isf(FALSE_ALARM, trials, chance)
 
 
-# Gumbel top-k
-
-
-def drawn_pairs(logits, allowed, k, count=20_000):
-    keys = jax.random.split(jax.random.key(11), count)
-    draw = jax.jit(jax.vmap(lambda key: gumbel_top_k(jnp.asarray(logits), jnp.asarray(allowed), key, k)))
-    return (np.asarray(x) for x in draw(keys))
-
-
-def test_draws_follow_the_closed_form_and_never_repeat():
-    probability = np.array([0.1, 0.2, 0.0, 0.3, 0.4, 0.0])
-    allowed = np.array([True, True, False, True, True, True])
-    logits = np.log(np.array([0.1, 0.2, 5.0, 0.3, 0.4, 1e-30]), dtype=np.float32)
-    logits[-1] = -np.inf
-    drawn, counts = drawn_pairs(logits, allowed, 2)
-    assert counts.all()
-    assert (drawn[:, 0] != drawn[:, 1]).all()
-    assert not np.isin(drawn, [2, 5]).any()
-    # One after the other: i, then j among those that remain.
-    pairs = [(i, j) for i in (0, 1, 3, 4) for j in (0, 1, 3, 4) if i != j]
-    expected = [probability[i] * probability[j] / (1 - probability[i]) for i, j in pairs]
-    observed = [int(((drawn[:, 0] == i) & (drawn[:, 1] == j)).sum()) for i, j in pairs]
-    # A right program fails with chance FALSE_ALARM.
-    assert scipy.stats.chisquare(observed, np.array(expected) * len(drawn)).pvalue > FALSE_ALARM
-
-
-def test_too_few_allowed_are_all_drawn_and_the_rest_does_not_count():
-    drawn, counts = drawn_pairs(np.zeros(5, np.float32), np.array([False, True, False, False, True]), 3, count=50)
-    assert np.array_equal(counts, np.tile([True, True, False], (50, 1)))
-    assert np.array_equal(np.sort(drawn[:, :2]), np.tile([1, 4], (50, 1)))
+# Drawn candidates
 
 
 @st.record

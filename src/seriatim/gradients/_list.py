@@ -25,9 +25,9 @@ ESTIMATORS: Mapping[str, Estimator[...]] = {
     "gumbel-rao": gumbel_rao,
 }
 
-# Of the estimators that differentiate the function once, the choices they hand it: `(logits, key, **settings)` to choices
-# whose derivative by the logits is the estimator. With these a function may be anything, also a whole trajectory in
-# which each choice depends on those before it.
+# Of the estimators that differentiate the function once, the choices they hand it: `(logits, key, **settings)` to
+# choices whose derivative by the logits is the estimator. With these a function may be anything, also a whole
+# trajectory in which each choice depends on those before it.
 CHOICES: Mapping[str, Callable[..., Any]] = {
     "straight-through": straight_through_choices,
     "gumbel-softmax": distributions.gumbel_softmax,

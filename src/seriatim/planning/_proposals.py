@@ -1,9 +1,9 @@
 """Agents with very many controls: which of them a turn compares.
 
 A turn compares the present control with k others, drawn without replacement from the softmax of the proposal's logits,
-by *Gumbel top-k*: add independent Gumbel noise to the logits and keep the k largest. For k = 1 this is the Gumbel-max
-trick; in general the controls kept are those of drawing one after the other, each in proportion to its probability
-among those that remain (Plackett-Luce), in one operation on the whole row.
+by *Gumbel top-k* (`seriatim.distributions`): add Gumbel noise to the logits and keep the k largest. For k = 1 this is
+the Gumbel-max trick; in general the controls kept are those of drawing one after the other, each in proportion to its
+probability among those that remain (Plackett-Luce), in one operation on the whole row.
 
 The guarantee stays: the present control is always compared, and it is all that the guarantee asks of a choice set. Only
 controls that may be chosen are drawn, as long as there are any.
@@ -16,9 +16,8 @@ Exponential Distribution, Journal of Mathematical Psychology 15(2), 1977, for wh
 
 from typing import Any, Protocol, runtime_checkable
 
-import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float
 
 from seriatim._errors import InputError
 from seriatim.model import Key, Model
@@ -31,19 +30,6 @@ class Proposal(Protocol):
     def __call__(self, info: Any, key: Key) -> Float[Array, "m c"]:
         """Return logits; minus infinity is never drawn."""
         ...
-
-
-def gumbel_top_k(
-    logits: Float[Array, " c"], allowed: Bool[Array, " c"], key: Key, k: int
-) -> tuple[Int[Array, " k"], Bool[Array, " k"]]:
-    """Draw `k` of the allowed numbers without replacement, in proportion to the softmax of `logits`.
-
-    Returns:
-        The numbers, all different, and which of them count: all, unless fewer than `k` are allowed.
-    """
-    noisy = jnp.where(allowed, logits + jax.random.gumbel(key, logits.shape), -jnp.inf)
-    value, drawn = jax.lax.top_k(noisy, k)
-    return drawn, value > -jnp.inf
 
 
 def logits_of(proposal: Proposal | None, model: Model, info: Any, key: Key) -> Float[Array, "m c"]:

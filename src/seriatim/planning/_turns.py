@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim import distributions
 from seriatim.model import Disturbance, Key, Model, State
 from seriatim.planning._halving import Contest, Round, contest, uniform
-from seriatim.planning._proposals import gumbel_top_k
 from seriatim.planning._q_factors import allowed, q_samples
 from seriatim.planning._simulation import Simulation
 from seriatim.policy import Policy
@@ -84,8 +84,10 @@ class Setting(NamedTuple):
             return controls, may
         logits = self.drawn.logits[agent, controls[:, agent]]
         key = jax.random.fold_in(self.drawn.key, agent)
-        some, counts = gumbel_top_k(logits, may, key, self.drawn.alternatives)
-        return controls[some], counts
+        # Gumbel top-k, where those that may not be chosen come last, and each control is still met once.
+        perturbed = distributions.gumbels(distributions.masked(logits, may), key)
+        value, some = jax.lax.top_k(perturbed, self.drawn.alternatives)
+        return controls[some], value > -jnp.inf
 
     def compare(
         self, reference: Float[Array, " samples"], controls: Int[Array, "n m"], may: Bool[Array, " n"]

@@ -1,7 +1,7 @@
 """Problems: one file each, a model with its heuristic."""
 
 from seriatim.problems._distance_fields import UNREACHABLE, distance_fields
-from seriatim.problems._hunt import Hunt, NearestFly
+from seriatim.problems._hunt import Hunt, NearestFly, NearestSeenFly
 from seriatim.problems._relaxed_hunt import RelaxedHunt
 from seriatim.problems._spiders_and_flies import SpidersAndFlies
 from seriatim.problems._spiders_on_a_line import LineState, NearestEnd, SpidersOnALine
@@ -13,6 +13,7 @@ __all__ = [
     "LineState",
     "NearestEnd",
     "NearestFly",
+    "NearestSeenFly",
     "RelaxedHunt",
     "SpidersAndFlies",
     "SpidersOnALine",

@@ -1,5 +1,6 @@
-"""The state of a hunt, its picture, and the heuristic that comes with it."""
+"""The state of a hunt, its picture, and the heuristics that come with it."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
@@ -46,23 +47,61 @@ class NearestFly:
     def __call__(self, info: Hunt, key: Key) -> Int[Array, " m"]:
         """Choose the moves; `key` is not used."""
         del key
-        course = self.terrain.course(info.spiders, info.flies)
-        none = jnp.asarray(self.terrain.no_course(), course.dtype)
-        nearest = jnp.min(jnp.where(info.alive[None], course, none), axis=1)
-        moves = jnp.where(nearest < none, nearest & 7, 0)
+        moves = towards_nearest(self.terrain, info, info.alive[None])
         if info.active is not None:
             moves = jnp.where(info.active, moves, 0)
-        return moves if self.collisions else self._in_turn(info, moves)
+        return moves if self.collisions else give_way(self.terrain, info, moves)
 
-    def _in_turn(self, info: Hunt, moves: Int[Array, " m"]) -> Int[Array, " m"]:
-        wanted = self.terrain.step(info.spiders, moves)
-        m = moves.shape[0]
-        others = ~jnp.eye(m, dtype=bool)
-        earlier = jnp.tri(m, k=-1, dtype=bool)
-        meets = same_cell(wanted, info.spiders) & others | same_cell(wanted, wanted) & earlier
+
+@record
+class NearestSeenFly:
+    """Each spider steps towards the nearest living fly *it sees*; one that sees none takes a possible move at random.
+
+    The heuristic of spiders that know only what is within `vision` moves of them. It draws lots, so its episodes differ
+    for different keys, and no spider is stuck where there is nothing to see. Otherwise as `NearestFly`.
+    """
+
+    terrain: Terrain
+    vision: float | int | None = static(default=None)
+    collisions: bool = static(default=True)
+
+    def __call__(self, info: Hunt, key: Key) -> Int[Array, " m"]:
+        """Choose the moves."""
+        known = in_sight(info, self.vision)
+        possible = self.terrain.moves(info.spiders).at[:, 0].set(False)
+        noise = jax.random.uniform(key, possible.shape)
+        wandering = jnp.argmax(jnp.where(possible, noise, -1.0), axis=1)
+        moves = jnp.where(jnp.any(known, axis=1), towards_nearest(self.terrain, info, known), wandering)
         if info.active is not None:
-            meets = meets & info.active[None]
-        return jnp.where(jnp.any(meets, axis=1), 0, moves)
+            moves = jnp.where(info.active, moves, 0)
+        return moves if self.collisions else give_way(self.terrain, info, moves)
+
+
+def in_sight(info: Hunt, vision: float | int | None) -> Bool[Array, "m n"]:
+    """Say which living flies each spider at work sees: those within `vision` moves, walls not counted."""
+    apart = jnp.abs(info.spiders[:, None] - info.flies[None]).sum(axis=2)
+    seen = info.alive[None] & (apart <= (jnp.inf if vision is None else vision))
+    return seen if info.active is None else seen & info.active[:, None]
+
+
+def towards_nearest(terrain: Terrain, info: Hunt, known: Bool[Array, "m_or_1 n"]) -> Int[Array, " m"]:
+    """Return the first of the moves that lead each spider to a nearest of the flies it knows; 0 without one."""
+    course = terrain.course(info.spiders, info.flies)
+    none = jnp.asarray(terrain.no_course(), course.dtype)
+    nearest = jnp.min(jnp.where(known, course, none), axis=1)
+    return jnp.where(nearest < none, nearest & 7, 0)
+
+
+def give_way(terrain: Terrain, info: Hunt, moves: Int[Array, " m"]) -> Int[Array, " m"]:
+    """Let a spider stay that wants a cell which is occupied, or wanted by an earlier one."""
+    wanted = terrain.step(info.spiders, moves)
+    m = moves.shape[0]
+    others = ~jnp.eye(m, dtype=bool)
+    earlier = jnp.tri(m, k=-1, dtype=bool)
+    meets = same_cell(wanted, info.spiders) & others | same_cell(wanted, wanted) & earlier
+    if info.active is not None:
+        meets = meets & info.active[None]
+    return jnp.where(jnp.any(meets, axis=1), 0, moves)
 
 
 def same_cell(one: Int[Array, "k 2"], other: Int[Array, "l 2"]) -> Bool[Array, "k l"]:

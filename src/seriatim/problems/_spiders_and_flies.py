@@ -27,7 +27,7 @@ from seriatim.drawing import grid_svg, grid_text
 from seriatim.formats import GridMap
 from seriatim.model import Key, Transition
 from seriatim.problems._finite_hunt import all_hunts, hunt_number, hunt_outcomes
-from seriatim.problems._hunt import Hunt, NearestFly, caught, marks, same_cell
+from seriatim.problems._hunt import Hunt, NearestFly, NearestSeenFly, caught, in_sight, marks, same_cell
 from seriatim.problems._hunting_ground import Cells, at_least, check_discount, hunting_ground
 from seriatim.problems._relaxed_hunt import RelaxedHunt, possible_moves, relax, relaxed_stage
 from seriatim.problems._roster import fly_goes, fly_joins, spider_goes, spider_joins
@@ -213,6 +213,10 @@ class SpidersAndFlies:
         """Return the heuristic: each spider towards its nearest fly."""
         return NearestFly(self.terrain, self.collisions)
 
+    def local_policy(self) -> NearestSeenFly:
+        """Return the heuristic for spiders that know only what they see: towards the nearest fly, else at random."""
+        return NearestSeenFly(self.terrain, self.vision, self.collisions)
+
     def with_spider(self, state: Hunt, cell: Cell, agent: Agent | None = None) -> Hunt:
         """Return `state` with one more spider at work, in `cell`: `agent`, or the first that is absent.
 
@@ -249,9 +253,7 @@ class SpidersAndFlies:
 
     def visible(self, state: Hunt) -> Bool[Array, "m n"]:
         """Say which living flies each spider sees: those within `vision` moves, walls not counted."""
-        apart = jnp.abs(state.spiders[:, None] - state.flies[None]).sum(axis=2)
-        seen = state.alive[None] & (apart <= (jnp.inf if self.vision is None else self.vision))
-        return seen if state.active is None else seen & state.active[:, None]
+        return in_sight(state, self.vision)
 
     def agent_observations(self, state: Hunt | RelaxedHunt) -> Float[Array, "m k"]:
         """Return what each spider sees within `vision`: its place, then flies, other spiders and walls cell by cell.
