@@ -25,7 +25,7 @@ class MovingBaseline:
 
     decay: Float[Array, ""] | float = 0.99
     total: Float[Array, "*shape"] | float = 0.0
-    weight: Float[Array, "*shape"] | float = 0.0
+    weight: Float[Array, ""] | float = 0.0
 
     @property
     def mean(self) -> Float[Array, "*shape"]:

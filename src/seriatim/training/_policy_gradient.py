@@ -104,7 +104,7 @@ class PolicyGradient:
 
     def init(self, key: Key) -> PolicyGradientState:
         """Return the state before the first step; `key` decides everything random in training."""
-        baseline = MovingBaseline(self.decay, jnp.zeros(self.horizon), jnp.zeros(self.horizon))
+        baseline = MovingBaseline(self.decay, jnp.zeros(self.horizon), jnp.zeros(()))
         trained, _ = eqx.partition(self.policy.parameters, eqx.is_inexact_array)
         return PolicyGradientState(
             jnp.zeros((), jnp.int32), key, self.policy.parameters, self._optimiser.init(trained), baseline
@@ -118,6 +118,18 @@ class PolicyGradient:
             (its standard error), `unfinished` (share of trajectories that had not ended), `entropy` (mean of an agent,
             nats), `gradient_norm` (before clipping).
         """
+        gradient, baseline, metrics = self.gradient(state)
+        trained, fixed = eqx.partition(state.parameters, eqx.is_inexact_array)
+        updates, optimiser = self._optimiser.update(gradient, state.optimiser, trained)
+        parameters = eqx.combine(optax.apply_updates(trained, updates), fixed)
+        metrics["gradient_norm"] = optax.tree.norm(gradient)
+        return PolicyGradientState(state.step + 1, state.key, parameters, optimiser, baseline), metrics
+
+    def gradient(self, state: PolicyGradientState) -> tuple[Any, MovingBaseline, dict[str, Float[Array, ""]]]:
+        """Return the estimate of the step to come, shaped like the trained parameters; the next baseline; metrics.
+
+        With the score functions its mean is the gradient of the expected cost, discounted, up to the horizon.
+        """
         key = jax.random.fold_in(state.key, state.step)
         trained, fixed = eqx.partition(state.parameters, eqx.is_inexact_array)
 
@@ -126,10 +138,7 @@ class PolicyGradient:
             return self._surrogate(policy, state, key)
 
         gradient, (baseline, metrics) = jax.grad(loss, has_aux=True)(trained)
-        updates, optimiser = self._optimiser.update(gradient, state.optimiser, trained)
-        parameters = eqx.combine(optax.apply_updates(trained, updates), fixed)
-        metrics["gradient_norm"] = optax.tree.norm(gradient)
-        return PolicyGradientState(state.step + 1, state.key, parameters, optimiser, baseline), metrics
+        return gradient, baseline, metrics
 
     def trained(self, state: PolicyGradientState) -> DecentralisedPolicy:
         """Return the policy as trained so far."""

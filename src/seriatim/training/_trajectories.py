@@ -134,7 +134,9 @@ def relaxed(
         control = choices(logits, jax.random.fold_in(keys.policy, t))
         disturbance = model.sample_disturbance(jax.random.fold_in(keys.disturbance, t))
         after = model.relaxed_transition(state, control, disturbance)
-        cost = jnp.where(ended, 0, model.discount**t * after.cost)
+        # Not masked where the problem has ended: the cost is zero there, but not its derivative. Had an earlier control
+        # been another, the problem would have gone on.
+        cost = model.discount**t * after.cost
         entropy = jnp.where(ended, 0, jnp.mean(distributions.entropy(logits)))
         return (after.state, memory, ended | after.done), (cost, entropy)
 

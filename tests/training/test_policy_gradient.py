@@ -1,0 +1,218 @@
+"""The mean of an estimate is the gradient of the expected cost, found by dynamic programming; and what a step promises.
+
+False alarms: with a correct estimator every component's error is normal with its standard error. There are fewer than
+1000 components in this file, each allowed 5.5 standard errors: a correct library fails once in 25,000 seeds.
+"""
+
+import dataclasses
+import itertools
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from watched import expected_cost, watched
+
+import seriatim as st
+from seriatim.simulation import streams
+from seriatim.training import (
+    TRAJECTORY_ESTIMATORS,
+    PolicyGradient,
+    Remembering,
+    decentralised_policy,
+    network_policy,
+)
+from seriatim.training._trajectories import log_probabilities, played, relaxed
+
+SIGMAS = 5.5
+HORIZON = 3
+
+
+class Constant(eqx.Module):
+    """A network that sees nothing: the same logits whatever is observed."""
+
+    logits: jax.Array
+
+    def __call__(self, observation):
+        return self.logits
+
+
+def hunting(**fields):
+    small = {"spiders": 2, "flies": 2, "width": 7, "height": 7, "vision": 2, "cost": "flies"}
+    return st.problems.SpidersAndFlies(**small | fields)
+
+
+def flat(tree):
+    return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
+
+
+def estimates(trainer, count, baseline=None):
+    """Gradients of independent batches, `[count, parameters]`."""
+    started = trainer.init(jax.random.key(0))
+    if baseline is not None:
+        started = dataclasses.replace(started, baseline=baseline)
+
+    def one(key):
+        return trainer.gradient(dataclasses.replace(started, key=key))[0]
+
+    found = jax.jit(jax.vmap(one))(jax.random.split(jax.random.key(7), count))
+    return np.concatenate([np.reshape(leaf, (count, -1)) for leaf in jax.tree.leaves(found)], axis=1)
+
+
+def assert_mean_is(found, truth):
+    error = found.std(axis=0, ddof=1) / np.sqrt(len(found))
+    off = np.abs(found.mean(axis=0) - truth)
+    assert (off <= SIGMAS * error + 1e-6).all(), (off, error)
+    # Otherwise nothing was tested.
+    assert np.linalg.norm(truth) > 3 * np.linalg.norm(error)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "separate"])
+@pytest.mark.parametrize("estimator", ["score-function", "leave-one-out"])
+def test_score_functions_are_unbiased(estimator, shared):
+    policy = decentralised_policy(watched(), jax.random.key(1), hidden=(4,), shared=shared)
+    # Far enough from where all controls are alike.
+    policy = dataclasses.replace(policy, parameters=jax.tree.map(lambda leaf: 3 * leaf, policy.parameters))
+    trainer = PolicyGradient(policy, estimator, batch=32, horizon=HORIZON)
+    baseline = dataclasses.replace(
+        trainer.init(jax.random.key(0)).baseline, total=jnp.ones(HORIZON), weight=jnp.ones(())
+    )
+    exact = jax.grad(lambda p: expected_cost(dataclasses.replace(policy, parameters=p), HORIZON))(policy.parameters)
+    assert_mean_is(estimates(trainer, 2000, baseline), flat(exact))
+
+
+@pytest.mark.parametrize("through_observations", [True, False])
+def test_straight_through_is_unbiased_for_policies_that_see_nothing(through_observations):
+    """Its hunt is the multilinear extension in the controls of all stages, and these do not depend on the state."""
+    model = hunting(spiders=2, starts=((3, 3), (3, 4)), fly_cells=((3, 2), (2, 4)))
+    logits = jnp.array([0.3, 0.1, -0.4, 0.8, -0.2])
+    policy = network_policy(model, Constant(logits))
+    trainer = PolicyGradient(
+        policy, "straight-through", batch=16, horizon=HORIZON, through_observations=through_observations
+    )
+    plans = jnp.array(list(itertools.product(range(5), repeat=2 * HORIZON))).reshape(-1, HORIZON, 2)
+    start = model.initial_state(jax.random.key(0))
+    nothing = model.sample_disturbance(jax.random.key(0))
+
+    def cost(plan):
+        def stage(carry, control):
+            state, ended = carry
+            after = model.transition(state, control, nothing)
+            return (after.state, ended | after.done), jnp.where(ended, 0.0, after.cost)
+
+        return jnp.sum(jax.lax.scan(stage, (start, jnp.array(False)), plan)[1])
+
+    costs = jax.jit(jax.vmap(cost))(plans)
+    exact = jax.grad(lambda x: jnp.sum(jnp.exp(jnp.sum(jax.nn.log_softmax(x)[plans], (1, 2))) * costs))(logits)
+    assert_mean_is(estimates(trainer, 2000), np.asarray(exact))
+
+
+def test_relaxed_gradients_are_derivatives_at_fixed_noise():
+    model = hunting(fly_behaviour="wander", discount=0.9)
+    with jax.enable_x64(True):
+        policy = decentralised_policy(model, jax.random.key(1), hidden=(8,), memory=3)
+        policy = jax.tree.map(lambda leaf: leaf.astype(float) if eqx.is_inexact_array(leaf) else leaf, policy)
+
+        def cost(parameters):
+            trained = dataclasses.replace(policy, parameters=parameters)
+            choices = lambda logits, key: st.distributions.gumbel_softmax(logits, key, 0.7)  # noqa: E731
+            return relaxed(trained, choices, streams(jax.random.key(3)), 5, through_observations=True).cost
+
+        normal = lambda leaf: jax.random.normal(jax.random.key(leaf.size), leaf.shape, leaf.dtype)  # noqa: E731
+        way = jax.tree.map(normal, policy.parameters)
+        step = lambda size: jax.tree.map(lambda leaf, w: leaf + size * w, policy.parameters, way)  # noqa: E731
+        compiled = jax.jit(cost)
+        secant = (compiled(step(1e-5)) - compiled(step(-1e-5))) / 2e-5
+        slope = sum(
+            jnp.vdot(g, w)
+            for g, w in zip(jax.tree.leaves(jax.grad(cost)(policy.parameters)), jax.tree.leaves(way), strict=True)
+        )
+        assert abs(slope) > 1e-3
+        assert np.isclose(slope, secant, rtol=1e-5)
+
+
+@pytest.mark.parametrize("memory", [0, 5])
+def test_a_trajectory_is_the_episode_of_its_key(memory):
+    model = hunting(fly_behaviour="wander", discount=0.9)
+    policy = decentralised_policy(model, jax.random.key(1), hidden=(8,), memory=memory)
+    seen = jax.jit(lambda key: played(policy, streams(key), 12))(jax.random.key(5))
+    around = Remembering(model, policy) if memory else model
+    episode = st.simulate(around, policy, jax.random.key(5), horizon=12)
+    assert np.array_equal(np.where(seen.playing[:, None], seen.controls, -1), episode.controls)
+    assert np.allclose(seen.costs, 0.9 ** np.arange(12) * episode.costs)
+    assert np.isclose(seen.cost_to_go[0], episode.cost)
+    assert bool(seen.ended) == bool(episode.terminated)
+    # What is learned from are the chances the controls were drawn by.
+    state = jax.tree.map(lambda leaf: leaf[:-1], episode.states)
+    logits = jax.vmap(lambda s: policy.logits(*policy.split(s))[0])(state)
+    chances = st.distributions.log_probability(logits, seen.controls).sum(axis=1)
+    found, _ = log_probabilities(policy, seen)
+    assert np.allclose(found, np.where(seen.playing, chances, 0), atol=1e-5)
+
+
+def test_hard_relaxed_trajectories_are_episodes_too():
+    model = hunting(fly_behaviour="wander", discount=0.9)
+    policy = decentralised_policy(model, jax.random.key(1), hidden=(8,))
+    hard = lambda logits, key: st.distributions.gumbel_softmax(logits, key, 0.5, hard=True)  # noqa: E731
+    one = jax.jit(lambda key: relaxed(policy, hard, streams(key), 12, through_observations=False).cost)
+    for seed in range(3):
+        episode = st.simulate(model, policy, jax.random.key(seed), horizon=12)
+        assert np.isclose(one(jax.random.key(seed)), episode.cost, atol=1e-4)
+
+
+def test_a_group_has_one_start_and_the_same_disturbances():
+    model = hunting(fly_behaviour="wander")
+    trainer = PolicyGradient(
+        decentralised_policy(model, jax.random.key(1), hidden=(8,)), batch=12, num_samples=3, horizon=4
+    )
+    seen = trainer._groups(trainer.policy, jax.random.key(0), 3)
+    first = np.asarray(seen.observations)[:, :, 0]
+    assert (first == first[:, :1]).all()
+    assert not (first == first[:1]).all()
+    controls = np.asarray(seen.controls)
+    assert not (controls == controls[:, :1]).all()
+
+
+@pytest.mark.parametrize("estimator", TRAJECTORY_ESTIMATORS)
+def test_training_lowers_the_cost(estimator):
+    """One spider, one fly beside it: the best policy is to step onto it at once, at no cost."""
+    model = hunting(spiders=1, flies=1, width=3, height=1, starts=((0, 1),), fly_cells=((0, 2),), vision=None)
+    policy = decentralised_policy(model, jax.random.key(1), hidden=(8,))
+    trainer = PolicyGradient(policy, estimator, batch=16, horizon=6, learning_rate=0.05)
+    state = trainer.init(jax.random.key(2))
+    state, metrics = jax.jit(lambda state: jax.lax.scan(lambda s, _: trainer.step(s), state, None, length=60))(state)
+    assert metrics["cost"][0] > 0.5
+    # A policy that is right nine times in ten has a mean cost of 1/9, and costs 6 at most.
+    assert np.mean(metrics["cost"][-10:]) < 0.3
+    assert int(state.step) == 60
+
+
+def test_every_metric_is_named_and_errors_are_of_groups():
+    model = hunting()
+    policy = decentralised_policy(model, jax.random.key(1), hidden=(8,))
+    trainer = PolicyGradient(policy, "leave-one-out", batch=12, num_samples=3, horizon=4)
+    state = trainer.init(jax.random.key(0))
+    _, metrics = jax.jit(trainer.step)(state)
+    assert set(metrics) == {"cost", "cost_error", "unfinished", "entropy", "gradient_norm"}
+    seen = trainer._groups(policy, jax.random.fold_in(state.key, 0), 3)
+    of_group = np.asarray(seen.costs).sum(axis=2).mean(axis=1)
+    assert np.isclose(metrics["cost"], of_group.mean(), rtol=1e-5)
+    assert np.isclose(metrics["cost_error"], of_group.std(ddof=1) / 2, rtol=1e-4)
+
+
+MISTAKES = {
+    "estimator='rebar' does not serve trajectories": {"estimator": "rebar"},
+    "differentiates the model, and Watched takes no soft controls": {"estimator": "gumbel-softmax"},
+    "batch=0: give a positive whole number": {"batch": 0},
+    "batch=10, num_samples=4: leave-one-out plays groups": {"batch": 10},
+    "learning_rate=-1.0: give a finite number above 0": {"learning_rate": -1.0},
+    "decay=1.0: give a number from 0 to below 1": {"decay": 1.0},
+}
+
+
+@pytest.mark.parametrize("sentence", MISTAKES)
+def test_mistakes_are_answered_in_a_sentence(sentence):
+    policy = decentralised_policy(watched(), jax.random.key(0), hidden=(4,))
+    with pytest.raises(st.InputError, match=sentence.replace("(", r"\(")):
+        PolicyGradient(policy, **MISTAKES[sentence])
