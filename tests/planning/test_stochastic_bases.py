@@ -1,0 +1,75 @@
+"""A base policy that draws lots: its draws are common to all candidates, like every other noise.
+
+Were they not, a candidate's Q-factor would differ from another's by luck, and an agent's best would not be bounded by
+its predecessor's on the samples.
+"""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import seriatim as st
+from seriatim.exact import cost_to_go
+
+
+@st.record
+class Lots:
+    """Every control with the same chance, whatever the state, among the admissible."""
+
+    model: object
+
+    def __call__(self, info, key):
+        logits = st.distributions.masked(jnp.zeros((3, 3)), self.model.control_mask(info))
+        return st.distributions.gumbel_max(logits, key)
+
+
+def team():
+    return st.problems.random_team(5, states=12, agents=3, controls=3, discount=0.9, masked=0.2)
+
+
+@pytest.mark.parametrize("schedule", ["sequential", "speculative"])
+def test_no_sampled_cost_rises_along_the_turns(schedule):
+    model = team()
+    planner = st.OneAtATimeRollout(
+        model, Lots(model), st.Simulation(horizon=10, num_samples=8), schedule=schedule, significance=0.0
+    )
+    found = st.decide_many(planner, model.states(), jax.random.split(jax.random.key(1), 12))
+    best = np.asarray(found.q_factors).min(axis=-1)
+    assert (np.diff(best, axis=1) <= 1e-5).all()
+    assert (np.asarray(found.improvement) >= -1e-5).all()
+    if schedule == "sequential":
+        assert (np.asarray(found.num_simulations) <= 3 * 2 + 1).all()
+    other = dataclasses.replace(planner, schedule="speculative" if schedule == "sequential" else "sequential")
+    again = st.decide_many(other, model.states(), jax.random.split(jax.random.key(1), 12))
+    assert np.array_equal(found.control, again.control)
+    assert np.array_equal(found.q_factors, again.q_factors)
+
+
+def test_the_same_lots_are_drawn_for_every_candidate():
+    """A model of one stage's memory: what the base draws next is all that is paid, so all candidates cost the same."""
+    model = team()
+    free = dataclasses.replace(
+        model, costs=jnp.zeros_like(jnp.asarray(model.costs)), successors=jnp.zeros_like(jnp.asarray(model.successors))
+    )
+    joint = jnp.arange(27) % 3
+    paying = dataclasses.replace(free, costs=jnp.broadcast_to(joint[None, :, None], free.costs.shape).astype(float))
+    # The candidate's own stage is paid as well: subtract it, and what is left is the base's, the same for all.
+    planner = st.OneAtATimeRollout(paying, Lots(paying), st.Simulation(horizon=6, num_samples=4), significance=0.0)
+    found = planner.decide(jnp.int32(3), jax.random.key(2))
+    row = np.asarray(found.q_factors)[2]
+    own = np.arange(3)
+    left = row - own
+    assert np.ptp(left[np.isfinite(left)]) <= 1e-5
+
+
+def test_the_policy_is_improved():
+    """On average over the lots: the rollout of a random base has a cost-to-go below the base's, exactly evaluated."""
+    model = team()
+    planner = st.OneAtATimeRollout(model, Lots(model), st.Simulation(horizon=40, num_samples=64))
+    chosen = st.decide_many(planner, model.states(), jax.random.split(jax.random.key(1), 12)).control
+    base = st.evaluate(model, Lots(model), jax.random.key(3), episodes=2000, horizon=150)
+    improved = float(np.mean(cost_to_go(model, st.problems.TablePlayer(chosen))))
+    assert improved < base.mean - 5 * base.standard_error
