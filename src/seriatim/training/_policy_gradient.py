@@ -221,13 +221,11 @@ def _metrics(
 ) -> dict[str, Float[Array, ""]]:
     """Return mean cost and its standard error; trajectories of one group are not independent, groups are."""
     of_group = jnp.mean(costs, axis=1)
-    error = jnp.std(of_group, ddof=1) / jnp.sqrt(of_group.shape[0]) if of_group.shape[0] > 1 else jnp.asarray(jnp.nan)
-    return {
-        "cost": jnp.mean(of_group),
-        "cost_error": error,
-        "unfinished": jnp.mean(unfinished.astype(float)),
-        "entropy": entropy,
-    }
+    groups = of_group.shape[0]
+    # Of one group there is no error to be known.
+    error = {"cost_error": jnp.std(of_group, ddof=1) / jnp.sqrt(groups)} if groups > 1 else {}
+    mean = {"cost": jnp.mean(of_group), "unfinished": jnp.mean(unfinished.astype(float)), "entropy": entropy}
+    return mean | error
 
 
 def _mean_where(values: Float[Array, "*batch T"], counts: Any) -> Float[Array, " T"]:

@@ -1,0 +1,254 @@
+"""The training loop: steps, checkpoints, and ways to stop that lose nothing.
+
+A *trainer* is a pair: `init(key) -> state` and `step(state) -> (state, metrics)`, both functions of their argument
+alone. So a training is determined by its key, and one that was stopped anywhere and resumed is the one that never
+stopped, bit for bit. For this the loop runs one compiled program of any number of steps, whatever the blocks it is
+cut into.
+
+Source of the pattern (a pair of pure functions): optax and blackjax.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Shaped
+
+from seriatim._compile import jit
+from seriatim._errors import InputError
+from seriatim.model import Key
+from seriatim.training._run import Run
+
+# Seconds that a block may last: how long an interruption waits, and how often progress is shown.
+BLOCK_SECONDS = 0.5
+
+Progress = Callable[[int, int, dict[str, float]], None]
+
+
+@runtime_checkable
+class Trainer(Protocol):
+    """A restartable pair. The state is a pytree of arrays, with a field or key `step` that counts steps."""
+
+    def init(self, key: Key) -> Any:
+        """Return the state before the first step."""
+        ...
+
+    def step(self, state: Any) -> tuple[Any, dict[str, Float[Array, ""]]]:
+        """Make one step; return the state after it, and numbers that describe it."""
+        ...
+
+
+class Training(NamedTuple):
+    """What came of a training.
+
+    Attributes:
+        state: after the last step.
+        step: how many steps were made, those before a resumption included.
+        finished: whether all were; otherwise it was interrupted, or its time was up.
+        metrics: a column for each, an element for each step made by this call.
+    """
+
+    state: Any
+    step: int
+    finished: bool
+    metrics: dict[str, Shaped[np.ndarray, " steps"]]
+
+
+class Diverged(InputError):
+    """A number stopped being one. `state` is the last good state, after `step` steps."""
+
+    def __init__(self, sentence: str, state: Any, step: int) -> None:
+        super().__init__(sentence)
+        self.state = state
+        self.step = step
+
+
+def train(
+    trainer: Trainer,
+    key: Key,
+    *,
+    steps: int,
+    run: Run | None = None,
+    resume: bool = False,
+    checkpoint_every: int = 100,
+    max_seconds: float | None = None,
+    progress: Progress | None = None,
+) -> Training:
+    """Train for so many steps in all.
+
+    Ctrl-C, or a signal to terminate, ends it after the steps under way, with everything kept; a second Ctrl-C ends it
+    at once, at the last checkpoint. Resumed with the same trainer and key it goes on as if it had never stopped.
+
+    Args:
+        trainer: what to train, see `PolicyGradient`.
+        key: decides everything random.
+        steps: how many, in all.
+        run: where to keep checkpoints and metrics; None keeps nothing.
+        resume: go on from the run's last checkpoint, if it has one.
+        checkpoint_every: steps between checkpoints.
+        max_seconds: stop after the steps under way when so much time is up; None never does.
+        progress: called several times a second with steps made, steps in all, and the means of the metrics since.
+
+    Raises:
+        InputError: an argument is out of range, or the run cannot be resumed, or another process is at it.
+        Diverged: a metric or a parameter became infinite or no number. The state before that step is kept.
+    """
+    _check(steps, checkpoint_every, max_seconds)
+    with nullcontext() if run is None else run.held():
+        state = jax.tree.map(jnp.asarray, trainer.init(key))
+        done = 0
+        if run is not None and resume and run.steps:
+            state, done = run.restore(state), max(run.steps)
+        if run is not None:
+            run.forget_after(done)
+            run.say("running", done)
+        with _interruptions() as stopped:
+            return _train(_Task(trainer, steps, run, checkpoint_every, max_seconds, progress), state, done, stopped)
+
+
+class _Task(NamedTuple):
+    trainer: Trainer
+    steps: int
+    run: Run | None
+    checkpoint_every: int
+    max_seconds: float | None
+    progress: Progress | None
+
+
+def _train(task: _Task, state: Any, done: int, stopped: threading.Event) -> Training:
+    started, length, unsaved, columns = time.monotonic(), 1, [], []
+    while done < task.steps and not stopped.is_set() and not _is_up(task.max_seconds, started):
+        # Blocks end at checkpoints, which are after the same steps however often a run was stopped.
+        until = min(task.steps, done + length, (done // task.checkpoint_every + 1) * task.checkpoint_every)
+        began = time.monotonic()
+        block = _block(task.trainer, state, jnp.asarray(until - done, jnp.int32), size=task.checkpoint_every)
+        made, failed = int(block.made), bool(block.failed)
+        rows = {name: np.asarray(column)[: made + failed] for name, column in block.metrics.items()}
+        state, done = block.state, done + made
+        good = _columns(rows, done, made, time.monotonic() - started)
+        unsaved.append(good)
+        columns.append(good)
+        if failed:
+            raise _diverged(task, state, done, rows, unsaved)
+        length = _next_length(length, made, time.monotonic() - began)
+        if task.progress is not None:
+            task.progress(done, task.steps, {name: float(np.mean(column)) for name, column in rows.items()})
+        if task.run is not None and (done % task.checkpoint_every == 0 or done == task.steps):
+            task.run.save(done, state, _joined(unsaved))
+            unsaved = []
+    finished = done >= task.steps
+    if task.run is not None:
+        if unsaved:
+            task.run.save(done, state, _joined(unsaved))
+        task.run.say("finished" if finished else "interrupted", done)
+    return Training(state, done, finished, _joined(columns))
+
+
+class _Block(NamedTuple):
+    state: Any
+    metrics: dict[str, Float[Array, " size"]]
+    made: Int[Array, ""]
+    failed: Bool[Array, ""]
+
+
+def _steps(trainer: Trainer, state: Any, length: Int[Array, ""], *, size: int) -> _Block:
+    """Make `length` steps, at most `size`; stop before one that leads to what is no number.
+
+    The length is data: one program serves blocks of all lengths, so that they cannot differ in a rounding.
+    """
+    _, like = jax.eval_shape(trainer.step, state)
+    room = {name: jnp.zeros((size + 1,), metric.dtype) for name, metric in like.items()}
+
+    def more(block: _Block) -> Bool[Array, ""]:
+        return (block.made < length) & ~block.failed
+
+    def one(block: _Block) -> _Block:
+        after, found = trainer.step(block.state)
+        fine = _all_finite((after, found))
+        state = jax.tree.map(lambda new, old: jnp.where(fine, new, old), after, block.state)
+        metrics = {name: block.metrics[name].at[block.made].set(value) for name, value in found.items()}
+        return _Block(state, metrics, block.made + fine.astype(jnp.int32), ~fine)
+
+    block: _Block = jax.lax.while_loop(more, one, _Block(state, room, jnp.int32(0), jnp.array(False)))
+    return block
+
+
+_block = jit(_steps, static_argnames=("size",))
+
+
+def _all_finite(tree: Any) -> Bool[Array, ""]:
+    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+
+
+def _columns(rows: dict[str, Any], done: int, made: int, seconds: float) -> dict[str, Shaped[np.ndarray, " steps"]]:
+    """Number the steps, and say how long after the start of this call they were known."""
+    numbers = {"step": np.arange(done - made + 1, done + 1), "seconds": np.full(made, seconds)}
+    return numbers | {name: column[:made] for name, column in rows.items()}
+
+
+def _joined(blocks: list[dict[str, Any]]) -> dict[str, Shaped[np.ndarray, " steps"]]:
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]} if blocks else {}
+
+
+def _next_length(length: int, made: int, seconds: float) -> int:
+    """Return how many steps take half a second: at most twice as many as before, the first having compiled."""
+    return max(1, min(2 * length, int(made * BLOCK_SECONDS / max(seconds, 1e-9))))
+
+
+def _diverged(task: _Task, state: Any, done: int, rows: dict[str, Any], unsaved: list[Any]) -> Diverged:
+    bad = [name for name, column in rows.items() if not np.isfinite(column[-1])]
+    what = f"{bad[0]} became {rows[bad[0]][-1]}" if bad else "a parameter became infinite or no number"
+    kept = "the state before it is in the error's `state`"
+    if task.run is not None:
+        task.run.save(done, state, _joined(unsaved))
+        task.run.say("failed", done, reason=what)
+        kept = f"the state before it is kept in {task.run.path}"
+    return Diverged(
+        f"{what} at step {done + 1}; {kept}; start again with a smaller learning rate, or a higher temperature.",
+        state,
+        done,
+    )
+
+
+def _is_up(max_seconds: float | None, started: float) -> bool:
+    return max_seconds is not None and time.monotonic() - started >= max_seconds
+
+
+@contextmanager
+def _interruptions() -> Iterator[threading.Event]:
+    """Set an event at the first Ctrl-C or signal to terminate; let the second do what it would have done.
+
+    Signals reach the main thread of a program alone; in another thread nothing changes.
+    """
+    stopped = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield stopped
+        return
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, _: Any) -> None:
+        stopped.set()
+        signal.signal(number, before[signal.Signals(number)])
+
+    for each in before:
+        signal.signal(each, stop)
+    try:
+        yield stopped
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+
+def _check(steps: int, checkpoint_every: int, max_seconds: float | None) -> None:
+    for name, value in (("steps", steps), ("checkpoint_every", checkpoint_every)):
+        if value < 1:
+            raise InputError(f"{name}={value}: give a positive whole number.")
+    if max_seconds is not None and not max_seconds > 0:
+        raise InputError(f"max_seconds={max_seconds}: give a number above 0, or None for no limit.")
