@@ -31,7 +31,8 @@ ALLOWED = {
     "drawing": TYPES | {"simulation"},
     "problems": TYPES | {"formats", "drawing"},
     "__main__": {"cli"},
-    "cli": TYPES | {"simulation", "planning", "exact", "evaluation", "testing", "formats", "drawing", "problems"},
+    "cli": TYPES
+    | {"simulation", "planning", "exact", "evaluation", "testing", "formats", "drawing", "problems", "training"},
 }
 
 

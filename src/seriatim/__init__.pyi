@@ -5,6 +5,7 @@ from . import exact as exact
 from . import formats as formats
 from . import gradients as gradients
 from . import problems as problems
+from . import training as training
 from ._errors import InputError as InputError
 from ._record import record as record
 from ._record import static as static

@@ -54,6 +54,8 @@ def commands(context: click.Context) -> None:
     seriatim run spiders-and-flies --save e.html    watch one episode, keep its picture
     seriatim check my_model.py:MyModel              is my model lawful?
     seriatim solve spiders-on-a-line                how far from the optimum is it, exactly?
+    seriatim train policy-gradient MODEL            descend the gradient instead, and keep the run
+    seriatim runs                                   what was trained, and how far it came
     """
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
@@ -72,8 +74,9 @@ def _prepare() -> None:
     default="base,one-at-a-time",
     show_default=True,
     metavar="NAMES",
-    help="Of base, standard, one-at-a-time, signalling-base, optimal (finite models), and what a file defines "
-    "(file.py:name, or a name in the model's own file). The first is the reference.",
+    help="Of base, standard, one-at-a-time, signalling-base, optimal (finite models), what a file defines "
+    "(file.py:name, or a name in the model's own file), and what a run trained (its directory). The first is the "
+    "reference.",
 )
 @click.option(
     "--episodes",
@@ -161,3 +164,42 @@ def solve(problem: Problem, tolerance: float) -> None:
     from seriatim.cli import _solve
 
     _solve.solve(problem, tolerance=tolerance)
+
+
+@commands.group()
+def train() -> None:
+    """Train a policy off-line, in a directory that keeps all of it.
+
+    Ctrl-C stops it with everything kept; --resume goes on as if it had never stopped.
+    """
+
+
+@train.command("policy-gradient", epilog=MODEL_HELP)
+@_options.problem_without_base
+@_options.network
+@_options.gradient
+@_options.training_loop
+def policy_gradient(
+    problem: Problem, network: _options.Network, gradient: _options.Gradient, training_loop: _options.Loop
+) -> None:
+    """Descend the expected cost of a team of networks, each of which sees what one agent sees.
+
+    No guarantee comes with the result: compare it, or put a rollout on top of it (--base).
+    """
+    _prepare()
+    from seriatim.cli import _train
+
+    _train.policy_gradient(problem, network, gradient, training_loop)
+
+
+@commands.command()
+@click.argument("places", nargs=-1, metavar="[DIR]...")
+@click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True)
+@click.option("--plot", metavar="FILE", help="Save learning curves as .svg, .png or .pdf.")
+@click.option("--traceback", is_flag=True, expose_value=False, help="Show where an error came from.")
+def runs(places: tuple[str, ...], form: str, plot: str | None) -> None:
+    """List runs, or directories of runs, side by side; by default those in runs/."""
+    _prepare()
+    from seriatim.cli import _runs
+
+    _runs.runs(places, form=form, plot=plot)

@@ -28,9 +28,9 @@ class Problem:
 
     model: str
     assignments: tuple[str, ...]
-    base: str | None
     seed: int
     form: str
+    base: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,6 +42,40 @@ class Planning:
     lookahead: int | None
     significance: float | None
     order: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Network:
+    """The network of an agent."""
+
+    hidden: tuple[int, ...]
+    memory: int
+    shared: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Gradient:
+    """How a policy gradient is estimated and followed."""
+
+    estimator: str
+    batch: int
+    horizon: int
+    learning_rate: float
+    num_samples: int
+    temperature: float
+    entropy: float
+    through_observations: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Loop:
+    """How long training goes on, and what is kept."""
+
+    steps: int
+    checkpoint_every: int
+    max_seconds: float | None
+    run: str | None
+    resume: bool
 
 
 def whole_number(lowest: int, largest: int = MOST) -> Callable[..., int | None]:
@@ -100,6 +134,17 @@ def read_order(_: click.Context, parameter: click.Parameter, value: str | None) 
         raise InputError(f"{parameter.opts[0]} {value}: give {expected}.") from None
 
 
+def read_sizes(_: click.Context, parameter: click.Parameter, value: str) -> tuple[int, ...]:
+    """Read sizes of layers as in `64,64`."""
+    try:
+        sizes = tuple(int(size) for size in value.split(",") if size.strip())
+    except ValueError:
+        sizes = (0,)
+    if min(sizes, default=1) < 1:
+        raise InputError(f"{parameter.opts[0]} {value}: give the sizes of the layers, as in 64,64.")
+    return sizes
+
+
 def grouped(
     into: type[Any], name: str, options: Sequence[Callable[[Command], Command]]
 ) -> Callable[[Command], Command]:
@@ -108,7 +153,8 @@ def grouped(
     def decorate(command: Command) -> Command:
         @functools.wraps(command)
         def call(**given: Any) -> Any:
-            record = into(**{field.name: given.pop(field.name) for field in dataclasses.fields(into)})
+            names = [field.name for field in dataclasses.fields(into) if field.name in given]
+            record = into(**{name: given.pop(name) for name in names})
             return command(**given, **{name: record})
 
         # Decorators apply from the last to the first, so that help lists the options in the order given.
@@ -120,39 +166,43 @@ def grouped(
     return decorate
 
 
-problem = grouped(
-    Problem,
-    "problem",
-    [
-        click.argument("model"),
-        click.option(
-            "--set",
-            "assignments",
-            multiple=True,
-            metavar="KEY=VALUE",
-            help="Set a field of the model; may be repeated.",
-        ),
-        click.option(
-            "--base",
-            metavar="FILE.py:NAME",
-            help="Another base policy than the model's own: a policy, or a class or function whose single required "
-            "parameter is `model` and that returns one.",
-        ),
-        click.option(
-            "--seed",
-            default=0,
-            show_default=True,
-            metavar="N",
-            callback=whole_number(0, LARGEST_SEED),
-            type=str,
-            help="The same seed gives the same output, times apart.",
-        ),
-        click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True),
-        click.option(
-            "--traceback", is_flag=True, expose_value=False, help="Show where an error in a file of yours came from."
-        ),
-    ],
+_MODEL = [
+    click.argument("model"),
+    click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Set a field of the model; may be repeated.",
+    ),
+]
+
+_BASE = click.option(
+    "--base",
+    metavar="FILE.py:NAME",
+    help="Another base policy than the model's own: a policy, or a class or function whose single required "
+    "parameter is `model` and that returns one; or the directory of a run.",
 )
+
+_ANSWER = [
+    click.option(
+        "--seed",
+        default=0,
+        show_default=True,
+        metavar="N",
+        callback=whole_number(0, LARGEST_SEED),
+        type=str,
+        help="The same seed gives the same output, times apart.",
+    ),
+    click.option("--format", "form", type=click.Choice(["table", "json"]), default="table", show_default=True),
+    click.option(
+        "--traceback", is_flag=True, expose_value=False, help="Show where an error in a file of yours came from."
+    ),
+]
+
+problem = grouped(Problem, "problem", [*_MODEL, _BASE, *_ANSWER])
+
+problem_without_base = grouped(Problem, "problem", [*_MODEL, *_ANSWER])
 
 planning = grouped(
     Planning,
@@ -199,4 +249,85 @@ horizon = click.option(
     type=str,
     callback=whole_number(1),
     help="Stages after which an episode is cut.",
+)
+
+network = grouped(
+    Network,
+    "network",
+    [
+        click.option(
+            "--hidden", default="64,64", show_default=True, metavar="N,N", callback=read_sizes, help="Sizes of layers."
+        ),
+        click.option(
+            "--memory",
+            default=0,
+            show_default=True,
+            metavar="N",
+            type=str,
+            callback=whole_number(0),
+            help="Numbers that an agent remembers, in a gated recurrent unit.",
+        ),
+        click.option(
+            "--shared/--separate", default=True, show_default=True, help="Whether agents have the same parameters."
+        ),
+    ],
+)
+
+
+def _count(option: str, lowest: int, default: int, meaning: str) -> Callable[[Command], Command]:
+    read = whole_number(lowest)
+    return click.option(option, default=default, show_default=True, metavar="N", type=str, callback=read, help=meaning)
+
+
+def _positive(option: str, default: float | None, meaning: str, unit: str = "X") -> Callable[[Command], Command]:
+    shown = default is not None
+    return click.option(
+        option, default=default, show_default=shown, metavar=unit, type=str, callback=number_above_zero, help=meaning
+    )
+
+
+gradient = grouped(
+    Gradient,
+    "gradient",
+    [
+        click.option(
+            "--estimator",
+            default="leave-one-out",
+            show_default=True,
+            metavar="NAME",
+            help="score-function, leave-one-out (any model); straight-through, gumbel-softmax, "
+            "straight-through-gumbel-softmax, gumbel-rao (models that take soft controls).",
+        ),
+        _count("--batch", 1, 64, "Trajectories of a step."),
+        _count("--horizon", 1, 40, "Stages of a trajectory; what comes later counts nothing."),
+        _positive("--learning-rate", 3e-3, "Of Adam."),
+        _count("--num-samples", 1, 4, "Trajectories of one start (leave-one-out); draws of the noise (gumbel-rao)."),
+        _positive("--temperature", 1.0, "Of relaxed choices."),
+        click.option(
+            "--entropy",
+            default=0.0,
+            show_default=True,
+            metavar="X",
+            type=str,
+            callback=number_from_zero,
+            help="Weight of the agents' entropy, which keeps choices open.",
+        ),
+        click.option(
+            "--through-observations",
+            is_flag=True,
+            help="Also differentiate what agents see; more variance, less bias.",
+        ),
+    ],
+)
+
+training_loop = grouped(
+    Loop,
+    "training_loop",
+    [
+        _count("--steps", 1, 1000, "Steps in all, those before a --resume included."),
+        _count("--checkpoint-every", 1, 100, "Steps between checkpoints."),
+        _positive("--max-seconds", None, "Stop when so much time is up.  [default: no limit]", "SECONDS"),
+        click.option("--run", metavar="DIR", help="Where all is kept.  [default: runs/MODEL-ESTIMATOR-SEED]"),
+        click.option("--resume", is_flag=True, help="Go on with the run."),
+    ],
 )

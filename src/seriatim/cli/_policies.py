@@ -3,6 +3,7 @@
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -30,9 +31,11 @@ def read_names(text: str, module: ModuleType | None) -> list[str]:
 
 def _require_known(name: str, module: ModuleType | None) -> None:
     own = public_names(module) if module is not None else []
-    if name not in NAMES and not is_in_file(name) and not hasattr(module, name):
+    if name not in NAMES and not is_in_file(name) and not is_run(name) and not hasattr(module, name):
         near = did_you_mean(name, [*NAMES, *own])
-        raise InputError(f"policy {name} is unknown{near}; give one of {listed(NAMES)}, or file.py:name.")
+        raise InputError(
+            f"policy {name} is unknown{near}; give one of {listed(NAMES)}, file.py:name, or the directory of a run."
+        )
 
 
 def make_policies(
@@ -100,7 +103,9 @@ def _optimal(loaded: Loaded) -> Any:
 
 
 def _from_file(name: str, loaded: Loaded) -> Any:
-    """Return a policy that a file defines: `file.py:name`, or a name in the model's own file."""
+    """Return a policy that a file defines, `file.py:name`, or a name in the model's own file; or that a run trained."""
+    if is_run(name):
+        return _trained(name, loaded.model)
     if is_in_file(name):
         found, _ = load_name(name)
     elif loaded.module is not None:
@@ -108,6 +113,21 @@ def _from_file(name: str, loaded: Loaded) -> Any:
     else:
         raise InputError(f"policy {name} is in no file; give it as path/to/file.py:{name}.")
     return _applied(found, loaded.model, name)
+
+
+def is_run(name: str) -> bool:
+    """Say whether `name` is the directory of a run."""
+    return (Path(name) / "config.json").is_file()
+
+
+def _trained(place: str, model: Any) -> Any:
+    policy = st.training.trained_policy(st.training.Run.open(place), model)
+    if policy.memory:
+        raise InputError(
+            f"{place} trained agents that remember, which play states with memories; use it from Python, as "
+            "Remembering(model, policy) and policy."
+        )
+    return policy
 
 
 def _applied(found: Any, model: Any, name: str) -> Any:

@@ -17,8 +17,8 @@ PATIENCE = 1.0
 class Show(Protocol):
     """Say what is being done, and how much of it is done; without a total, only that it goes on."""
 
-    def __call__(self, doing: str, done: int = 0, total: int | None = None) -> None:
-        """Show `done` of `total`."""
+    def __call__(self, doing: str, done: int = 0, total: int | None = None, note: str = "") -> None:
+        """Show `done` of `total`, and a note beside it."""
         ...
 
 
@@ -32,10 +32,10 @@ def progress() -> Iterator[Show]:
     bars = _bars(console)
     tasks: dict[str, rich.progress.TaskID] = {}
 
-    def show(doing: str, done: int = 0, total: int | None = None) -> None:
+    def show(doing: str, done: int = 0, total: int | None = None, note: str = "") -> None:
         if doing not in tasks:
-            tasks[doing] = bars.add_task(doing, total=total)
-        bars.update(tasks[doing], completed=done, total=total)
+            tasks[doing] = bars.add_task(doing, total=total, note=note)
+        bars.update(tasks[doing], completed=done, total=total, note=note)
 
     timer = threading.Timer(PATIENCE, bars.start)
     if console.is_terminal:
@@ -57,6 +57,7 @@ def _bars(console: Console) -> rich.progress.Progress:
         rich.progress.BarColumn(bar_width=30),
         rich.progress.TaskProgressColumn(),
         rich.progress.TimeElapsedColumn(),
+        rich.progress.TextColumn("{task.fields[note]}"),
         console=console,
         transient=True,
         redirect_stdout=False,

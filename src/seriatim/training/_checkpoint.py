@@ -46,14 +46,21 @@ def save_checkpoint(path: str | Path, tree: Any) -> None:
     write_atomically(Path(path), content)
 
 
-def load_checkpoint(path: str | Path, template: T) -> T:
+def load_checkpoint(path: str | Path, template: T, *, part: str = "") -> T:
     """Read a pytree of the structure, types and shapes of `template`.
+
+    Args:
+        path: of the file.
+        template: what it is read into.
+        part: the place of what is read in the tree that was written, such as ".parameters"; by default all of it.
 
     Raises:
         InputError: there is no such file, it is damaged or something else, or it does not fit the template; the
             sentence names the first array that differs.
     """
     arrays, kinds = _read(Path(path))
+    arrays = {name.removeprefix(part): array for name, array in arrays.items() if name.startswith(part)}
+    kinds = {name.removeprefix(part): kind for name, kind in kinds.items() if name.startswith(part)}
     expected = _stored(template)
     _require_the_same(Path(path), arrays, kinds, expected)
     leaves = [_array(arrays[name], leaf.kind) for name, leaf in expected.items()]
@@ -72,7 +79,7 @@ def _leaf(value: Any) -> _Leaf:
     numbers = np.ascontiguousarray(jnp.asarray(value))
     kind = numbers.dtype.name
     # Types that numpy knows only by way of an extension (bfloat16 and the like) are stored as their bits.
-    if not numbers.dtype.isbuiltin:
+    if numbers.dtype.isbuiltin != 1:
         numbers = numbers.view(f"u{numbers.dtype.itemsize}")
     return _Leaf(numbers.reshape(np.shape(jnp.asarray(value))), kind)
 

@@ -77,7 +77,7 @@ def train(
     run: Run | None = None,
     resume: bool = False,
     checkpoint_every: int = 100,
-    max_seconds: float | None = None,
+    max_seconds: float | int | None = None,
     progress: Progress | None = None,
 ) -> Training:
     """Train for so many steps in all.
@@ -117,7 +117,7 @@ class _Task(NamedTuple):
     steps: int
     run: Run | None
     checkpoint_every: int
-    max_seconds: float | None
+    max_seconds: float | int | None
     progress: Progress | None
 
 
@@ -217,7 +217,7 @@ def _diverged(task: _Task, state: Any, done: int, rows: dict[str, Any], unsaved:
     )
 
 
-def _is_up(max_seconds: float | None, started: float) -> bool:
+def _is_up(max_seconds: float | int | None, started: float) -> bool:
     return max_seconds is not None and time.monotonic() - started >= max_seconds
 
 
@@ -246,7 +246,7 @@ def _interruptions() -> Iterator[threading.Event]:
             signal.signal(each, handler)
 
 
-def _check(steps: int, checkpoint_every: int, max_seconds: float | None) -> None:
+def _check(steps: int, checkpoint_every: int, max_seconds: float | int | None) -> None:
     for name, value in (("steps", steps), ("checkpoint_every", checkpoint_every)):
         if value < 1:
             raise InputError(f"{name}={value}: give a positive whole number.")

@@ -116,12 +116,13 @@ class Run:
             raise InputError(f"{self._metrics} has a damaged file ({error}); remove it to read the others.") from error
         return {name: table.column(name).to_numpy() for name in table.column_names}
 
-    def restore(self, template: T, which: int | Literal["latest", "best"] = "latest") -> T:
+    def restore(self, template: T, which: int | Literal["latest", "best"] = "latest", *, part: str = "") -> T:
         """Read a checkpoint.
 
         Args:
             template: a state of the same structure, shapes and types.
             which: after how many steps; the last; or the one with the least mean cost since the checkpoint before it.
+            part: the place in the state of what is read, such as ".parameters"; by default all of it.
 
         Raises:
             InputError: there is no such checkpoint, it is damaged, or of another setting.
@@ -131,7 +132,7 @@ class Run:
         if step not in steps:
             kept = ", ".join(map(str, steps)) or "none"
             raise InputError(f"{self.path} has no checkpoint after {step} steps; it has {kept}.")
-        return load_checkpoint(self._checkpoint(step), template)
+        return load_checkpoint(self._checkpoint(step), template, part=part)
 
     @property
     def best(self) -> int:

@@ -1,0 +1,146 @@
+"""`seriatim train`: a policy by gradients, in a run that can be interrupted, resumed and used."""
+
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from rich.text import Text
+
+import seriatim as st
+from seriatim._errors import InputError
+from seriatim.cli._faults import INTERRUPTED, exit_with, say
+from seriatim.cli._load import Loaded, load
+from seriatim.cli._numbers import plural, with_errors
+from seriatim.cli._options import Gradient, Loop, Network, Problem
+from seriatim.cli._output import console, described, print_json, print_table
+from seriatim.cli._progress import Show, progress
+
+# Steps whose mean cost is reported as that of the beginning and of the end.
+SHOWN = 20
+
+
+def policy_gradient(problem: Problem, network: Network, gradient: Gradient, loop: Loop) -> None:
+    """Train, and print what came of it."""
+    training = _training()
+    settings = dataclasses.asdict(gradient)
+    with progress() as show:
+        show("checking the model")
+        loaded = load(problem)
+        st.check_model(loaded.model, jax.random.key(problem.seed), quick=True).raise_if_broken()
+        show("checking the model", 1, 1)
+        keys = jax.random.split(jax.random.key(problem.seed))
+        policy = training.decentralised_policy(loaded.model, keys[0], **dataclasses.asdict(network))
+        trainer = training.PolicyGradient(policy, **settings)
+        config = _config(problem, loaded, dataclasses.asdict(network), settings)
+        run = _run(training, config, _place(loop.run, problem, gradient.estimator), resume=loop.resume)
+        trained = training.train(
+            trainer,
+            keys[1],
+            steps=loop.steps,
+            run=run,
+            resume=loop.resume,
+            checkpoint_every=loop.checkpoint_every,
+            max_seconds=loop.max_seconds,
+            progress=_shown(show),
+        )
+    _report(problem, loaded, run, trained)
+    if not trained.finished:
+        say(f"stopped after {plural(trained.step, 'step')}; --resume goes on from there.")
+        exit_with(INTERRUPTED)
+
+
+def _training() -> Any:
+    """Return the part that trains, which needs packages of its own."""
+    try:
+        return st.training
+    except ImportError as error:
+        raise InputError(f"{error}.") from error
+
+
+def _config(
+    problem: Problem, loaded: Loaded, network: Mapping[str, Any], settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    assignments = sorted(problem.assignments)
+    model = {"model": loaded.name, "set": assignments, "seed": problem.seed}
+    plain = {**network, "hidden": list(network["hidden"])}
+    return {"kind": "policy-gradient", **model, "network": plain, "settings": dict(settings)}
+
+
+def _place(given: str | None, problem: Problem, estimator: str) -> Path:
+    if given is not None:
+        return Path(given)
+    model = Path(problem.model.partition(":")[0]).stem
+    return Path("runs") / f"{model}-{estimator}-{problem.seed}"
+
+
+def _run(training: Any, config: dict[str, Any], place: Path, *, resume: bool) -> Any:
+    """Make the run, or find it again as it was asked for."""
+    if not resume:
+        try:
+            return training.Run.create(place, config)
+        except InputError as error:
+            advice = "resume it, or give another directory"
+            raise InputError(str(error).replace(advice, "go on with --resume, or give another --run DIR")) from None
+    run = training.Run.open(place)
+    _require_the_same(place, _flat(run.config), _flat(config))
+    return run
+
+
+def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Bring settings and network beside the rest, under their names."""
+    nested = {name: entry for part in config.values() if isinstance(part, Mapping) for name, entry in part.items()}
+    return {name: entry for name, entry in config.items() if not isinstance(entry, Mapping)} | nested
+
+
+def _require_the_same(place: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    for name in {**before, **now}:
+        if before.get(name) != now.get(name):
+            raise InputError(
+                f"--resume: {place} was started with {name} {before.get(name)!r}, not {now.get(name)!r}; give the same "
+                "settings, or start another --run DIR."
+            )
+
+
+def _shown(show: Show) -> Any:
+    """Show steps, and the cost of the last of them."""
+    return lambda done, steps, means: show("training", done, steps, _cost(means))
+
+
+def _cost(means: Mapping[str, float]) -> str:
+    if "cost" not in means:
+        return ""
+    error = f" ± {means['cost_error']:.2g}" if "cost_error" in means else ""
+    return f"cost {means['cost']:.4g}{error}"
+
+
+def _report(problem: Problem, loaded: Loaded, run: Any, trained: Any) -> None:
+    metrics = run.metrics()
+    if problem.form == "json":
+        names = [name for name in metrics if name not in ("step", "seconds")]
+        last = {name: float(np.mean(metrics[name][-SHOWN:])) for name in names}
+        head = {"model": loaded.name, "fields": loaded.fields, "seed": problem.seed, "run": str(run.path)}
+        print_json({**head, "steps": trained.step, "finished": trained.finished, "last": last})
+        return
+    out = console()
+    out.print(Text(described(loaded.name, loaded.fields), style="bold"))
+    out.print(f"{plural(trained.step, 'step')}, seed {problem.seed}, kept in {run.path}")
+    if "cost" in metrics:
+        _print_costs(metrics)
+    fields = "".join(f" --set {assignment}" for assignment in problem.assignments)
+    out.print(Text(), Text(f"seriatim compare {problem.model}{fields} --policies base,{run.path}"), sep="\n")
+
+
+def _print_costs(metrics: Mapping[str, Any]) -> None:
+    cost = metrics["cost"]
+    parts = {"first": cost[:SHOWN], "last": cost[-SHOWN:]}
+    errors = [
+        float(np.std(part, ddof=1) / np.sqrt(len(part))) if len(part) > 1 else float("nan") for part in parts.values()
+    ]
+    written = with_errors([float(np.mean(part)) for part in parts.values()], errors)
+    rows = [
+        [f"{name} {plural(len(part), 'step')}", mean] for (name, part), mean in zip(parts.items(), written, strict=True)
+    ]
+    print_table(("training", "mean cost"), rows)

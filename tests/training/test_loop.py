@@ -1,0 +1,248 @@
+"""Training that was stopped, in whatever way, and resumed is the training that never stopped, bit for bit."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pyarrow.dataset
+import pytest
+
+import seriatim as st
+from seriatim.training import Diverged, Run, runs_in, train
+
+STEPS, EVERY = 23, 5
+
+
+@st.record
+class Descent:
+    """Stochastic descent of |x|^2 with momentum: a trainer in ten lines. `breaks_at` makes a step go wrong."""
+
+    rate: float = 0.1
+    breaks_at: int = -1
+
+    def init(self, key):
+        x = jnp.ones(3)
+        return {"step": jnp.int32(0), "key": key, "x": x, "optimiser": self.optimiser.init(x)}
+
+    @property
+    def optimiser(self):
+        return optax.sgd(self.rate, momentum=0.9)
+
+    def step(self, state):
+        noise = jax.random.normal(jax.random.fold_in(state["key"], state["step"]), (3,))
+        gradient = 2 * state["x"] + noise
+        gradient = jnp.where(state["step"] == self.breaks_at, jnp.nan, gradient)
+        change, optimiser = self.optimiser.update(gradient, state["optimiser"])
+        cost = jnp.sum(state["x"] ** 2)
+        after = {"step": state["step"] + 1, "key": state["key"], "x": state["x"] + change, "optimiser": optimiser}
+        return after, {"cost": cost, "cost_error": jnp.abs(noise[0])}
+
+
+def leaves(state):
+    return [
+        np.asarray(jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x)
+        for x in jax.tree.leaves(state)
+    ]
+
+
+def assert_same(one, other):
+    assert all(a.tobytes() == b.tobytes() for a, b in zip(leaves(one), leaves(other), strict=True))
+
+
+KEY = jax.random.key(3)
+
+
+def new_run(folder):
+    return Run.create(folder, {"kind": "descent", "seed": 3})
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    run = new_run(tmp_path_factory.mktemp("runs") / "unbroken")
+    return train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY), run
+
+
+def assert_is_the_unbroken(run, found, unbroken):
+    whole, its_run = unbroken
+    assert found.finished
+    assert_same(found.state, whole.state)
+    assert_same(run.restore(Descent().init(KEY)), whole.state)
+    for name in ("step", "cost", "cost_error"):
+        assert np.array_equal(run.metrics()[name], its_run.metrics()[name]), name
+    assert run.status == {"state": "finished", "step": STEPS}
+
+
+def test_a_loop_makes_the_steps_that_the_trainer_makes(unbroken):
+    state, costs, step = Descent().init(KEY), [], jax.jit(Descent().step)
+    for _ in range(STEPS):
+        state, metrics = step(state)
+        costs.append(float(metrics["cost"]))
+    assert np.allclose(state["x"], unbroken[0].state["x"], rtol=1e-6)
+    assert np.allclose(unbroken[0].metrics["cost"], costs, rtol=1e-6)
+    assert unbroken[0].metrics["step"].tolist() == list(range(1, STEPS + 1))
+
+
+@pytest.mark.parametrize("stops", [[1], [5], [7, 8, 16], [22]])
+def test_resumed_after_any_step(tmp_path, unbroken, stops):
+    run = new_run(tmp_path / "r")
+    for stop in stops:
+        # Stopped by asking for fewer steps: as by Ctrl-C, with a checkpoint where it stands.
+        train(Descent(), KEY, steps=stop, run=run, checkpoint_every=EVERY, resume=True)
+    found = train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, resume=True)
+    assert_is_the_unbroken(run, found, unbroken)
+
+
+def test_interrupted_by_a_signal_nothing_is_lost(tmp_path, unbroken):
+    run, handler = new_run(tmp_path / "r"), signal.getsignal(signal.SIGINT)
+    seen = []
+
+    def interrupt(done, steps, means):
+        seen.append(done)
+        assert steps == STEPS
+        if len(seen) == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    found = train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, progress=interrupt)
+    assert not found.finished
+    assert found.step == seen[-1] == run.steps[-1]
+    assert run.status["state"] == "interrupted"
+    assert signal.getsignal(signal.SIGINT) is handler
+    again = train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, resume=True)
+    assert_is_the_unbroken(run, again, unbroken)
+
+
+@pytest.mark.parametrize("fatal", [3, 5, 6, 7, 9])
+def test_killed_in_the_middle_of_any_write(tmp_path, unbroken, monkeypatch, fatal):
+    """Files appear by `os.replace` alone: a process that dies at one of them, before or after, is all that can be."""
+    run, replaced, replace = new_run(tmp_path / "r"), [], os.replace
+
+    class Killed(BaseException):
+        pass
+
+    def dying(source, target):
+        replaced.append(target)
+        if len(replaced) == fatal:
+            raise Killed
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", dying)
+        with pytest.raises(Killed):
+            train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY)
+    (run.path / "metrics" / ".00000005.parquet.abc.tmp").write_bytes(b"half")
+    again = train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, resume=True)
+    assert_is_the_unbroken(run, again, unbroken)
+    assert not list(run.path.rglob("*.tmp"))
+
+
+SLOW = """
+    import sys, time
+    sys.path.insert(0, {tests!r})
+    import jax
+    jax.config.update("jax_disable_most_optimizations", True)  # the same program as in this process
+    from test_loop import Descent, KEY, EVERY
+    from seriatim.training import Run, train
+    run = Run.create({place!r}, {{"kind": "descent"}})
+    train(Descent(), KEY, steps=10**9, run=run, checkpoint_every=EVERY, progress=lambda *_: time.sleep(0.02))
+"""
+
+
+def test_a_process_that_is_killed_outright(tmp_path, unbroken):
+    place = tmp_path / "r"
+    program = textwrap.dedent(SLOW).format(tests=os.path.dirname(__file__), place=str(place))
+    process = subprocess.Popen([sys.executable, "-c", program])
+    try:
+        run = Run(place)
+        while len(run.steps) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        assert Run.open(place).status["state"] == "running"
+        with pytest.raises(st.InputError, match="is being written to by another process"):
+            train(Descent(), KEY, steps=STEPS, run=run, resume=True)
+    finally:
+        process.kill()
+        process.wait()
+    assert run.status["state"] == "killed"
+    reached = run.steps[-1]
+    beyond = train(Descent(), KEY, steps=reached + 3, run=run, checkpoint_every=EVERY, resume=True)
+    whole = train(Descent(), KEY, steps=reached + 3)
+    assert_same(beyond.state, whole.state)
+    assert run.metrics()["step"].tolist() == list(range(1, reached + 4))
+
+
+def test_what_is_no_number_ends_it_and_the_last_good_state_is_kept(tmp_path, unbroken):
+    run = new_run(tmp_path / "r")
+    with pytest.raises(
+        Diverged, match=r"a parameter became infinite or no number at step 13; the state before it is kept"
+    ) as error:
+        train(Descent(breaks_at=12), KEY, steps=STEPS, run=run, checkpoint_every=EVERY)
+    assert error.value.step == 12
+    good = train(Descent(), KEY, steps=12)
+    assert_same(error.value.state, good.state)
+    assert_same(run.restore(Descent().init(KEY)), good.state)
+    assert run.status["state"] == "failed"
+    assert len(run.metrics()["cost"]) == 12
+
+
+def test_time_is_up(tmp_path):
+    found = train(Descent(), KEY, steps=10**9, max_seconds=0.3)
+    assert not found.finished
+    assert 0 < found.step < 10**9
+
+
+def test_metrics_are_a_table_that_any_reader_opens(unbroken):
+    _, run = unbroken
+    table = pyarrow.dataset.dataset(run.path / "metrics", format="parquet").to_table()
+    assert table.num_rows == STEPS
+    assert set(table.column_names) == {"step", "seconds", "cost", "cost_error"}
+
+
+def test_the_last_checkpoints_and_the_best_are_kept(tmp_path):
+    @st.record
+    class Rising:
+        """The cost is least between steps 5 and 10."""
+
+        def init(self, key):
+            return {"step": jnp.int32(0)}
+
+        def step(self, state):
+            return {"step": state["step"] + 1}, {"cost": jnp.abs(state["step"] - 7.0)}
+
+    run = new_run(tmp_path / "r")
+    train(Rising(), KEY, steps=40, run=run, checkpoint_every=5)
+    assert run.steps == [10, 30, 35, 40]
+    assert run.best == 10
+    assert int(run.restore({"step": jnp.int32(0)}, "best")["step"]) == 10
+    assert int(run.restore({"step": jnp.int32(0)}, 35)["step"]) == 35
+    with pytest.raises(st.InputError, match="has no checkpoint after 5 steps; it has 10, 30, 35, 40"):
+        run.restore({"step": jnp.int32(0)}, 5)
+
+
+def test_directories_are_not_overwritten(tmp_path, unbroken):
+    _, run = unbroken
+    with pytest.raises(st.InputError, match="is a run already; resume it"):
+        new_run(run.path)
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(st.InputError, match="is not empty"):
+        new_run(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+    with pytest.raises(st.InputError, match="is no run"):
+        Run.open(tmp_path)
+    assert [found.name for found in runs_in(run.path.parent)] == ["unbroken"]
+
+
+def test_another_setting_is_refused(tmp_path, unbroken):
+    _, run = unbroken
+    with pytest.raises(st.InputError, match="it was written by another setting"):
+        run.restore({"step": jnp.int32(0)})
+    with pytest.raises(st.InputError, match="steps=0: give a positive whole number"):
+        train(Descent(), KEY, steps=0)
+    with pytest.raises(st.InputError, match="max_seconds=0: give a number above 0"):
+        train(Descent(), KEY, steps=1, max_seconds=0)
