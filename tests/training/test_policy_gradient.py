@@ -82,15 +82,12 @@ def test_score_functions_are_unbiased(estimator, shared):
     assert_mean_is(estimates(trainer, 2000, baseline), flat(exact))
 
 
-@pytest.mark.parametrize("through_observations", [True, False])
-def test_straight_through_is_unbiased_for_policies_that_see_nothing(through_observations):
+def test_straight_through_is_unbiased_for_policies_that_see_nothing():
     """Its hunt is the multilinear extension in the controls of all stages, and these do not depend on the state."""
     model = hunting(spiders=2, starts=((3, 3), (3, 4)), fly_cells=((3, 2), (2, 4)))
     logits = jnp.array([0.3, 0.1, -0.4, 0.8, -0.2])
     policy = network_policy(model, Constant(logits))
-    trainer = PolicyGradient(
-        policy, "straight-through", batch=16, horizon=HORIZON, through_observations=through_observations
-    )
+    trainer = PolicyGradient(policy, "straight-through", batch=16, horizon=HORIZON)
     plans = jnp.array(list(itertools.product(range(5), repeat=2 * HORIZON))).reshape(-1, HORIZON, 2)
     start = model.initial_state(jax.random.key(0))
     nothing = model.sample_disturbance(jax.random.key(0))
@@ -105,7 +102,7 @@ def test_straight_through_is_unbiased_for_policies_that_see_nothing(through_obse
 
     costs = jax.jit(jax.vmap(cost))(plans)
     exact = jax.grad(lambda x: jnp.sum(jnp.exp(jnp.sum(jax.nn.log_softmax(x)[plans], (1, 2))) * costs))(logits)
-    assert_mean_is(estimates(trainer, 2000), np.asarray(exact))
+    assert_mean_is(estimates(trainer, 800), np.asarray(exact))
 
 
 def test_relaxed_gradients_are_derivatives_at_fixed_noise():
