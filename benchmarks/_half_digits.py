@@ -3,8 +3,8 @@
     minimise  E[-log p(lower | z)],   z ~ p(z | upper)
 
 z are independent categorical variables whose logits a network reads off the upper half; another network turns the
-choices into log-odds of the 32 pixels below. What is minimised bounds `-log p(lower | upper)` from above, and by Jensen's
-inequality more samples bound it closer:
+choices into log-odds of the 32 pixels below. What is minimised bounds `-log p(lower | upper)` from above, and by
+Jensen's inequality more samples bound it closer:
 
     -log p(lower | upper)  <=  E[-log 1/m sum_i p(lower | z_i)]  <=  E[-log p(lower | z)].
 
@@ -69,14 +69,19 @@ def predictor(
     return Predictor(encoder, decoder, variables)
 
 
-def surprise(model: Predictor, choices: Float[Array, "variables c"], lower: Float[Array, " pixels"]) -> Float[Array, ""]:
+def surprise(
+    model: Predictor, choices: Float[Array, "variables c"], lower: Float[Array, " pixels"]
+) -> Float[Array, ""]:
     """Return `-log p(lower | choices)` in nats."""
     log_odds = model.log_odds(choices)
     return jnp.sum(jax.nn.softplus(log_odds) - lower * log_odds)
 
 
 def negative_log_likelihood(model: Predictor, digits: Halves, key: Key, *, num_samples: int) -> Float[Array, ""]:
-    """Estimate the mean of `-log p(lower | upper)`, in nats a digit, from above, with as many samples for each digit."""
+    """Estimate the mean of `-log p(lower | upper)`, nats a digit, with `num_samples` for each digit.
+
+    Its expectation is an upper bound, and falls to the likelihood as the samples become many.
+    """
 
     def one(upper: Float[Array, " pixels"], lower: Float[Array, " pixels"], key: Key) -> Float[Array, ""]:
         logits = jnp.broadcast_to(model.logits(upper), (num_samples, *model.logits(upper).shape))

@@ -29,15 +29,15 @@ class Contestant(NamedTuple):
         evaluations: of the decoder, for one digit of one update.
         start: what the settings are made of, before the first update.
         settings: the estimator's keywords, made of that.
-        following: what the next settings are made of: of the present, the mean loss of the batch, and the gradient of
-            the estimator's variance by its settings, averaged over the batch.
+        following: what the next settings are made of: of the present, the mean loss of the batch, and a function
+            that returns the gradient of the estimator's variance by its settings, averaged over the batch.
     """
 
     estimator: gradients.Estimator[...]
     evaluations: int
     start: Any = ()
     settings: Callable[[Any], Mapping[str, Any]] = lambda _: {}
-    following: Callable[[Any, Any, Any], Any] = lambda state, *_: state
+    following: Callable[[Any, Any, Callable[[], Any]], Any] = lambda state, *_: state
 
 
 @gradients.estimator(unbiased=True, needs_gradient=True)
@@ -79,8 +79,8 @@ def learned_rebar(rate: float = 0.01) -> Contestant:
     optimiser = optax.adam(rate)
     first = {"log_temperature": jnp.zeros(()), "scale": jnp.ones(())}
 
-    def following(state: Any, _: Any, slopes: Any) -> Any:
-        changes, memory = optimiser.update(slopes, state[1])
+    def following(state: Any, _: Any, slopes: Callable[[], Any]) -> Any:
+        changes, memory = optimiser.update(slopes(), state[1])
         return optax.apply_updates(state[0], changes), memory
 
     return Contestant(_rebar, 2, (first, optimiser.init(first)), lambda state: state[0], following)
@@ -128,8 +128,8 @@ def train(
         keys, settings = jax.random.split(noise_key, BATCH), contestant.settings(state)
         value, slopes = jax.value_and_grad(functools.partial(batch_loss, contestant))(model, batch, keys, settings)
         changes, memory = optimiser.update(slopes, memory)
-        state = contestant.following(state, value, variance_slopes(contestant, model, batch, keys, settings))
-        return (optax.apply_updates(model, changes), memory, state), None
+        of_variance = functools.partial(variance_slopes, contestant, model, batch, keys, settings)
+        return (optax.apply_updates(model, changes), memory, contestant.following(state, value, of_variance)), None
 
     def stretch(carried: Any, first: Any) -> tuple[Any, Predictor]:
         return jax.lax.scan(update, carried, first + jnp.arange(every))[0], carried[0]
@@ -137,4 +137,5 @@ def train(
     model = predictor(start_key)
     begin = (model, optimiser.init(model), contestant.start)
     end, kept = jax.lax.scan(stretch, begin, jnp.arange(0, updates, every))
-    return jax.tree.map(lambda snapshots, last: jnp.concatenate([snapshots, last[None]]), kept, end[0])
+    stacked: Predictor = jax.tree.map(lambda snapshots, last: jnp.concatenate([snapshots, last[None]]), kept, end[0])
+    return stacked
