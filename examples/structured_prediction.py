@@ -16,7 +16,7 @@ from sklearn.datasets import load_digits
 
 import seriatim as st
 
-CHOICES, CATEGORIES, UPDATES, BATCH = 8, 10, 2000, 50
+CHOICES, CATEGORIES, UPDATES, BATCH = 8, 10, 1500, 50
 
 
 def halves():
