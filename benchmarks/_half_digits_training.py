@@ -1,4 +1,4 @@
-"""Training of half digits with any estimator: contestants differ in the gradient by the logits, and in nothing else.
+"""Training of half digits with any estimator: contestants differ in the surrogate of the loss, and in nothing else.
 
 Start, batches and noise are those of the seed, the same for every contestant and learning rate.
 """
