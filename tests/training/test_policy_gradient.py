@@ -5,6 +5,7 @@ False alarms: with a correct estimator every component's error is normal with it
 """
 
 import dataclasses
+import functools
 import itertools
 
 import equinox as eqx
@@ -15,6 +16,7 @@ import pytest
 from watched import expected_cost, watched
 
 import seriatim as st
+from seriatim.gradients import CHOICES
 from seriatim.simulation import streams
 from seriatim.training import (
     TRAJECTORY_ESTIMATORS,
@@ -23,7 +25,7 @@ from seriatim.training import (
     decentralised_policy,
     network_policy,
 )
-from seriatim.training._trajectories import log_probabilities, played, relaxed
+from seriatim.training._trajectories import log_probabilities, logits_of, played, relaxed
 
 SIGMAS = 5.5
 HORIZON = 3
@@ -144,7 +146,7 @@ def test_a_trajectory_is_the_episode_of_its_key(memory):
     state = jax.tree.map(lambda leaf: leaf[:-1], episode.states)
     logits = jax.vmap(lambda s: policy.logits(*policy.split(s))[0])(state)
     chances = st.distributions.log_probability(logits, seen.controls).sum(axis=1)
-    found, _ = log_probabilities(policy, seen)
+    found = log_probabilities(logits_of(policy, seen), seen)
     assert np.allclose(found, np.where(seen.playing, chances, 0), atol=1e-5)
 
 
@@ -156,6 +158,27 @@ def test_hard_relaxed_trajectories_are_episodes_too():
     for seed in range(3):
         episode = st.simulate(model, policy, jax.random.key(seed), horizon=12)
         assert np.isclose(one(jax.random.key(seed)), episode.cost, atol=1e-4)
+
+
+@pytest.mark.parametrize("estimator", ["straight-through", "straight-through-gumbel-softmax"])
+def test_what_controls_are_worth_is_the_derivative_of_the_relaxed_trajectory(estimator):
+    """Two ways to one gradient: played and weighed, or differentiated whole with what agents see held fixed."""
+    model = hunting(fly_behaviour="wander", discount=0.9)
+    policy = decentralised_policy(model, jax.random.key(1), hidden=(8,), memory=2)
+    trainer = PolicyGradient(policy, estimator, batch=6, horizon=5)
+    draw = functools.partial(CHOICES[estimator], **trainer._settings(0))
+
+    def whole(parameters):
+        trained = dataclasses.replace(policy, parameters=parameters)
+        keys = jax.random.split(jax.random.fold_in(jax.random.key(3), 0), 6)
+        one = lambda key: relaxed(trained, draw, streams(key), 5, through_observations=False).cost  # noqa: E731
+        return jnp.mean(jax.vmap(one)(keys))
+
+    found, _, metrics = jax.jit(trainer.gradient)(trainer.init(jax.random.key(3)))
+    value, expected = jax.jit(jax.value_and_grad(whole))(policy.parameters)
+    assert np.linalg.norm(flat(expected)) > 0.01
+    assert np.allclose(flat(found), flat(expected), atol=1e-4 * np.linalg.norm(flat(expected)))
+    assert np.isclose(metrics["cost"], value, rtol=1e-5)
 
 
 def test_a_group_has_one_start_and_the_same_disturbances():

@@ -31,12 +31,25 @@ from seriatim.gradients import CHOICES, MovingBaseline
 from seriatim.model import Key, RelaxedModel
 from seriatim.simulation import streams
 from seriatim.training._decentralised import DecentralisedPolicy
-from seriatim.training._trajectories import Played, log_probabilities, played, relaxed
+from seriatim.training._trajectories import (
+    Choices,
+    Played,
+    Relaxed,
+    entropies,
+    log_probabilities,
+    logits_of,
+    played,
+    relaxed,
+    worth_of_controls,
+)
 
 SCORE_FUNCTIONS = ("score-function", "leave-one-out")
 TRAJECTORY_ESTIMATORS = (*SCORE_FUNCTIONS, *CHOICES)
+# Of those that differentiate choices, the ones whose choices are corners of the simplex.
+CORNERS = ("straight-through", "straight-through-gumbel-softmax", "gumbel-rao")
 
 Schedule = float | int | Callable[[Any], Any]
+Metrics = dict[str, Float[Array, ""]]
 
 
 @record
@@ -110,7 +123,7 @@ class PolicyGradient:
             jnp.zeros((), jnp.int32), key, self.policy.parameters, self._optimiser.init(trained), baseline
         )
 
-    def step(self, state: PolicyGradientState) -> tuple[PolicyGradientState, dict[str, Float[Array, ""]]]:
+    def step(self, state: PolicyGradientState) -> tuple[PolicyGradientState, Metrics]:
         """Estimate the gradient on a batch of new trajectories, and make one step.
 
         Returns:
@@ -125,7 +138,7 @@ class PolicyGradient:
         metrics["gradient_norm"] = optax.tree.norm(gradient)
         return PolicyGradientState(state.step + 1, state.key, parameters, optimiser, baseline), metrics
 
-    def gradient(self, state: PolicyGradientState) -> tuple[Any, MovingBaseline, dict[str, Float[Array, ""]]]:
+    def gradient(self, state: PolicyGradientState) -> tuple[Any, MovingBaseline, Metrics]:
         """Return the estimate of the step to come, shaped like the trained parameters; the next baseline; metrics.
 
         With the score functions its mean is the gradient of the expected cost, discounted, up to the horizon.
@@ -133,7 +146,7 @@ class PolicyGradient:
         key = jax.random.fold_in(state.key, state.step)
         trained, fixed = eqx.partition(state.parameters, eqx.is_inexact_array)
 
-        def loss(trained: Any) -> tuple[Float[Array, ""], tuple[MovingBaseline, dict[str, Float[Array, ""]]]]:
+        def loss(trained: Any) -> tuple[Float[Array, ""], tuple[MovingBaseline, Metrics]]:
             policy = with_fields(self.policy, parameters=eqx.combine(trained, fixed), greedy=False)
             return self._surrogate(policy, state, key)
 
@@ -152,38 +165,34 @@ class PolicyGradient:
 
     def _surrogate(
         self, policy: DecentralisedPolicy, state: PolicyGradientState, key: Key
-    ) -> tuple[Float[Array, ""], tuple[MovingBaseline, dict[str, Float[Array, ""]]]]:
+    ) -> tuple[Float[Array, ""], tuple[MovingBaseline, Metrics]]:
         """Return what has the estimate as its derivative, the next baseline, and the metrics."""
-        if self.estimator in CHOICES:
-            loss, metrics = self._relaxed_surrogate(policy, state, key)
-            return loss, (state.baseline, metrics)
-        return self._score_surrogate(policy, state, key)
+        if self.estimator not in CHOICES:
+            return self._score_surrogate(policy, state, key)
+        settings = self._settings(state.step)
 
-    def _relaxed_surrogate(
-        self, policy: DecentralisedPolicy, state: PolicyGradientState, key: Key
-    ) -> tuple[Float[Array, ""], dict[str, Float[Array, ""]]]:
+        def choices(logits: Float[Array, "m c"], key: Key) -> Float[Array, "m c"]:
+            drawn: Float[Array, "m c"] = CHOICES[self.estimator](logits, key, **settings)
+            return drawn
+
+        corners = self.estimator in CORNERS and not self.through_observations
+        loss, metrics = (_corner_surrogate if corners else _relaxed_surrogate)(self, policy, choices, key)
+        if "temperature" in settings:
+            metrics["temperature"] = jnp.asarray(settings["temperature"], float)
+        return loss, (state.baseline, metrics)
+
+    def _settings(self, step: Int[Array, ""]) -> dict[str, Any]:
+        """Return what the relaxed choices are drawn with."""
         settings: dict[str, Any] = {}
         if self.estimator != "straight-through":
-            settings["temperature"] = _at(self.temperature, state.step)
+            settings["temperature"] = self.temperature(step) if callable(self.temperature) else self.temperature
         if self.estimator == "gumbel-rao":
             settings["num_samples"] = self.num_samples
-
-        def one(key: Key) -> Any:
-            return relaxed(
-                policy,
-                lambda logits, key: CHOICES[self.estimator](logits, key, **settings),
-                streams(key),
-                self.horizon,
-                through_observations=self.through_observations,
-            )
-
-        batch = jax.vmap(one)(jax.random.split(key, self.batch))
-        loss = jnp.mean(batch.cost - self.entropy * self.horizon * batch.entropy)
-        return loss, _metrics(batch.cost[:, None], ~batch.ended, jnp.mean(batch.entropy)) | settings_shown(settings)
+        return settings
 
     def _score_surrogate(
         self, policy: DecentralisedPolicy, state: PolicyGradientState, key: Key
-    ) -> tuple[Float[Array, ""], tuple[MovingBaseline, dict[str, Float[Array, ""]]]]:
+    ) -> tuple[Float[Array, ""], tuple[MovingBaseline, Metrics]]:
         size = self.num_samples if self.estimator == "leave-one-out" else 1
         seen = jax.tree.map(stop_gradient, self._groups(policy, key, size))
         to_go = seen.cost_to_go
@@ -194,11 +203,11 @@ class PolicyGradient:
         else:
             advantage = to_go - state.baseline.mean
             baseline = state.baseline.updated(_mean_where(to_go, seen.playing))
-        chosen, entropy = jax.vmap(jax.vmap(lambda one: log_probabilities(policy, one)))(seen)
-        per_stage = advantage * chosen - self.entropy * entropy
-        loss = jnp.mean(jnp.sum(per_stage, axis=-1))
-        open_choices = jnp.sum(entropy) / jnp.maximum(jnp.sum(seen.playing), 1)
-        return loss, (baseline, _metrics(to_go[..., 0], ~seen.ended, open_choices))
+        logits = jax.vmap(jax.vmap(lambda one: logits_of(policy, one)))(seen)
+        chosen = jax.vmap(jax.vmap(log_probabilities))(logits, seen)
+        entropy = jax.vmap(jax.vmap(entropies))(logits, seen)
+        loss = jnp.mean(jnp.sum(advantage * chosen - self.entropy * entropy, axis=-1))
+        return loss, (baseline, _metrics(to_go[..., 0], ~seen.ended, _mean_entropy(entropy, seen)))
 
     def _groups(self, policy: DecentralisedPolicy, key: Key, size: int) -> Played:
         """Play the batch, `[groups, size]`: a group has one start and the same disturbances, each its own choices."""
@@ -211,14 +220,44 @@ class PolicyGradient:
         return jax.vmap(group, in_axes=(0, None))(jax.random.split(key, self.batch // size), jnp.arange(size))
 
 
-def settings_shown(settings: dict[str, Any]) -> dict[str, Float[Array, ""]]:
-    """Return the temperature, where there is one, as a metric."""
-    return {"temperature": jnp.asarray(settings["temperature"], float)} if "temperature" in settings else {}
+def _corner_surrogate(
+    trainer: PolicyGradient, policy: DecentralisedPolicy, choices: Choices, key: Key
+) -> tuple[Float[Array, ""], Metrics]:
+    """Play the model, ask the relaxed model what each control is worth, and weigh the choices by that."""
+    model, stages = policy.model, jnp.arange(trainer.horizon)
+
+    def one(key: Key) -> tuple[Float[Array, ""], Float[Array, " T"], Played]:
+        keys = streams(key)
+        seen = jax.tree.map(stop_gradient, played(policy, keys, trainer.horizon, choices))
+        worth = stop_gradient(worth_of_controls(model, keys, jnp.maximum(seen.controls, 0)))
+        logits = logits_of(policy, seen)
+        again = jax.vmap(lambda logits, t: choices(logits, jax.random.fold_in(keys.policy, t)))(logits, stages)
+        return jnp.sum(jnp.where(seen.playing[:, None, None], worth * again, 0)), entropies(logits, seen), seen
+
+    value, entropy, seen = jax.vmap(one)(jax.random.split(key, trainer.batch))
+    loss = jnp.mean(value - trainer.entropy * jnp.sum(entropy, axis=-1))
+    return loss, _metrics(seen.cost_to_go[:, :1], ~seen.ended, _mean_entropy(entropy, seen))
 
 
-def _metrics(
-    costs: Float[Array, "groups size"], unfinished: Any, entropy: Float[Array, ""]
-) -> dict[str, Float[Array, ""]]:
+def _relaxed_surrogate(
+    trainer: PolicyGradient, policy: DecentralisedPolicy, choices: Choices, key: Key
+) -> tuple[Float[Array, ""], Metrics]:
+    """Play the relaxed model, and differentiate what it costs."""
+
+    def one(key: Key) -> Relaxed:
+        through = trainer.through_observations
+        return relaxed(policy, choices, streams(key), trainer.horizon, through_observations=through)
+
+    batch = jax.vmap(one)(jax.random.split(key, trainer.batch))
+    loss = jnp.mean(batch.cost - trainer.entropy * trainer.horizon * batch.entropy)
+    return loss, _metrics(batch.cost[:, None], ~batch.ended, jnp.mean(batch.entropy))
+
+
+def _mean_entropy(entropy: Float[Array, "*batch T"], seen: Played) -> Float[Array, ""]:
+    return jnp.sum(entropy) / jnp.maximum(jnp.sum(seen.playing), 1)
+
+
+def _metrics(costs: Float[Array, "groups size"], unfinished: Any, entropy: Float[Array, ""]) -> Metrics:
     """Return mean cost and its standard error; trajectories of one group are not independent, groups are."""
     of_group = jnp.mean(costs, axis=1)
     groups = of_group.shape[0]
@@ -233,10 +272,6 @@ def _mean_where(values: Float[Array, "*batch T"], counts: Any) -> Float[Array, "
     axes = tuple(range(values.ndim - 1))
     total = jnp.sum(jnp.where(counts, values, 0), axis=axes)
     return total / jnp.maximum(jnp.sum(counts, axis=axes), 1)
-
-
-def _at(schedule: Schedule, step: Int[Array, ""]) -> Any:
-    return schedule(step) if callable(schedule) else schedule
 
 
 def _check(trainer: PolicyGradient) -> None:

@@ -9,7 +9,12 @@ It needs nothing of the model but that it can be simulated.
 
 *Relaxed.* Controls are points of the simplex whose derivative by the logits is that of an estimator of
 `seriatim.gradients`, the relaxed model takes them, and the cost of the trajectory is one differentiable function at
-fixed noise.
+fixed noise. Where samples are corners of the simplex, and no derivative passes through what agents see, the two meet:
+the trajectory is played in the model itself, and the relaxed model says what each control of it is worth,
+
+    D_t^i = d cost(z_1, ..., z_T) / d z_t^i    at the corners that were played,       sum_t <D_t, z_t(logits_t)>
+
+having the estimator as its derivative by the logits.
 
 Both follow the keys of `seriatim.simulate`: trajectory and episode of one key meet the same start and disturbances.
 
@@ -27,7 +32,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seriatim import distributions
 from seriatim._record import record
-from seriatim.model import State
+from seriatim.model import Key, State
 from seriatim.simulation import Streams
 from seriatim.training._decentralised import DecentralisedPolicy
 
@@ -61,9 +66,19 @@ class Played:
         return jnp.cumsum(self.costs[..., ::-1], axis=-1)[..., ::-1]
 
 
-def played(policy: DecentralisedPolicy, keys: Streams, horizon: int) -> Played:
-    """Play one trajectory of at most `horizon` stages, with controls drawn from the policy."""
+def played(policy: DecentralisedPolicy, keys: Streams, horizon: int, draw: Choices | None = None) -> Played:
+    """Play one trajectory of at most `horizon` stages, with controls drawn from the policy.
+
+    Args:
+        policy: of the team.
+        keys: of the start, the disturbances and the draws.
+        horizon: T.
+        draw: from logits and a key to one-hot choices; by default `gumbel_max`.
+    """
     model: Any = policy.model
+
+    def drawn(logits: Float[Array, "m c"], key: Key) -> Int[Array, " m"]:
+        return distributions.gumbel_max(logits, key) if draw is None else jnp.argmax(draw(logits, key), axis=-1)
 
     def stage(
         carry: tuple[State, Array, Array], t: Int[Array, ""]
@@ -71,7 +86,7 @@ def played(policy: DecentralisedPolicy, keys: Streams, horizon: int) -> Played:
         state, memory, ended = carry
         observations, mask = model.agent_observations(state), model.control_mask(state)
         logits, memory = policy.propose(observations, memory)
-        control = distributions.gumbel_max(distributions.masked(logits, mask), jax.random.fold_in(keys.policy, t))
+        control = drawn(distributions.masked(logits, mask), jax.random.fold_in(keys.policy, t))
         disturbance = model.sample_disturbance(jax.random.fold_in(keys.disturbance, t))
         after = model.transition(state, control, disturbance)
         cost = jnp.where(ended, 0, model.discount**t * after.cost)
@@ -82,16 +97,43 @@ def played(policy: DecentralisedPolicy, keys: Streams, horizon: int) -> Played:
     return Played(observations, mask, controls, costs, playing, ended)
 
 
-def log_probabilities(policy: DecentralisedPolicy, seen: Played) -> tuple[Float[Array, " T"], Float[Array, " T"]]:
-    """Return, for each stage played, the log-probability of the joint control, and the mean entropy of the agents."""
+def logits_of(policy: DecentralisedPolicy, seen: Played) -> Float[Array, "T m c"]:
+    """Return the logits of every stage once more, as functions of the parameters alone."""
     if policy.memory:
         _, logits = jax.lax.scan(lambda memory, o: policy.propose(o, memory)[::-1], policy.blank(), seen.observations)
     else:
         logits = jax.vmap(lambda o: policy.propose(o, policy.blank())[0])(seen.observations)
-    admissible = distributions.masked(logits, seen.mask)
-    chosen = jnp.sum(distributions.log_probability(admissible, seen.controls), axis=-1)
-    entropy = jnp.mean(distributions.entropy(admissible), axis=-1)
-    return jnp.where(seen.playing, chosen, 0), jnp.where(seen.playing, entropy, 0)
+    return distributions.masked(logits, seen.mask)
+
+
+def log_probabilities(logits: Float[Array, "T m c"], seen: Played) -> Float[Array, " T"]:
+    """Return, for each stage played, the log-probability of the joint control."""
+    chosen = jnp.sum(distributions.log_probability(logits, seen.controls), axis=-1)
+    return jnp.where(seen.playing, chosen, 0)
+
+
+def entropies(logits: Float[Array, "T m c"], seen: Played) -> Float[Array, " T"]:
+    """Return, for each stage played, the mean entropy of an agent."""
+    return jnp.where(seen.playing, jnp.mean(distributions.entropy(logits), axis=-1), 0)
+
+
+def worth_of_controls(model: Any, keys: Streams, controls: Int[Array, "T m"]) -> Float[Array, "T m c"]:
+    """Return the derivative of a trajectory's relaxed cost by each of its controls, at the corners played."""
+
+    def cost(soft: Float[Array, "T m c"]) -> Float[Array, ""]:
+        def stage(state: State, given: tuple[Int[Array, ""], Any]) -> tuple[State, Float[Array, ""]]:
+            t, control = given
+            disturbance = model.sample_disturbance(jax.random.fold_in(keys.disturbance, t))
+            after = model.relaxed_transition(state, control, disturbance)
+            # Not masked where the problem has ended: the cost is zero there, but not its derivative. Had an earlier
+            # control been another, the problem would have gone on.
+            return after.state, model.discount**t * after.cost
+
+        start = model.relaxed_state(model.initial_state(keys.start))
+        return jnp.sum(jax.lax.scan(stage, start, (jnp.arange(len(soft)), soft))[1])
+
+    worth: Float[Array, "T m c"] = jax.grad(cost)(jax.nn.one_hot(controls, model.num_controls))
+    return worth
 
 
 @record
