@@ -166,7 +166,7 @@ def test_what_controls_are_worth_is_the_derivative_of_the_relaxed_trajectory(est
     model = hunting(fly_behaviour="wander", discount=0.9)
     policy = decentralised_policy(model, jax.random.key(1), hidden=(8,), memory=2)
     trainer = PolicyGradient(policy, estimator, batch=6, horizon=5)
-    draw = functools.partial(CHOICES[estimator], **trainer._settings(0))
+    draw = functools.partial(CHOICES[estimator], **trainer._settings(jnp.int32(0)))
 
     def whole(parameters):
         trained = dataclasses.replace(policy, parameters=parameters)
