@@ -29,7 +29,7 @@ from seriatim._errors import InputError
 from seriatim._record import record, static, with_fields
 from seriatim.gradients import CHOICES, MovingBaseline
 from seriatim.model import Key, RelaxedModel
-from seriatim.simulation import streams
+from seriatim.simulation import Streams, streams
 from seriatim.training._decentralised import DecentralisedPolicy
 from seriatim.training._trajectories import (
     Choices,
@@ -40,8 +40,8 @@ from seriatim.training._trajectories import (
     logits_of,
     played,
     relaxed,
-    worth_of_controls,
 )
+from seriatim.training._worth import worth_of_controls
 
 SCORE_FUNCTIONS = ("score-function", "leave-one-out")
 TRAJECTORY_ESTIMATORS = (*SCORE_FUNCTIONS, *CHOICES)
@@ -223,18 +223,17 @@ class PolicyGradient:
 def _corner_surrogate(
     trainer: PolicyGradient, policy: DecentralisedPolicy, choices: Choices, key: Key
 ) -> tuple[Float[Array, ""], Metrics]:
-    """Play the model, ask the relaxed model what each control is worth, and weigh the choices by that."""
-    model, stages = policy.model, jnp.arange(trainer.horizon)
+    """Play the model, ask what each control is worth, and weigh the choices by that."""
+    keys = jax.vmap(streams)(jax.random.split(key, trainer.batch))
+    seen = jax.tree.map(stop_gradient, jax.vmap(lambda keys: played(policy, keys, trainer.horizon, choices))(keys))
+    worth = stop_gradient(worth_of_controls(policy.model, keys, seen.controls))
 
-    def one(key: Key) -> tuple[Float[Array, ""], Float[Array, " T"], Played]:
-        keys = streams(key)
-        seen = jax.tree.map(stop_gradient, played(policy, keys, trainer.horizon, choices))
-        worth = stop_gradient(worth_of_controls(model, keys, jnp.maximum(seen.controls, 0)))
+    def weighed(keys: Streams, seen: Played, worth: Float[Array, "T m c"]) -> tuple[Float[Array, ""], Array]:
         logits = logits_of(policy, seen)
-        again = jax.vmap(lambda logits, t: choices(logits, jax.random.fold_in(keys.policy, t)))(logits, stages)
-        return jnp.sum(jnp.where(seen.playing[:, None, None], worth * again, 0)), entropies(logits, seen), seen
+        own = jax.vmap(jax.random.fold_in, (None, 0))(keys.policy, jnp.arange(trainer.horizon))
+        return jnp.sum(worth * jax.vmap(choices)(logits, own)), entropies(logits, seen)
 
-    value, entropy, seen = jax.vmap(one)(jax.random.split(key, trainer.batch))
+    value, entropy = jax.vmap(weighed)(keys, seen, worth)
     loss = jnp.mean(value - trainer.entropy * jnp.sum(entropy, axis=-1))
     return loss, _metrics(seen.cost_to_go[:, :1], ~seen.ended, _mean_entropy(entropy, seen))
 

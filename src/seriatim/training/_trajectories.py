@@ -1,4 +1,4 @@
-"""Trajectories a policy gradient learns from, in two ways.
+"""Trajectories a policy gradient learns from, in three ways.
 
 *Played.* Controls are drawn, the model moves, and what every agent saw is kept. By the chances of the controls that
 were drawn, the gradient of the expected cost is (the policy gradient theorem, costs before a choice having no part)
@@ -9,12 +9,12 @@ It needs nothing of the model but that it can be simulated.
 
 *Relaxed.* Controls are points of the simplex whose derivative by the logits is that of an estimator of
 `seriatim.gradients`, the relaxed model takes them, and the cost of the trajectory is one differentiable function at
-fixed noise. Where samples are corners of the simplex, and no derivative passes through what agents see, the two meet:
-the trajectory is played in the model itself, and the relaxed model says what each control of it is worth,
+fixed noise.
 
-    D_t^i = d cost(z_1, ..., z_T) / d z_t^i    at the corners that were played,       sum_t <D_t, z_t(logits_t)>
+*Played and weighed.* Where samples are corners of the simplex, and no derivative passes through what agents see, a
+trajectory is played in the model itself, and its choices are weighed by what each control is worth (`_worth`):
 
-having the estimator as its derivative by the logits.
+    sum_t <D_t, z_t(logits_t)>,       D_t^i = d cost(z_1, ..., z_T) / d z_t^i    at the corners that were played.
 
 Both follow the keys of `seriatim.simulate`: trajectory and episode of one key meet the same start and disturbances.
 
@@ -115,25 +115,6 @@ def log_probabilities(logits: Float[Array, "T m c"], seen: Played) -> Float[Arra
 def entropies(logits: Float[Array, "T m c"], seen: Played) -> Float[Array, " T"]:
     """Return, for each stage played, the mean entropy of an agent."""
     return jnp.where(seen.playing, jnp.mean(distributions.entropy(logits), axis=-1), 0)
-
-
-def worth_of_controls(model: Any, keys: Streams, controls: Int[Array, "T m"]) -> Float[Array, "T m c"]:
-    """Return the derivative of a trajectory's relaxed cost by each of its controls, at the corners played."""
-
-    def cost(soft: Float[Array, "T m c"]) -> Float[Array, ""]:
-        def stage(state: State, given: tuple[Int[Array, ""], Any]) -> tuple[State, Float[Array, ""]]:
-            t, control = given
-            disturbance = model.sample_disturbance(jax.random.fold_in(keys.disturbance, t))
-            after = model.relaxed_transition(state, control, disturbance)
-            # Not masked where the problem has ended: the cost is zero there, but not its derivative. Had an earlier
-            # control been another, the problem would have gone on.
-            return after.state, model.discount**t * after.cost
-
-        start = model.relaxed_state(model.initial_state(keys.start))
-        return jnp.sum(jax.lax.scan(stage, start, (jnp.arange(len(soft)), soft))[1])
-
-    worth: Float[Array, "T m c"] = jax.grad(cost)(jax.nn.one_hot(controls, model.num_controls))
-    return worth
 
 
 @record
