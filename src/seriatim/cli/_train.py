@@ -48,7 +48,8 @@ def policy_gradient(problem: Problem, network: Network, gradient: Gradient, loop
         )
     _report(problem, loaded, run, trained)
     if not trained.finished:
-        say(f"stopped after {plural(trained.step, 'step')}; --resume goes on from there.")
+        say(f"stopped after {plural(trained.step, 'step')}; the same command with --resume goes on from there.")
+    if trained.interrupted:
         exit_with(INTERRUPTED)
 
 
@@ -130,7 +131,8 @@ def _report(problem: Problem, loaded: Loaded, run: Any, trained: Any) -> None:
     if "cost" in metrics:
         _print_costs(metrics)
     fields = "".join(f" --set {assignment}" for assignment in problem.assignments)
-    out.print(Text(), Text(f"seriatim compare {problem.model}{fields} --policies base,{run.path}"), sep="\n")
+    # In one line, however long, so that it can be copied.
+    out.print(Text(f"\nseriatim compare {problem.model}{fields} --policies base,{run.path}"), soft_wrap=True)
 
 
 def _print_costs(metrics: Mapping[str, Any]) -> None:

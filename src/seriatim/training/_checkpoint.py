@@ -51,10 +51,11 @@ def save_checkpoint(path: str | Path, tree: Any, about: Mapping[str, Any] | None
     """
     leaves = _stored(tree)
     arrays = {name: leaf.numbers for name, leaf in leaves.items()}
-    said = {"kinds": {name: leaf.kind for name, leaf in leaves.items()}, "about": dict(about or {})}
-    written = {name: json.dumps(entry) for name, entry in said.items()}
-    head = {"format": FORMAT, "version": version("seriatim"), "digest": _digest(arrays, written), **written}
-    write_atomically(Path(path), safetensors.numpy.save(arrays, head))
+    kinds = {name: leaf.kind for name, leaf in leaves.items()}
+    head = {"format": FORMAT, "version": version("seriatim"), "kinds": kinds, "about": dict(about or {})}
+    head["digest"] = _digest(arrays, head)
+    # All under one name: the format keeps several in no order, and equal states shall be equal files.
+    write_atomically(Path(path), safetensors.numpy.save(arrays, {"seriatim": json.dumps(head)}))
 
 
 def about_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -64,7 +65,7 @@ def about_checkpoint(path: str | Path) -> dict[str, Any]:
         InputError: there is no such file, or it is damaged or something else.
     """
     _, head = _read(Path(path), arrays=False)
-    about: dict[str, Any] = _from_json(Path(path), head, "about")
+    about: dict[str, Any] = head["about"]
     return about
 
 
@@ -81,10 +82,9 @@ def load_checkpoint(path: str | Path, template: T, *, part: str = "") -> T:
             sentence names the first array that differs.
     """
     arrays, head = _read(Path(path))
-    if head.get("digest") != _digest(arrays, head):
+    if head["digest"] != _digest(arrays, head):
         raise _damaged(Path(path), "its content is not what was written")
-    kinds = _below(part, _from_json(Path(path), head, "kinds"))
-    arrays = _below(part, arrays)
+    arrays, kinds = _below(part, arrays), _below(part, head["kinds"])
     expected = _stored(template)
     _require_the_same(Path(path), arrays, kinds, expected)
     leaves = [_array(arrays[name], leaf.kind) for name, leaf in expected.items()]
@@ -128,29 +128,34 @@ def _array(numbers: Shaped[np.ndarray, "..."], kind: str) -> jax.Array:
     return jnp.asarray(numbers if numbers.dtype == dtype else numbers.view(dtype))
 
 
-def _read(path: Path, *, arrays: bool = True) -> tuple[dict[str, Shaped[np.ndarray, "..."]], dict[str, str]]:
+def _read(path: Path, *, arrays: bool = True) -> tuple[dict[str, Shaped[np.ndarray, "..."]], dict[str, Any]]:
     """Return the arrays of a file, where they are wanted, and its header."""
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
-            head = file.metadata() or {}
+            metadata = file.metadata() or {}
             found = {name: file.get_tensor(name) for name in file.keys() if arrays}  # noqa: SIM118
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such checkpoint; give the path of one.") from None
     except (safetensors.SafetensorError, OSError) as error:
         raise _damaged(path, str(error).rstrip(".")) from error
-    if head.get("format") != FORMAT:
-        raise InputError(
-            f"{path} was not written as a checkpoint of seriatim (its format is {head.get('format')!r}, not "
-            f"{FORMAT!r}); give one that was."
-        )
-    return found, head
+    if "seriatim" not in metadata:
+        raise InputError(f"{path} was not written as a checkpoint of seriatim; give one that was.")
+    return found, _head(path, metadata["seriatim"])
 
 
-def _from_json(path: Path, head: dict[str, str], name: str) -> Any:
+def _head(path: Path, text: str) -> dict[str, Any]:
     try:
-        return json.loads(head[name])
-    except (KeyError, ValueError) as error:
-        raise _damaged(path, f"its header has no {name}") from error
+        head = json.loads(text)
+    except ValueError as error:
+        raise _damaged(path, "its header cannot be read") from error
+    if not isinstance(head, dict) or not {"format", "version", "kinds", "about", "digest"} <= head.keys():
+        raise _damaged(path, "its header is not complete")
+    if head["format"] != FORMAT:
+        raise InputError(
+            f"{path} is of the format {head['format']!r}, and this version of seriatim reads {FORMAT!r}; read it by "
+            f"seriatim {head['version']}, which wrote it."
+        )
+    return head
 
 
 def _damaged(path: Path, reason: str) -> InputError:
@@ -160,14 +165,14 @@ def _damaged(path: Path, reason: str) -> InputError:
     )
 
 
-def _digest(arrays: Mapping[str, Shaped[np.ndarray, "..."]], head: Mapping[str, str]) -> str:
+def _digest(arrays: Mapping[str, Shaped[np.ndarray, "..."]], head: Mapping[str, Any]) -> str:
     """Return a digest of all that is written: names, types, shapes, numbers, and what is said of them."""
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(repr((name, array.dtype.name, array.shape)).encode())
         digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    digest.update(repr([head.get(name) for name in ("kinds", "about")]).encode())
+    digest.update(json.dumps({name: entry for name, entry in head.items() if name != "digest"}).encode())
     return digest.hexdigest()
 
 

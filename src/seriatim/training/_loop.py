@@ -59,12 +59,14 @@ class Training(NamedTuple):
         state: after the last step.
         step: how many steps were made, those before a resumption included.
         finished: whether all were; otherwise it was interrupted, or its time was up.
+        interrupted: whether it was stopped by Ctrl-C or a signal to terminate.
         metrics: a column for each, an element for each step made by this call.
     """
 
     state: Any
     step: int
     finished: bool
+    interrupted: bool
     metrics: dict[str, Shaped[np.ndarray, " steps"]]
 
 
@@ -165,7 +167,7 @@ def _train(task: _Task, state: Any, done: int, stopped: threading.Event) -> Trai
         if unsaved:
             task.run.save(done, state, _joined(unsaved), every=task.checkpoint_every)
         task.run.say("finished" if finished else "interrupted", done)
-    return Training(state, done, finished, _joined(columns))
+    return Training(state, done, finished, not finished and stopped.is_set(), _joined(columns))
 
 
 class _Block(NamedTuple):
