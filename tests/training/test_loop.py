@@ -77,6 +77,7 @@ def assert_is_the_unbroken(run, found, unbroken):
     assert_same(run.restore(Descent().init(KEY)), whole.state)
     for name in ("step", "cost", "cost_error"):
         assert np.array_equal(run.metrics()[name], its_run.metrics()[name]), name
+    assert np.all(np.diff(run.metrics()["seconds"]) >= 0)
     assert run.status == {"state": "finished", "step": STEPS}
     assert checkpoints(run) == checkpoints(its_run)
 

@@ -24,7 +24,7 @@ SHOWN = 20
 
 def policy_gradient(problem: Problem, network: Network, gradient: Gradient, loop: Loop) -> None:
     """Train, and print what came of it."""
-    training = _training()
+    training = training_part()
     settings = dataclasses.asdict(gradient)
     with progress() as show:
         show("checking the model")
@@ -53,7 +53,7 @@ def policy_gradient(problem: Problem, network: Network, gradient: Gradient, loop
         exit_with(INTERRUPTED)
 
 
-def _training() -> Any:
+def training_part() -> Any:
     """Return the part that trains, which needs packages of its own."""
     try:
         return st.training

@@ -125,7 +125,7 @@ def train(
                 run.forget_after(done)
                 run.say("running", done)
             with _interruptions() as stopped:
-                return _train(task, state, done, stopped)
+                return _train(task, state, done, 0.0 if run is None else _spent(run), stopped)
         except OSError as error:
             if run is None or not str(error.filename).startswith(str(run.path)):
                 raise
@@ -141,7 +141,12 @@ class _Task(NamedTuple):
     progress: Progress | None
 
 
-def _train(task: _Task, state: Any, done: int, stopped: threading.Event) -> Training:
+def _spent(run: Run) -> float:
+    """Return the seconds that the steps made so far took, in whatever processes."""
+    return float(run.metrics().get("seconds", np.zeros(1))[-1])
+
+
+def _train(task: _Task, state: Any, done: int, spent: float, stopped: threading.Event) -> Training:
     started, length, unsaved, columns = time.monotonic(), 1, [], []
     while done < task.steps and not stopped.is_set() and not _is_up(task.max_seconds, started):
         # Blocks end at checkpoints, which are after the same steps however often a run was stopped.
@@ -151,7 +156,7 @@ def _train(task: _Task, state: Any, done: int, stopped: threading.Event) -> Trai
         made, failed = int(block.made), bool(block.failed)
         rows = {name: np.asarray(column)[: made + failed] for name, column in block.metrics.items()}
         state, done = block.state, done + made
-        good = _columns(rows, done, made, time.monotonic() - started)
+        good = _columns(rows, done, made, spent + time.monotonic() - started)
         unsaved.append(good)
         columns.append(good)
         if failed:
@@ -217,7 +222,7 @@ def _strong(number: Any) -> Array:
 
 
 def _columns(rows: dict[str, Any], done: int, made: int, seconds: float) -> dict[str, Shaped[np.ndarray, " steps"]]:
-    """Number the steps, and say how long after the start of this call they were known."""
+    """Number the steps, and say after how many seconds of training they were known."""
     numbers = {"step": np.arange(done - made + 1, done + 1), "seconds": np.full(made, seconds)}
     return numbers | {name: column[:made] for name, column in rows.items()}
 
