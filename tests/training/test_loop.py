@@ -199,6 +199,55 @@ def test_what_is_no_number_ends_it_and_the_last_good_state_is_kept(tmp_path, unb
     assert len(run.metrics()["cost"]) == 12
 
 
+@st.record
+class Pair:
+    """A trainer from two functions."""
+
+    start: object = st.static()
+    move: object = st.static()
+
+    def init(self, key):
+        return self.start()
+
+    def step(self, state):
+        return self.move(state)
+
+
+@pytest.mark.parametrize(
+    ("move", "sentence"),
+    [
+        (
+            lambda s: ({"x": jnp.append(s["x"], 1.0)}, {}),
+            r"state\['x'\] is float32\[2\] before a step and float32\[3\]",
+        ),
+        (lambda s: ({"x": s["x"] > 0}, {}), r"state\['x'\] is float32\[2\] before a step and bool\[2\] after it"),
+        (lambda s: ({"y": s["x"]}, {}), r"state\['x'\] is float32\[2\] before a step and missing after it"),
+        (lambda s: (s, {"cost": s["x"]}), r"metric cost is float32\[2\]; let the trainer's step return single numbers"),
+        (lambda s: (s, {"step": s["x"][0]}), r"metric step has a column of its own; .* under other names"),
+    ],
+)
+def test_a_trainer_whose_steps_do_not_fit_is_told_where(move, sentence):
+    with pytest.raises(st.InputError, match=sentence):
+        train(Pair(lambda: {"x": jnp.ones(2)}, move), KEY, steps=2)
+
+
+def test_metrics_of_any_type_are_kept(tmp_path):
+    def move(state):
+        number = jnp.float32(1.5)
+        return state + 1, {kind: number.astype(kind) for kind in ("bfloat16", "float16", "float32", "int8", "bool")}
+
+    run = new_run(tmp_path / "r")
+    train(Pair(lambda: jnp.int32(0), move), KEY, steps=3, run=run)
+    assert {name: column[0] for name, column in run.metrics().items() if name not in ("step", "seconds")} == {
+        "bfloat16": 1.5,
+        "float16": 1.5,
+        "float32": 1.5,
+        "int8": 1,
+        "bool": True,
+    }
+    assert int(run.restore(jnp.int32(0))) == 3
+
+
 def test_time_is_up(tmp_path):
     found = train(Descent(), KEY, steps=10**9, max_seconds=0.3)
     assert not found.finished

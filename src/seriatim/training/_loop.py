@@ -31,6 +31,8 @@ BLOCK_SECONDS = 0.5
 # Steps that a block may have: room for their metrics is part of the program. Enough that the host's part of a block,
 # a fraction of a millisecond, is small beside it.
 BLOCK_STEPS = 1024
+# The columns that every run's metrics have.
+COLUMNS = ("step", "seconds")
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
@@ -188,7 +190,8 @@ def _steps(trainer: Trainer, state: Any, length: Int[Array, ""], *, size: int) -
 
     The length is data: one program serves blocks of all lengths, so that they cannot differ in a rounding.
     """
-    _, like = jax.eval_shape(trainer.step, state)
+    after, like = jax.eval_shape(trainer.step, state)
+    _require_a_pair(state, after, like)
     room = {name: jnp.zeros((size + 1,), metric.dtype) for name, metric in like.items()}
 
     def more(block: _Block) -> Bool[Array, ""]:
@@ -209,6 +212,28 @@ def _steps(trainer: Trainer, state: Any, length: Int[Array, ""], *, size: int) -
 _block = jit(_steps, static_argnames=("size",))
 
 
+def _require_a_pair(state: Any, after: Any, metrics: dict[str, Any]) -> None:
+    """Refuse a trainer whose steps cannot follow one another, or whose metrics are no columns of numbers."""
+    before, then = (
+        {
+            jax.tree_util.keystr(path): f"{x.dtype}{list(x.shape)}"
+            for path, x in jax.tree_util.tree_leaves_with_path(tree)
+        }
+        for tree in (state, after)
+    )
+    for name in {**before, **then}:
+        found, wanted = then.get(name, "missing"), before.get(name, "not there")
+        if found != wanted:
+            raise InputError(
+                f"state{name} is {wanted} before a step and {found} after it; let the trainer's step return a state of "
+                "the structure, shapes and types of the one it gets."
+            )
+    for name, metric in metrics.items():
+        if metric.shape != () or name in COLUMNS:
+            what = "has a column of its own" if name in COLUMNS else f"is {metric.dtype}{list(metric.shape)}"
+            raise InputError(f"metric {name} {what}; let the trainer's step return single numbers under other names.")
+
+
 def _finite(tree: Any) -> Bool[Array, " arrays"]:
     """Say of every array whether its numbers are; whole numbers, keys and the like always are."""
     leaves = jax.tree.leaves(tree)
@@ -224,7 +249,12 @@ def _strong(number: Any) -> Array:
 def _columns(rows: dict[str, Any], done: int, made: int, seconds: float) -> dict[str, Shaped[np.ndarray, " steps"]]:
     """Number the steps, and say after how many seconds of training they were known."""
     numbers = {"step": np.arange(done - made + 1, done + 1), "seconds": np.full(made, seconds)}
-    return numbers | {name: column[:made] for name, column in rows.items()}
+    return numbers | {name: _known_to_all(column[:made]) for name, column in rows.items()}
+
+
+def _known_to_all(column: Shaped[np.ndarray, " steps"]) -> Shaped[np.ndarray, " steps"]:
+    """Widen numbers of a type that only JAX knows (bfloat16 and the like), which it loses nothing by."""
+    return column if column.dtype.isbuiltin == 1 else column.astype(np.float32)
 
 
 def _joined(blocks: list[dict[str, Any]]) -> dict[str, Shaped[np.ndarray, " steps"]]:
