@@ -184,7 +184,8 @@ class Run:
             InputError: another process is at it.
         """
         try:
-            with self._lock.acquire(blocking=False):
+            # Not at once: whoever asks for the status of the run holds it for a moment.
+            with self._lock.acquire(timeout=0.5):
                 yield
         except filelock.Timeout:
             raise InputError(f"{self.path} is being written to by another process; wait for it, or stop it.") from None
