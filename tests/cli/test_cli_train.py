@@ -1,6 +1,7 @@
 """`seriatim train` and `seriatim runs`: what is trained is kept, can be gone on with, and can be used."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
@@ -70,6 +71,57 @@ def test_runs_are_listed(seriatim, trained, tmp_path):
     assert "leave-one-out" in table.out
     assert "finished" in table.out
     assert picture.read_text().lstrip().startswith("<?xml")
+
+
+@pytest.fixture(scope="module")
+def home(seriatim, trained, tmp_path_factory):
+    """A directory with runs/ in it: two runs that differ, and one that is damaged."""
+    folder = tmp_path_factory.mktemp("home")
+    shutil.copytree(trained[1], folder / "runs" / "whole")
+    other = [*TRAIN, "--steps", 4, "--learning-rate", "0.1", "--run", folder / "runs" / "quick"]
+    assert seriatim(*other).status == 0
+    (folder / "runs" / "bad" / "checkpoints").mkdir(parents=True)
+    (folder / "runs" / "bad" / "config.json").write_text("{")
+    return folder
+
+
+def test_a_damaged_run_does_not_hide_the_others(seriatim, home, monkeypatch):
+    monkeypatch.chdir(home)
+    result = seriatim("runs", "--format", "json")
+    assert result.status == 0
+    assert "config.json is damaged" in result.err
+    found = {entry["run"]: entry for entry in json.loads(result.out)["runs"]}
+    assert {name: entry["state"] for name, entry in found.items()} == {
+        "runs/bad": "damaged",
+        "runs/quick": "finished",
+        "runs/whole": "finished",
+    }
+    assert found["runs/whole"]["last"]["cost"] == found["runs/whole"]["cost"]
+
+
+def test_runs_that_are_named_are_compared(seriatim, home, monkeypatch):
+    monkeypatch.chdir(home)
+    result = seriatim("runs", "whole", "quick")
+    assert result.status == 0, result.err
+    lines = [line.split() for line in result.out.splitlines()]
+    assert ["learning_rate", "0.003", "0.1"] in lines
+    assert ["steps", "12", "4"] in lines
+    assert not any(line and line[0] == "horizon" for line in lines)  # both have the same
+    assert [line[0] for line in lines if line and line[0] in ("cost", "gradient_norm")] == ["cost", "gradient_norm"]
+
+
+def test_curves_of_runs_of_one_name_are_told_apart(trained, home):
+    runs = [st.training.Run.open(trained[1]), st.training.Run.open(home / "runs" / "whole")]
+    assert [run.name for run in runs] == ["whole", "whole"]
+    (axes,) = st.training.plot_runs(runs).axes
+    assert [line.get_label() for line in axes.lines] == [str(run.path) for run in runs]
+
+
+def test_time_that_is_up_is_no_error(seriatim, tmp_path):
+    result = seriatim(*TRAIN, "--run", tmp_path / "r", "--steps", 10**6, "--max-seconds", "0.01", "--format", "json")
+    assert result.status == 0
+    assert json.loads(result.out)["finished"] is False
+    assert "--resume goes on from there" in result.err
 
 
 def test_mistakes_are_one_sentence(seriatim, refused, trained, write, tmp_path, without_type_checks):

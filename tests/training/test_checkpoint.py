@@ -1,5 +1,6 @@
 """What is written is read again, bit for bit; what is not a checkpoint is refused in a sentence."""
 
+import json
 import pickle
 
 import jax
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 import seriatim as st
-from seriatim.training import load_checkpoint, save_checkpoint
+from seriatim.training import about_checkpoint, load_checkpoint, save_checkpoint
 
 TYPES = ["float32", "bfloat16", "float16", "int8", "int32", "uint32", "bool", "float8_e4m3fn", "complex64"]
 
@@ -69,6 +70,31 @@ def test_a_part_is_read_by_its_place(tmp_path):
     found = load_checkpoint(tmp_path / "c", {"w": jnp.zeros(3), "b": jnp.zeros(())}, part="['net']")
     assert found["w"].tolist() == [0, 1, 2]
     assert float(found["b"]) == 1
+    assert float(load_checkpoint(tmp_path / "c", jnp.zeros(()), part="['net']['b']")) == 1
+    assert int(load_checkpoint(tmp_path / "c", jnp.int32(0), part="['step']")) == 7
+
+
+def test_a_part_is_not_what_begins_alike(tmp_path):
+    @st.record
+    class State:
+        policy: dict
+        policy_before: dict
+
+    save_checkpoint(tmp_path / "c", State({"w": jnp.ones(2)}, {"w": jnp.zeros(2)}))
+    assert load_checkpoint(tmp_path / "c", {"w": jnp.zeros(2)}, part=".policy")["w"].tolist() == [1, 1]
+
+
+def test_what_is_said_about_it_is_read_without_its_arrays(tmp_path):
+    save_checkpoint(tmp_path / "c", GOOD, {"step": 3, "cost": None})
+    assert about_checkpoint(tmp_path / "c") == {"step": 3, "cost": None}
+    with pytest.raises(st.InputError, match="there is no such checkpoint"):
+        about_checkpoint(tmp_path / "nowhere")
+
+
+def test_others_may_read_what_the_user_lets_them_read(tmp_path):
+    (tmp_path / "any").write_text("")
+    save_checkpoint(tmp_path / "c", GOOD)
+    assert (tmp_path / "c").stat().st_mode == (tmp_path / "any").stat().st_mode
 
 
 GOOD = {"w": jnp.zeros((2, 3)), "n": jnp.int32(0)}
@@ -106,8 +132,35 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
     path.write_bytes(safetensors.numpy.save({"w": np.zeros(2)}))
     with pytest.raises(st.InputError, match="was not written as a checkpoint of seriatim"):
         load_checkpoint(path, GOOD)
+    for head, sentence in (
+        ({"format": "seriatim checkpoint 9"}, "is no checkpoint, or a damaged one .its header is not complete"),
+        (
+            {"format": "seriatim checkpoint 9", "version": "7.0", "kinds": {}, "about": {}, "digest": ""},
+            "is of the format 'seriatim checkpoint 9', .* read it by seriatim 7.0, which wrote it",
+        ),
+    ):
+        path.write_bytes(safetensors.numpy.save({"w": np.zeros(2)}, {"seriatim": json.dumps(head)}))
+        with pytest.raises(st.InputError, match=sentence):
+            load_checkpoint(path, GOOD)
     with pytest.raises(st.InputError, match="there is no such checkpoint"):
         load_checkpoint(tmp_path / "nowhere", GOOD)
+
+
+def test_no_flipped_bit_is_taken_for_a_number(tmp_path):
+    """Every byte of the file in turn, header and all."""
+    path, tree = tmp_path / "c", {"w": jnp.arange(4.0), "n": jnp.int32(5)}
+    save_checkpoint(path, tree, {"step": 5})
+    content = path.read_bytes()
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
+        with pytest.raises(st.InputError):
+            load_checkpoint(path, tree)
+
+
+def test_equal_trees_are_equal_files(tmp_path):
+    for name in "abcdefgh":
+        save_checkpoint(tmp_path / name, GOOD, {"step": 5, "cost": 1.5})
+    assert len({(tmp_path / name).read_bytes() for name in "abcdefgh"}) == 1
 
 
 def test_a_write_that_is_cut_short_leaves_the_old_file(tmp_path, monkeypatch):

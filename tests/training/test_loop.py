@@ -15,6 +15,7 @@ import pyarrow.dataset
 import pytest
 
 import seriatim as st
+from seriatim.testing import count_compilations
 from seriatim.training import Diverged, Run, runs_in, train
 
 STEPS, EVERY = 23, 5
@@ -76,7 +77,14 @@ def assert_is_the_unbroken(run, found, unbroken):
     assert_same(run.restore(Descent().init(KEY)), whole.state)
     for name in ("step", "cost", "cost_error"):
         assert np.array_equal(run.metrics()[name], its_run.metrics()[name]), name
+    assert np.all(np.diff(run.metrics()["seconds"]) >= 0)
     assert run.status == {"state": "finished", "step": STEPS}
+    assert checkpoints(run) == checkpoints(its_run)
+
+
+def checkpoints(run):
+    """The files themselves: which are kept, and every byte of them."""
+    return {path.name: path.read_bytes() for path in (run.path / "checkpoints").iterdir()}
 
 
 def test_a_loop_makes_the_steps_that_the_trainer_makes(unbroken):
@@ -110,6 +118,7 @@ def test_interrupted_by_a_signal_nothing_is_lost(tmp_path, unbroken):
             os.kill(os.getpid(), signal.SIGINT)
 
     found = train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, progress=interrupt)
+    assert found.interrupted
     assert not found.finished
     assert found.step == seen[-1] == run.steps[-1]
     assert run.status["state"] == "interrupted"
@@ -179,9 +188,8 @@ def test_a_process_that_is_killed_outright(tmp_path, unbroken):
 
 def test_what_is_no_number_ends_it_and_the_last_good_state_is_kept(tmp_path, unbroken):
     run = new_run(tmp_path / "r")
-    with pytest.raises(
-        Diverged, match=r"a parameter became infinite or no number at step 13; the state before it is kept"
-    ) as error:
+    first = r"state\['optimiser'\]\[0\]\.trace became infinite or no number at step 13; the state before it is kept"
+    with pytest.raises(Diverged, match=first) as error:
         train(Descent(breaks_at=12), KEY, steps=STEPS, run=run, checkpoint_every=EVERY)
     assert error.value.step == 12
     good = train(Descent(), KEY, steps=12)
@@ -191,9 +199,59 @@ def test_what_is_no_number_ends_it_and_the_last_good_state_is_kept(tmp_path, unb
     assert len(run.metrics()["cost"]) == 12
 
 
+@st.record
+class Pair:
+    """A trainer from two functions."""
+
+    start: object = st.static()
+    move: object = st.static()
+
+    def init(self, key):
+        return self.start()
+
+    def step(self, state):
+        return self.move(state)
+
+
+@pytest.mark.parametrize(
+    ("move", "sentence"),
+    [
+        (
+            lambda s: ({"x": jnp.append(s["x"], 1.0)}, {}),
+            r"state\['x'\] is float32\[2\] before a step and float32\[3\]",
+        ),
+        (lambda s: ({"x": s["x"] > 0}, {}), r"state\['x'\] is float32\[2\] before a step and bool\[2\] after it"),
+        (lambda s: ({"y": s["x"]}, {}), r"state\['x'\] is float32\[2\] before a step and missing after it"),
+        (lambda s: (s, {"cost": s["x"]}), r"metric cost is float32\[2\]; let the trainer's step return single numbers"),
+        (lambda s: (s, {"step": s["x"][0]}), r"metric step has a column of its own; .* under other names"),
+    ],
+)
+def test_a_trainer_whose_steps_do_not_fit_is_told_where(move, sentence):
+    with pytest.raises(st.InputError, match=sentence):
+        train(Pair(lambda: {"x": jnp.ones(2)}, move), KEY, steps=2)
+
+
+def test_metrics_of_any_type_are_kept(tmp_path):
+    def move(state):
+        number = jnp.float32(1.5)
+        return state + 1, {kind: number.astype(kind) for kind in ("bfloat16", "float16", "float32", "int8", "bool")}
+
+    run = new_run(tmp_path / "r")
+    train(Pair(lambda: jnp.int32(0), move), KEY, steps=3, run=run)
+    assert {name: column[0] for name, column in run.metrics().items() if name not in ("step", "seconds")} == {
+        "bfloat16": 1.5,
+        "float16": 1.5,
+        "float32": 1.5,
+        "int8": 1,
+        "bool": True,
+    }
+    assert int(run.restore(jnp.int32(0))) == 3
+
+
 def test_time_is_up(tmp_path):
     found = train(Descent(), KEY, steps=10**9, max_seconds=0.3)
     assert not found.finished
+    assert not found.interrupted
     assert 0 < found.step < 10**9
 
 
@@ -225,6 +283,103 @@ def test_the_last_checkpoints_and_the_best_are_kept(tmp_path):
         run.restore({"step": jnp.int32(0)}, 5)
 
 
+@st.record
+class Spiky:
+    """The cost of one step is by far the least, and that of its block of ten is not."""
+
+    def init(self, key):
+        return {"step": 0}
+
+    def step(self, state):
+        spike = jnp.where(state["step"] == 15, -20.0, 0.0)
+        return {"step": state["step"] + 1}, {"cost": spike + jnp.abs(state["step"] - 24.0)}
+
+
+def test_what_is_kept_and_the_best_do_not_depend_on_stops(tmp_path):
+    whole, parts = new_run(tmp_path / "whole"), new_run(tmp_path / "parts")
+    train(Spiky(), KEY, steps=55, run=whole, checkpoint_every=10)
+    for stop in (6, 16, 18, 33, 55):
+        train(Spiky(), KEY, steps=stop, run=parts, checkpoint_every=10, resume=True)
+        assert parts.steps[-1] == stop
+    assert whole.steps == [30, 40, 50, 55]
+    assert checkpoints(whole) == checkpoints(parts)
+    assert whole.best == parts.best == 30
+
+
+def test_one_program_for_all_blocks_and_checkpoints(tmp_path):
+    """Also for a state that begins as Python numbers; another program might differ in a rounding."""
+    train(Spiky(), KEY, steps=1)
+    with count_compilations() as compiled:
+        for every in (10, 3):
+            run = new_run(tmp_path / str(every))
+            train(Spiky(), KEY, steps=7, run=run, checkpoint_every=every)
+            train(Spiky(), KEY, steps=23, run=run, checkpoint_every=every, resume=True)
+    assert compiled == []
+
+
+def test_a_full_disk_is_a_sentence_and_loses_nothing(tmp_path, unbroken, monkeypatch):
+    run, real, writes = new_run(tmp_path / "r"), os.fsync, []
+
+    def full(handle):
+        writes.append(handle)
+        if len(writes) > 8:
+            raise OSError(28, "No space left on device")
+        real(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", full)
+        sentence = r"cannot be written \(No space left on device\); the checkpoint after 5 steps is kept"
+        with pytest.raises(st.InputError, match=sentence):
+            train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY)
+    again = train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, resume=True)
+    assert_is_the_unbroken(run, again, unbroken)
+
+
+def test_a_damaged_checkpoint_is_removed_and_the_one_before_serves(tmp_path, unbroken):
+    run = new_run(tmp_path / "r")
+    train(Descent(), KEY, steps=12, run=run, checkpoint_every=EVERY)
+    last = run.path / "checkpoints" / "00000012.safetensors"
+    last.write_bytes(last.read_bytes()[:-7])
+    with pytest.raises(st.InputError, match=r"00000012.safetensors is no checkpoint, or a damaged one .* or remove it"):
+        train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, resume=True)
+    last.unlink()
+    again = train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, resume=True)
+    assert_is_the_unbroken(run, again, unbroken)
+
+
+def test_damaged_metrics_are_a_sentence_that_names_the_file(tmp_path):
+    run = new_run(tmp_path / "r")
+    train(Descent(), KEY, steps=10, run=run, checkpoint_every=EVERY)
+    file = run.path / "metrics" / "00000005.parquet"
+    content, whole, refused = file.read_bytes(), run.metrics()["cost"].tolist(), 0
+    for place in range(0, len(content), 7):
+        file.write_bytes(content[:place] + bytes([content[place] ^ 255]) + content[place + 1 :])
+        try:
+            found = run.metrics()
+        except st.InputError:
+            refused += 1
+        else:  # what says nothing about the numbers, such as the writer's name
+            assert found["cost"].tolist() == whole
+    assert refused
+    file.write_bytes(content[:50])
+    with pytest.raises(st.InputError, match=r"00000005.parquet is damaged \(.*\); remove it to read the others"):
+        run.metrics()
+
+
+def test_files_of_others_are_let_be(tmp_path):
+    run = new_run(tmp_path / "r")
+    train(Descent(), KEY, steps=5, run=run, checkpoint_every=EVERY)
+    for name in ("._00000009.safetensors", "00000005 copy.safetensors"):
+        (run.path / "checkpoints" / name).write_bytes(b"")
+    train(Descent(), KEY, steps=10, run=run, checkpoint_every=EVERY, resume=True)
+    assert run.steps == [5, 10]
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / "config.json").write_text("{}")
+    assert [found.name for found in runs_in(tmp_path)] == ["r"]
+    with pytest.raises(st.InputError, match="is no run, for it has no checkpoints"):
+        Run.open(tmp_path / "weights")
+
+
 def test_directories_are_not_overwritten(tmp_path, unbroken):
     _, run = unbroken
     with pytest.raises(st.InputError, match="is a run already; resume it"):
@@ -233,6 +388,11 @@ def test_directories_are_not_overwritten(tmp_path, unbroken):
     with pytest.raises(st.InputError, match="is not empty"):
         new_run(tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["notes.txt"]
+    with pytest.raises(st.InputError, match=r"cannot be made a run \(Not a directory\)"):
+        new_run(tmp_path / "notes.txt" / "run")
+    with pytest.raises(st.InputError, match=r"has a checkpoint after 23 steps; give resume=True"):
+        train(Descent(), KEY, steps=STEPS, run=run)
+    assert run.metrics()["step"].tolist() == list(range(1, STEPS + 1))
     with pytest.raises(st.InputError, match="is no run"):
         Run.open(tmp_path)
     assert [found.name for found in runs_in(run.path.parent)] == ["unbroken"]

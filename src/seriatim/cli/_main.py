@@ -198,7 +198,11 @@ def policy_gradient(
 @click.option("--plot", metavar="FILE", help="Save learning curves as .svg, .png or .pdf.")
 @click.option("--traceback", is_flag=True, expose_value=False, help="Show where an error came from.")
 def runs(places: tuple[str, ...], form: str, plot: str | None) -> None:
-    """List runs, or directories of runs, side by side; by default those in runs/."""
+    """List runs, or directories of runs; by default those in runs/.
+
+    Several runs that are named, by their directories or by their names in runs/, are also compared: the settings that
+    differ, and all metrics.
+    """
     _prepare()
     from seriatim.cli import _runs
 

@@ -1,7 +1,11 @@
-"""`seriatim train`: a policy by gradients, in a run that can be interrupted, resumed and used."""
+"""`seriatim train`: a policy trained off-line, in a run that can be interrupted, resumed and used.
+
+Ways to train differ in the trainer they make; all else is shared.
+"""
 
 import dataclasses
-from collections.abc import Mapping
+import json
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,20 +26,44 @@ from seriatim.cli._progress import Show, progress
 SHOWN = 20
 
 
+# From a model and a key to a trainer.
+Make = Callable[[Any, Any], Any]
+
+
 def policy_gradient(problem: Problem, network: Network, gradient: Gradient, loop: Loop) -> None:
-    """Train, and print what came of it."""
-    training = _training()
-    settings = dataclasses.asdict(gradient)
+    """Train by a policy gradient, and print what came of it."""
+    parts = {"network": dataclasses.asdict(network), "settings": dataclasses.asdict(gradient)}
+
+    def make(model: Any, key: Any) -> Any:
+        training = training_part()
+        return training.PolicyGradient(
+            training.decentralised_policy(model, key, **parts["network"]), **parts["settings"]
+        )
+
+    _train("policy-gradient", gradient.estimator, parts, make, problem, loop)
+
+
+def _train(kind: str, way: str, parts: Mapping[str, Any], make: Make, problem: Problem, loop: Loop) -> None:
+    """Train in a run.
+
+    Args:
+        kind: the command.
+        way: what its runs are named by, beside the model and the seed.
+        parts: what was asked for, beside the model; kept, and required to be the same when the run is resumed.
+        make: makes the trainer.
+        problem: the model.
+        loop: for how long, and where.
+    """
+    training = training_part()
     with progress() as show:
         show("checking the model")
         loaded = load(problem)
         st.check_model(loaded.model, jax.random.key(problem.seed), quick=True).raise_if_broken()
         show("checking the model", 1, 1)
         keys = jax.random.split(jax.random.key(problem.seed))
-        policy = training.decentralised_policy(loaded.model, keys[0], **dataclasses.asdict(network))
-        trainer = training.PolicyGradient(policy, **settings)
-        config = _config(problem, loaded, dataclasses.asdict(network), settings)
-        run = _run(training, config, _place(loop.run, problem, gradient.estimator), resume=loop.resume)
+        trainer = make(loaded.model, keys[0])
+        config = _config(kind, problem, loaded, parts)
+        run = _run(training, config, _place(loop.run, problem, way), resume=loop.resume)
         trained = training.train(
             trainer,
             keys[1],
@@ -48,11 +76,12 @@ def policy_gradient(problem: Problem, network: Network, gradient: Gradient, loop
         )
     _report(problem, loaded, run, trained)
     if not trained.finished:
-        say(f"stopped after {plural(trained.step, 'step')}; --resume goes on from there.")
+        say(f"stopped after {plural(trained.step, 'step')}; the same command with --resume goes on from there.")
+    if trained.interrupted:
         exit_with(INTERRUPTED)
 
 
-def _training() -> Any:
+def training_part() -> Any:
     """Return the part that trains, which needs packages of its own."""
     try:
         return st.training
@@ -60,20 +89,18 @@ def _training() -> Any:
         raise InputError(f"{error}.") from error
 
 
-def _config(
-    problem: Problem, loaded: Loaded, network: Mapping[str, Any], settings: Mapping[str, Any]
-) -> dict[str, Any]:
-    assignments = sorted(problem.assignments)
-    model = {"model": loaded.name, "set": assignments, "seed": problem.seed}
-    plain = {**network, "hidden": list(network["hidden"])}
-    return {"kind": "policy-gradient", **model, "network": plain, "settings": dict(settings)}
+def _config(kind: str, problem: Problem, loaded: Loaded, parts: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what was asked for, as it will be read again (a tuple is a list then)."""
+    model = {"model": loaded.name, "set": sorted(problem.assignments), "seed": problem.seed}
+    config: dict[str, Any] = json.loads(json.dumps({"kind": kind, **model, **parts}))
+    return config
 
 
-def _place(given: str | None, problem: Problem, estimator: str) -> Path:
+def _place(given: str | None, problem: Problem, way: str) -> Path:
     if given is not None:
         return Path(given)
     model = Path(problem.model.partition(":")[0]).stem
-    return Path("runs") / f"{model}-{estimator}-{problem.seed}"
+    return Path("runs") / f"{model}-{way}-{problem.seed}"
 
 
 def _run(training: Any, config: dict[str, Any], place: Path, *, resume: bool) -> Any:
@@ -130,7 +157,8 @@ def _report(problem: Problem, loaded: Loaded, run: Any, trained: Any) -> None:
     if "cost" in metrics:
         _print_costs(metrics)
     fields = "".join(f" --set {assignment}" for assignment in problem.assignments)
-    out.print(Text(), Text(f"seriatim compare {problem.model}{fields} --policies base,{run.path}"), sep="\n")
+    # In one line, however long, so that it can be copied.
+    out.print(Text(f"\nseriatim compare {problem.model}{fields} --policies base,{run.path}"), soft_wrap=True)
 
 
 def _print_costs(metrics: Mapping[str, Any]) -> None:

@@ -3,7 +3,7 @@
 from seriatim.training import _extra as _extra
 
 # isort: split
-from seriatim.training._checkpoint import load_checkpoint, save_checkpoint
+from seriatim.training._checkpoint import about_checkpoint, load_checkpoint, save_checkpoint
 from seriatim.training._decentralised import DecentralisedPolicy, decentralised_policy, network_policy
 from seriatim.training._loop import Diverged, Trainer, Training, train
 from seriatim.training._network import AgentNetwork
@@ -26,6 +26,7 @@ __all__ = [
     "Trainer",
     "Training",
     "Unremembering",
+    "about_checkpoint",
     "decentralised_policy",
     "load_checkpoint",
     "network_policy",

@@ -2,12 +2,16 @@
 
 The format is safetensors: names, types, shapes, and raw numbers. Arrays are named by their places in the tree, and a
 checkpoint is only ever read into a *template*, a tree of the same places, types and shapes: what does not fit is
-refused in a sentence, and never guessed at.
+refused in a sentence, and never guessed at. The format itself would not notice a flipped bit, so a digest of the
+content stands in its header.
 
 Source of the format: github.com/huggingface/safetensors (a pickle, which is not used, can run any program).
 """
 
+import hashlib
 import json
+from collections.abc import Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -22,6 +26,8 @@ from seriatim._errors import InputError
 from seriatim.training._files import write_atomically
 
 FORMAT = "seriatim checkpoint 1"
+# The name of an array that is no part of a tree.
+ALONE = "value"
 T = TypeVar("T")
 
 
@@ -32,18 +38,35 @@ class _Leaf(NamedTuple):
     kind: str
 
 
-def save_checkpoint(path: str | Path, tree: Any) -> None:
+def save_checkpoint(path: str | Path, tree: Any, about: Mapping[str, Any] | None = None) -> None:
     """Write a pytree of arrays, at once or not at all.
 
     Args:
         path: of the file; what was there is replaced.
         tree: of arrays and numbers of any type that JAX has, typed keys among them.
+        about: what else to say of it, as JSON can; `about_checkpoint` reads it.
+
+    Raises:
+        OSError: it cannot be written; what was there before is still there.
     """
     leaves = _stored(tree)
+    arrays = {name: leaf.numbers for name, leaf in leaves.items()}
     kinds = {name: leaf.kind for name, leaf in leaves.items()}
-    metadata = {"format": FORMAT, "kinds": json.dumps(kinds)}
-    content = safetensors.numpy.save({name: leaf.numbers for name, leaf in leaves.items()}, metadata)
-    write_atomically(Path(path), content)
+    head = {"format": FORMAT, "version": version("seriatim"), "kinds": kinds, "about": dict(about or {})}
+    head["digest"] = _digest(arrays, head)
+    # All under one name: the format keeps several in no order, and equal states shall be equal files.
+    write_atomically(Path(path), safetensors.numpy.save(arrays, {"seriatim": json.dumps(head)}))
+
+
+def about_checkpoint(path: str | Path) -> dict[str, Any]:
+    """Return what `save_checkpoint` was told about a checkpoint; its arrays are not read.
+
+    Raises:
+        InputError: there is no such file, or it is damaged or something else.
+    """
+    _, head = _read(Path(path), arrays=False)
+    about: dict[str, Any] = head["about"]
+    return about
 
 
 def load_checkpoint(path: str | Path, template: T, *, part: str = "") -> T:
@@ -58,9 +81,10 @@ def load_checkpoint(path: str | Path, template: T, *, part: str = "") -> T:
         InputError: there is no such file, it is damaged or something else, or it does not fit the template; the
             sentence names the first array that differs.
     """
-    arrays, kinds = _read(Path(path))
-    arrays = {name.removeprefix(part): array for name, array in arrays.items() if name.startswith(part)}
-    kinds = {name.removeprefix(part): kind for name, kind in kinds.items() if name.startswith(part)}
+    arrays, head = _read(Path(path))
+    if head["digest"] != _digest(arrays, head):
+        raise _damaged(Path(path), "its content is not what was written")
+    arrays, kinds = _below(part, arrays), _below(part, head["kinds"])
     expected = _stored(template)
     _require_the_same(Path(path), arrays, kinds, expected)
     leaves = [_array(arrays[name], leaf.kind) for name, leaf in expected.items()]
@@ -70,7 +94,19 @@ def load_checkpoint(path: str | Path, template: T, *, part: str = "") -> T:
 
 def _stored(tree: Any) -> dict[str, _Leaf]:
     named, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path) or "value": _leaf(value) for path, value in named}
+    return {jax.tree_util.keystr(path) or ALONE: _leaf(value) for path, value in named}
+
+
+def _below(part: str, named: dict[str, T]) -> dict[str, T]:
+    """Return what lies below a place in the tree, named from there."""
+    if part in named:
+        return {ALONE: named[part]}
+    # ".policy" is no part of ".policy_before".
+    return {name.removeprefix(part): entry for name, entry in named.items() if _is_below(part, name)}
+
+
+def _is_below(part: str, name: str) -> bool:
+    return not part or (name.startswith(part) and name[len(part)] in ".[")
 
 
 def _leaf(value: Any) -> _Leaf:
@@ -92,24 +128,52 @@ def _array(numbers: Shaped[np.ndarray, "..."], kind: str) -> jax.Array:
     return jnp.asarray(numbers if numbers.dtype == dtype else numbers.view(dtype))
 
 
-def _read(path: Path) -> tuple[dict[str, Shaped[np.ndarray, "..."]], dict[str, str]]:
+def _read(path: Path, *, arrays: bool = True) -> tuple[dict[str, Shaped[np.ndarray, "..."]], dict[str, Any]]:
+    """Return the arrays of a file, where they are wanted, and its header."""
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            found = {name: file.get_tensor(name) for name in file.keys() if arrays}  # noqa: SIM118
     except FileNotFoundError:
         raise InputError(f"{path}: there is no such checkpoint; give the path of one.") from None
     except (safetensors.SafetensorError, OSError) as error:
+        raise _damaged(path, str(error).rstrip(".")) from error
+    if "seriatim" not in metadata:
+        raise InputError(f"{path} was not written as a checkpoint of seriatim; give one that was.")
+    return found, _head(path, metadata["seriatim"])
+
+
+def _head(path: Path, text: str) -> dict[str, Any]:
+    try:
+        head = json.loads(text)
+    except ValueError as error:
+        raise _damaged(path, "its header cannot be read") from error
+    if not isinstance(head, dict) or not {"format", "version", "kinds", "about", "digest"} <= head.keys():
+        raise _damaged(path, "its header is not complete")
+    if head["format"] != FORMAT:
         raise InputError(
-            f"{path} is no checkpoint, or a damaged one ({str(error).rstrip('.')}); give another, such as an earlier "
-            "one of the same run."
-        ) from error
-    if metadata.get("format") != FORMAT:
-        raise InputError(
-            f"{path} was not written as a checkpoint of seriatim (its format is {metadata.get('format')!r}, not "
-            f"{FORMAT!r}); give one that was."
+            f"{path} is of the format {head['format']!r}, and this version of seriatim reads {FORMAT!r}; read it by "
+            f"seriatim {head['version']}, which wrote it."
         )
-    return arrays, json.loads(metadata["kinds"])
+    return head
+
+
+def _damaged(path: Path, reason: str) -> InputError:
+    return InputError(
+        f"{path} is no checkpoint, or a damaged one ({reason}); give another, or remove it if it is the last of a run, "
+        "which then goes on from the one before."
+    )
+
+
+def _digest(arrays: Mapping[str, Shaped[np.ndarray, "..."]], head: Mapping[str, Any]) -> str:
+    """Return a digest of all that is written: names, types, shapes, numbers, and what is said of them."""
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(repr((name, array.dtype.name, array.shape)).encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    digest.update(json.dumps({name: entry for name, entry in head.items() if name != "digest"}).encode())
+    return digest.hexdigest()
 
 
 def _require_the_same(

@@ -3,11 +3,12 @@
 A *trainer* is a pair: `init(key) -> state` and `step(state) -> (state, metrics)`, both functions of their argument
 alone. So a training is determined by its key, and one that was stopped anywhere and resumed is the one that never
 stopped, bit for bit. For this the loop runs one compiled program of any number of steps, whatever the blocks it is
-cut into.
+cut into and however often checkpoints are written.
 
 Source of the pattern (a pair of pure functions): optax and blackjax.
 """
 
+import contextlib
 import signal
 import threading
 import time
@@ -27,13 +28,22 @@ from seriatim.training._run import Run
 
 # Seconds that a block may last: how long an interruption waits, and how often progress is shown.
 BLOCK_SECONDS = 0.5
+# Steps that a block may have: room for their metrics is part of the program. Enough that the host's part of a block,
+# a fraction of a millisecond, is small beside it.
+BLOCK_STEPS = 1024
+# The columns that every run's metrics have.
+COLUMNS = ("step", "seconds")
 
 Progress = Callable[[int, int, dict[str, float]], None]
 
 
 @runtime_checkable
 class Trainer(Protocol):
-    """A restartable pair. The state is a pytree of arrays, with a field or key `step` that counts steps."""
+    """A restartable pair. The state is a pytree of arrays, and all that a step depends on; its key is in it.
+
+    Numbers in the state and in the metrics are finite for as long as all is well: the loop takes one that is not for
+    the end of training.
+    """
 
     def init(self, key: Key) -> Any:
         """Return the state before the first step."""
@@ -51,12 +61,14 @@ class Training(NamedTuple):
         state: after the last step.
         step: how many steps were made, those before a resumption included.
         finished: whether all were; otherwise it was interrupted, or its time was up.
+        interrupted: whether it was stopped by Ctrl-C or a signal to terminate.
         metrics: a column for each, an element for each step made by this call.
     """
 
     state: Any
     step: int
     finished: bool
+    interrupted: bool
     metrics: dict[str, Shaped[np.ndarray, " steps"]]
 
 
@@ -96,20 +108,30 @@ def train(
         progress: called several times a second with steps made, steps in all, and the means of the metrics since.
 
     Raises:
-        InputError: an argument is out of range, or the run cannot be resumed, or another process is at it.
+        InputError: an argument is out of range, the run cannot be resumed or written to, another process is at it, or
+            it has checkpoints and `resume` is false.
         Diverged: a metric or a parameter became infinite or no number. The state before that step is kept.
     """
     _check(steps, checkpoint_every, max_seconds)
     with nullcontext() if run is None else run.held():
-        state = jax.tree.map(jnp.asarray, trainer.init(key))
-        done = 0
-        if run is not None and resume and run.steps:
-            state, done = run.restore(state), max(run.steps)
-        if run is not None:
-            run.forget_after(done)
-            run.say("running", done)
-        with _interruptions() as stopped:
-            return _train(_Task(trainer, steps, run, checkpoint_every, max_seconds, progress), state, done, stopped)
+        if run is not None and run.steps and not resume:
+            raise InputError(
+                f"{run.path} has a checkpoint after {run.steps[-1]} steps; give resume=True to go on, or another run."
+            )
+        state, done = jax.tree.map(_strong, trainer.init(key)), 0
+        if run is not None and run.steps:
+            state, done = run.restore(state), run.steps[-1]
+        task = _Task(trainer, steps, run, checkpoint_every, max_seconds, progress)
+        try:
+            if run is not None:
+                run.forget_after(done)
+                run.say("running", done)
+            with _interruptions() as stopped:
+                return _train(task, state, done, 0.0 if run is None else _spent(run), stopped)
+        except OSError as error:
+            if run is None or not str(error.filename).startswith(str(run.path)):
+                raise
+            raise _unwritable(run, error) from error
 
 
 class _Task(NamedTuple):
@@ -121,33 +143,38 @@ class _Task(NamedTuple):
     progress: Progress | None
 
 
-def _train(task: _Task, state: Any, done: int, stopped: threading.Event) -> Training:
+def _spent(run: Run) -> float:
+    """Return the seconds that the steps made so far took, in whatever processes."""
+    return float(run.metrics().get("seconds", np.zeros(1))[-1])
+
+
+def _train(task: _Task, state: Any, done: int, spent: float, stopped: threading.Event) -> Training:
     started, length, unsaved, columns = time.monotonic(), 1, [], []
     while done < task.steps and not stopped.is_set() and not _is_up(task.max_seconds, started):
         # Blocks end at checkpoints, which are after the same steps however often a run was stopped.
         until = min(task.steps, done + length, (done // task.checkpoint_every + 1) * task.checkpoint_every)
         began = time.monotonic()
-        block = _block(task.trainer, state, jnp.asarray(until - done, jnp.int32), size=task.checkpoint_every)
+        block = _block(task.trainer, state, jnp.asarray(until - done, jnp.int32), size=BLOCK_STEPS)
         made, failed = int(block.made), bool(block.failed)
         rows = {name: np.asarray(column)[: made + failed] for name, column in block.metrics.items()}
         state, done = block.state, done + made
-        good = _columns(rows, done, made, time.monotonic() - started)
+        good = _columns(rows, done, made, spent + time.monotonic() - started)
         unsaved.append(good)
         columns.append(good)
         if failed:
-            raise _diverged(task, state, done, rows, unsaved)
+            raise _diverged(task, block, done, rows, unsaved)
         length = _next_length(length, made, time.monotonic() - began)
         if task.progress is not None:
             task.progress(done, task.steps, {name: float(np.mean(column)) for name, column in rows.items()})
         if task.run is not None and (done % task.checkpoint_every == 0 or done == task.steps):
-            task.run.save(done, state, _joined(unsaved))
+            task.run.save(done, state, _joined(unsaved), every=task.checkpoint_every)
             unsaved = []
     finished = done >= task.steps
     if task.run is not None:
         if unsaved:
-            task.run.save(done, state, _joined(unsaved))
+            task.run.save(done, state, _joined(unsaved), every=task.checkpoint_every)
         task.run.say("finished" if finished else "interrupted", done)
-    return Training(state, done, finished, _joined(columns))
+    return Training(state, done, finished, not finished and stopped.is_set(), _joined(columns))
 
 
 class _Block(NamedTuple):
@@ -155,6 +182,7 @@ class _Block(NamedTuple):
     metrics: dict[str, Float[Array, " size"]]
     made: Int[Array, ""]
     failed: Bool[Array, ""]
+    finite: Bool[Array, " arrays"]  # of the arrays of the state after the last step, made or not
 
 
 def _steps(trainer: Trainer, state: Any, length: Int[Array, ""], *, size: int) -> _Block:
@@ -162,7 +190,8 @@ def _steps(trainer: Trainer, state: Any, length: Int[Array, ""], *, size: int) -
 
     The length is data: one program serves blocks of all lengths, so that they cannot differ in a rounding.
     """
-    _, like = jax.eval_shape(trainer.step, state)
+    after, like = jax.eval_shape(trainer.step, state)
+    _require_a_pair(state, after, like)
     room = {name: jnp.zeros((size + 1,), metric.dtype) for name, metric in like.items()}
 
     def more(block: _Block) -> Bool[Array, ""]:
@@ -170,27 +199,62 @@ def _steps(trainer: Trainer, state: Any, length: Int[Array, ""], *, size: int) -
 
     def one(block: _Block) -> _Block:
         after, found = trainer.step(block.state)
-        fine = _all_finite((after, found))
+        finite = _finite(after)
+        fine = jnp.all(finite) & jnp.all(_finite(found))
         state = jax.tree.map(lambda new, old: jnp.where(fine, new, old), after, block.state)
         metrics = {name: block.metrics[name].at[block.made].set(value) for name, value in found.items()}
-        return _Block(state, metrics, block.made + fine.astype(jnp.int32), ~fine)
+        return _Block(state, metrics, block.made + fine.astype(jnp.int32), ~fine, finite)
 
-    block: _Block = jax.lax.while_loop(more, one, _Block(state, room, jnp.int32(0), jnp.array(False)))
+    block: _Block = jax.lax.while_loop(more, one, _Block(state, room, jnp.int32(0), jnp.array(False), _finite(state)))
     return block
 
 
 _block = jit(_steps, static_argnames=("size",))
 
 
-def _all_finite(tree: Any) -> Bool[Array, ""]:
-    leaves = [leaf for leaf in jax.tree.leaves(tree) if jnp.issubdtype(leaf.dtype, jnp.inexact)]
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+def _require_a_pair(state: Any, after: Any, metrics: dict[str, Any]) -> None:
+    """Refuse a trainer whose steps cannot follow one another, or whose metrics are no columns of numbers."""
+    before, then = (
+        {
+            jax.tree_util.keystr(path): f"{x.dtype}{list(x.shape)}"
+            for path, x in jax.tree_util.tree_leaves_with_path(tree)
+        }
+        for tree in (state, after)
+    )
+    for name in {**before, **then}:
+        found, wanted = then.get(name, "missing"), before.get(name, "not there")
+        if found != wanted:
+            raise InputError(
+                f"state{name} is {wanted} before a step and {found} after it; let the trainer's step return a state of "
+                "the structure, shapes and types of the one it gets."
+            )
+    for name, metric in metrics.items():
+        if metric.shape != () or name in COLUMNS:
+            what = "has a column of its own" if name in COLUMNS else f"is {metric.dtype}{list(metric.shape)}"
+            raise InputError(f"metric {name} {what}; let the trainer's step return single numbers under other names.")
+
+
+def _finite(tree: Any) -> Bool[Array, " arrays"]:
+    """Say of every array whether its numbers are; whole numbers, keys and the like always are."""
+    leaves = jax.tree.leaves(tree)
+    return jnp.array([jnp.all(jnp.isfinite(x)) if jnp.issubdtype(x.dtype, jnp.inexact) else True for x in leaves], bool)
+
+
+def _strong(number: Any) -> Array:
+    """Return an array of a type that stays: a Python number's would change after the first block, and compile again."""
+    array = jnp.asarray(number)
+    return array.astype(array.dtype) if getattr(array, "weak_type", False) else array  # keys have no such thing
 
 
 def _columns(rows: dict[str, Any], done: int, made: int, seconds: float) -> dict[str, Shaped[np.ndarray, " steps"]]:
-    """Number the steps, and say how long after the start of this call they were known."""
+    """Number the steps, and say after how many seconds of training they were known."""
     numbers = {"step": np.arange(done - made + 1, done + 1), "seconds": np.full(made, seconds)}
-    return numbers | {name: column[:made] for name, column in rows.items()}
+    return numbers | {name: _known_to_all(column[:made]) for name, column in rows.items()}
+
+
+def _known_to_all(column: Shaped[np.ndarray, " steps"]) -> Shaped[np.ndarray, " steps"]:
+    """Widen numbers of a type that only JAX knows (bfloat16 and the like), which it loses nothing by."""
+    return column if column.dtype.isbuiltin == 1 else column.astype(np.float32)
 
 
 def _joined(blocks: list[dict[str, Any]]) -> dict[str, Shaped[np.ndarray, " steps"]]:
@@ -202,18 +266,36 @@ def _next_length(length: int, made: int, seconds: float) -> int:
     return max(1, min(2 * length, int(made * BLOCK_SECONDS / max(seconds, 1e-9))))
 
 
-def _diverged(task: _Task, state: Any, done: int, rows: dict[str, Any], unsaved: list[Any]) -> Diverged:
-    bad = [name for name, column in rows.items() if not np.isfinite(column[-1])]
-    what = f"{bad[0]} became {rows[bad[0]][-1]}" if bad else "a parameter became infinite or no number"
+def _diverged(task: _Task, block: _Block, done: int, rows: dict[str, Any], unsaved: list[Any]) -> Diverged:
+    state, bad = block.state, [name for name, column in rows.items() if not np.isfinite(column[-1])]
+    what = f"{bad[0]} became {rows[bad[0]][-1]}" if bad else f"{_first_bad(block)} became infinite or no number"
     kept = "the state before it is in the error's `state`"
     if task.run is not None:
-        task.run.save(done, state, _joined(unsaved))
+        task.run.save(done, state, _joined(unsaved), every=task.checkpoint_every)
         task.run.say("failed", done, reason=what)
         kept = f"the state before it is kept in {task.run.path}"
     return Diverged(
         f"{what} at step {done + 1}; {kept}; start again with a smaller learning rate, or a higher temperature.",
         state,
         done,
+    )
+
+
+def _first_bad(block: _Block) -> str:
+    """Name the first array of the state that was not finite."""
+    named, _ = jax.tree_util.tree_flatten_with_path(block.state)
+    path, _ = named[int(np.argmin(block.finite))]
+    return f"state{jax.tree_util.keystr(path)}"
+
+
+def _unwritable(run: Run, error: OSError) -> InputError:
+    """Say what cannot be written, and where training stands."""
+    last = max(run.steps, default=0)
+    with contextlib.suppress(OSError):
+        run.say("failed", last, reason=f"{error.filename}: {error.strerror}")
+    return InputError(
+        f"{error.filename} cannot be written ({error.strerror}); the checkpoint after {last} steps is kept: make room, "
+        "and resume."
     )
 
 

@@ -27,15 +27,18 @@ def plot_runs(runs: Sequence[Run], *, against: str = "step") -> Any:
         from matplotlib.figure import Figure
     except ImportError:
         raise InputError("plots need matplotlib; install it by: pip install 'seriatim[plot]'") from None
-    curves = {run.name: run.metrics() for run in runs}
-    curves = {name: metrics for name, metrics in curves.items() if "cost" in metrics}
+    names = [run.name for run in runs]
+    # Names may be the same in different directories.
+    labels = [run.name if names.count(run.name) == 1 else str(run.path) for run in runs]
+    read = [(label, run.metrics()) for label, run in zip(labels, runs, strict=True)]
+    curves = [(label, metrics) for label, metrics in read if "cost" in metrics]
     if not curves:
         raise InputError("none of the runs has costs to draw; give runs that have made a step.")
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
-    for name, metrics in curves.items():
+    for label, metrics in curves:
         x, mean = _thinned(metrics[against]), _thinned(metrics["cost"])
-        (line,) = axes.plot(x, mean, label=name)
+        (line,) = axes.plot(x, mean, label=label)
         if "cost_error" in metrics:
             error = _thinned_error(metrics["cost_error"])
             axes.fill_between(x, mean - error, mean + error, alpha=0.2, color=line.get_color(), linewidth=0)

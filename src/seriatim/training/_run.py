@@ -3,12 +3,15 @@
     config.json        what was asked for
     environment.json   what it was made with: versions, platform, device
     status.json        how it ended: "running", "finished", "interrupted", "failed", and the step
-    checkpoints/       NNNNNNNN.safetensors: the state after so many steps
+    checkpoints/       NNNNNNNN.safetensors: the state after so many steps, and in its header the mean cost
     metrics/           NNNNNNNN.parquet: the metrics of the steps since the checkpoint before; one table together
 
 Whenever the process is killed, the directory stays good. Files are written whole or not at all, metrics before the
 checkpoint they lead to; metrics beyond the last checkpoint belong to steps that will be made again, and are removed
 when the run goes on.
+
+Checkpoints are due after regular numbers of steps; one that was written because a training stopped elsewhere serves
+until the next. So what is kept in the end, and which is the best, does not tell how often a training was stopped.
 """
 
 import io
@@ -30,13 +33,13 @@ from jaxtyping import Shaped
 
 from seriatim._errors import InputError
 from seriatim._record import record, static
-from seriatim.training._checkpoint import load_checkpoint, save_checkpoint
+from seriatim.training._checkpoint import about_checkpoint, load_checkpoint, save_checkpoint
 from seriatim.training._files import remove_leftovers, write_atomically
 
 T = TypeVar("T")
 Columns = Mapping[str, Shaped[np.ndarray, " steps"]]
 
-# The last so many checkpoints are kept, beside the best.
+# The last so many of the regular checkpoints are kept, beside the best of them and the last of all.
 KEPT = 3
 
 
@@ -62,11 +65,14 @@ class Run:
             known = (run.path / "config.json").is_file()
             advice = "resume it, or give another directory" if known else "give a directory that is empty, or new"
             raise InputError(f"{run.path} {'is a run already' if known else 'is not empty'}; {advice}.")
-        for folder in (run._checkpoints, run._metrics):
-            folder.mkdir(parents=True, exist_ok=True)
-        _write_json(run.path / "environment.json", _environment())
-        _write_json(run.path / "status.json", {"state": "running", "step": 0})
-        _write_json(run.path / "config.json", dict(config))
+        try:
+            for folder in (run._checkpoints, run._metrics):
+                folder.mkdir(parents=True, exist_ok=True)
+            _write_json(run.path / "environment.json", _environment())
+            _write_json(run.path / "status.json", {"state": "running", "step": 0})
+            _write_json(run.path / "config.json", dict(config))
+        except OSError as error:
+            raise InputError(f"{run.path} cannot be made a run ({error.strerror}); give another directory.") from error
         return run
 
     @staticmethod
@@ -77,8 +83,9 @@ class Run:
             InputError: there is none.
         """
         run = Run(Path(path))
-        if not (run.path / "config.json").is_file():
-            raise InputError(f"{run.path} is no run, for it has no config.json; give the directory of one.")
+        if not is_run(run.path):
+            missing = "checkpoints" if (run.path / "config.json").is_file() else "config.json"
+            raise InputError(f"{run.path} is no run, for it has no {missing}; give the directory of one.")
         return run
 
     @property
@@ -102,26 +109,22 @@ class Run:
     @property
     def steps(self) -> list[int]:
         """The steps after which there is a checkpoint, from first to last."""
-        return sorted(int(path.stem) for path in self._checkpoints.glob("*.safetensors"))
+        return list(_numbered(self._checkpoints, ".safetensors"))
 
     def metrics(self) -> dict[str, Shaped[np.ndarray, " steps"]]:
-        """Return the metrics of all steps up to the last checkpoint; each column is an array, `step` among them."""
-        last = max(self.steps, default=0)
-        parts = [path for path in sorted(self._metrics.glob("*.parquet")) if int(path.stem) <= last]
-        if not parts:
-            return {}
-        try:
-            table = pa.concat_tables([pq.read_table(path) for path in parts], promote_options="default")
-        except pa.ArrowInvalid as error:
-            raise InputError(f"{self._metrics} has a damaged file ({error}); remove it to read the others.") from error
-        return {name: table.column(name).to_numpy() for name in table.column_names}
+        """Return the metrics of all steps up to the last checkpoint; each column is an array, `step` among them.
+
+        Raises:
+            InputError: a file of them is damaged.
+        """
+        return self._metrics_between(0, max(self.steps, default=0))
 
     def restore(self, template: T, which: int | Literal["latest", "best"] = "latest", *, part: str = "") -> T:
         """Read a checkpoint.
 
         Args:
             template: a state of the same structure, shapes and types.
-            which: after how many steps; the last; or the one with the least mean cost since the checkpoint before it.
+            which: after how many steps; the last; or the one with the least mean cost since the regular one before.
             part: the place in the state of what is read, such as ".parameters"; by default all of it.
 
         Raises:
@@ -136,24 +139,30 @@ class Run:
 
     @property
     def best(self) -> int:
-        """The step of the checkpoint with the least mean `cost` since the one before; the last where costs are not
-        known."""
-        steps, found = self.steps, self.metrics()
-        if not steps or "cost" not in found:
-            return max(steps, default=0)
-        return min(steps, key=lambda step: self._mean_cost(step, found))
+        """The step of the checkpoint with the least mean `cost` since the regular one before; the last where costs
+        are not known.
 
-    def save(self, step: int, state: Any, columns: Columns) -> None:
-        """Keep the state after `step` steps, and the metrics of the steps since the last time; the older are removed,
-        but for the best."""
+        Of irregular checkpoints only the last counts, for it alone is there whether or not training was stopped."""
+        steps = self.steps
+        return min([*self._regular(steps), *steps[-1:]], key=self._cost_and_age, default=0)
+
+    def save(self, step: int, state: Any, columns: Columns, *, every: int = 1) -> None:
+        """Keep the state after `step` steps, and the metrics of the steps since the last time.
+
+        Checkpoints after a multiple of `every` steps are regular: the last of them are kept, and the best. Others are
+        removed by the next.
+
+        Raises:
+            OSError: something cannot be written; the checkpoints that were there still are.
+        """
         if columns and len(next(iter(columns.values()))):
             content = io.BytesIO()
-            pq.write_table(pa.table({name: pa.array(values) for name, values in columns.items()}), content)
+            table = pa.table({name: pa.array(values) for name, values in columns.items()})
+            pq.write_table(table, content, write_page_checksum=True)
             write_atomically(self._metrics / f"{step:08d}.parquet", content.getvalue())
-        save_checkpoint(self._checkpoint(step), state)
-        kept = {*self.steps[-KEPT:], self.best}
-        for old in set(self.steps) - kept:
-            self._checkpoint(old).unlink(missing_ok=True)
+        cost = self._mean_cost((step - 1) // every * every, step)
+        save_checkpoint(self._checkpoint(step), state, {"step": step, "cost": cost, "regular": step % every == 0})
+        self._keep_few()
 
     def say(self, state: str, step: int, **more: Any) -> None:
         """Write the status."""
@@ -163,8 +172,8 @@ class Run:
         """Remove what a process that was killed left: unfinished files, and metrics of steps to be made again."""
         for folder in (self.path, self._checkpoints, self._metrics):
             remove_leftovers(folder)
-        for path in self._metrics.glob("*.parquet"):
-            if int(path.stem) > step:
+        for last, path in _numbered(self._metrics, ".parquet").items():
+            if last > step:
                 path.unlink()
 
     @contextmanager
@@ -175,7 +184,8 @@ class Run:
             InputError: another process is at it.
         """
         try:
-            with self._lock.acquire(blocking=False):
+            # Not at once: whoever asks for the status of the run holds it for a moment.
+            with self._lock.acquire(timeout=0.5):
                 yield
         except filelock.Timeout:
             raise InputError(f"{self.path} is being written to by another process; wait for it, or stop it.") from None
@@ -185,10 +195,12 @@ class Run:
         return filelock.FileLock(self.path / ".lock")
 
     def _is_held(self) -> bool:
+        if not (self.path / ".lock").exists():
+            return False
         try:
             with self._lock.acquire(blocking=False):
                 return False
-        except filelock.Timeout:
+        except (filelock.Timeout, OSError):  # the latter: a run of somebody else's, which may only be read
             return True
 
     @property
@@ -202,10 +214,47 @@ class Run:
     def _checkpoint(self, step: int) -> Path:
         return self._checkpoints / f"{step:08d}.safetensors"
 
-    def _mean_cost(self, step: int, found: Columns) -> float:
-        before = max((int(p.stem) for p in self._metrics.glob("*.parquet") if int(p.stem) < step), default=0)
-        mine = found["cost"][(found["step"] > before) & (found["step"] <= step)]
-        return float(np.mean(mine)) if len(mine) else np.inf
+    def _metrics_between(self, first: int, last: int) -> dict[str, Shaped[np.ndarray, " steps"]]:
+        """Return the metrics in the files that end after step `first`, and not after `last`."""
+        parts = [path for end, path in _numbered(self._metrics, ".parquet").items() if first < end <= last]
+        if not parts:
+            return {}
+        table = pa.concat_tables([_read_table(path) for path in parts], promote_options="default")
+        return {name: table.column(name).to_numpy() for name in table.column_names}
+
+    def _mean_cost(self, first: int, last: int) -> float | None:
+        """Return the mean cost of the steps after `first` up to `last`, if there are any."""
+        found = self._metrics_between(first, last)
+        if "cost" not in found:
+            return None
+        return float(np.mean(found["cost"][found["step"] > first], dtype=float))
+
+    def _keep_few(self) -> None:
+        steps = self.steps
+        regular = self._regular(steps)
+        kept = {*regular[-KEPT:], min(regular, key=self._cost_and_age, default=0), *steps[-1:]}
+        for old in set(steps) - kept:
+            self._checkpoint(old).unlink(missing_ok=True)
+
+    def _regular(self, steps: list[int]) -> list[int]:
+        return [step for step in steps if self._about(step).get("regular", False)]
+
+    def _cost_and_age(self, step: int) -> tuple[float, int]:
+        """Order by cost; where costs are equal or not known, the later comes first."""
+        cost = self._about(step).get("cost")
+        return (np.inf if cost is None else cost, -step)
+
+    def _about(self, step: int) -> dict[str, Any]:
+        """Return what is said of a checkpoint: nothing of a damaged one, which must not stop what needs it no more."""
+        try:
+            return about_checkpoint(self._checkpoint(step))
+        except InputError:
+            return {}
+
+
+def is_run(folder: str | Path) -> bool:
+    """Say whether a directory is a run; a file config.json is in many that are not."""
+    return (Path(folder) / "config.json").is_file() and (Path(folder) / "checkpoints").is_dir()
 
 
 def runs_in(folder: str | Path) -> list[Run]:
@@ -214,7 +263,22 @@ def runs_in(folder: str | Path) -> list[Run]:
     if not here.is_dir():
         raise InputError(f"{here} is no directory; give one with runs in it.")
     places = [here, *sorted(path for path in here.iterdir() if path.is_dir())]
-    return [Run(path) for path in places if (path / "config.json").is_file()]
+    return [Run(path) for path in places if is_run(path)]
+
+
+def _numbered(folder: Path, suffix: str) -> dict[int, Path]:
+    """Return the files of a folder that are named by a number, in its order; others are none of ours."""
+    found = [path for path in folder.glob(f"*{suffix}") if path.stem.isdecimal()]
+    return {int(path.stem): path for path in sorted(found, key=lambda path: int(path.stem))}
+
+
+def _read_table(path: Path) -> pa.Table:
+    try:
+        with pq.ParquetFile(path, page_checksum_verification=True) as file:
+            return file.read()
+    except (pa.ArrowException, OSError, ValueError) as error:
+        said = str(error).splitlines()[0].rstrip(".")
+        raise InputError(f"{path} is damaged ({said}); remove it to read the others.") from error
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
