@@ -26,6 +26,7 @@ from seriatim.training import (
     network_policy,
 )
 from seriatim.training._trajectories import log_probabilities, logits_of, played, relaxed
+from seriatim.training._worth import worth_of_controls
 
 SIGMAS = 5.5
 HORIZON = 3
@@ -105,6 +106,42 @@ def test_straight_through_is_unbiased_for_policies_that_see_nothing():
     costs = jax.jit(jax.vmap(cost))(plans)
     exact = jax.grad(lambda x: jnp.sum(jnp.exp(jnp.sum(jax.nn.log_softmax(x)[plans], (1, 2))) * costs))(logits)
     assert_mean_is(estimates(trainer, 800), np.asarray(exact))
+
+
+def test_straight_through_needs_no_relaxed_model():
+    """A random team, seen by nobody: the gradient of its expected cost, by dynamic programming, is met on average."""
+    model = watched(masked=0.0)
+    logits = jnp.array([0.3, -0.4, 0.6])
+    policy = network_policy(model, Constant(logits))
+    exact = jax.grad(lambda x: expected_cost(network_policy(model, Constant(x)), HORIZON))(logits)
+    trainer = PolicyGradient(policy, "straight-through", batch=16, horizon=HORIZON)
+    assert_mean_is(estimates(trainer, 2000), np.asarray(exact))
+
+
+def test_controls_are_worth_what_the_changed_trajectory_costs():
+    """By brute force: every stage, agent and control, simulated alone."""
+    model = watched(seed=4)
+    keys = jax.vmap(streams)(jax.random.split(jax.random.key(1), 3))
+    policy = decentralised_policy(model, jax.random.key(2), hidden=(4,))
+    controls = jax.vmap(lambda keys: played(policy, keys, 4))(keys).controls
+    found = jax.jit(lambda controls: worth_of_controls(model, keys, controls))(controls)
+
+    @jax.jit
+    def play(keys, plan, changed_at):
+        state, ended, total = model.initial_state(keys.start), jnp.array(False), 0.0
+        for t in range(4):
+            mask = model.control_mask(state)
+            fits = mask[jnp.arange(2), plan[t]] | (t == changed_at)
+            control = jnp.where(fits, plan[t], jnp.argmax(mask, axis=1))
+            after = model.transition(state, control, model.sample_disturbance(jax.random.fold_in(keys.disturbance, t)))
+            total += jnp.where(ended | (t < changed_at), 0.0, 0.9**t * after.cost)
+            state, ended = after.state, ended | after.done
+        return total
+
+    for trajectory, t, agent, control in itertools.product(range(3), range(4), range(2), range(3)):
+        own = jax.tree.map(lambda leaf, i=trajectory: leaf[i], keys)
+        plan = controls[trajectory].at[t, agent].set(control)
+        assert np.isclose(found[trajectory, t, agent, control], play(own, plan, t), atol=1e-5)
 
 
 def test_relaxed_gradients_are_derivatives_at_fixed_noise():
@@ -224,6 +261,7 @@ def test_every_metric_is_named_and_errors_are_of_groups():
 MISTAKES = {
     "estimator='rebar' does not serve trajectories": {"estimator": "rebar"},
     "differentiates the model, and Watched takes no soft controls": {"estimator": "gumbel-softmax"},
+    "with through_observations differentiates the model": {"estimator": "gumbel-rao", "through_observations": True},
     "batch=0: give a positive whole number": {"batch": 0},
     "batch=10, num_samples=4: leave-one-out plays groups": {"batch": 10},
     "learning_rate=-1.0: give a finite number above 0": {"learning_rate": -1.0},

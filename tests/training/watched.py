@@ -49,7 +49,7 @@ class Watched:
         return self.seen[state]
 
 
-def watched(seed=0, states=6, agents=2, controls=3):
+def watched(seed=0, states=6, agents=2, controls=3, masked=0.2):
     """A random team whose agents see little: agent i sees bit i of the state's number, and a constant of its own."""
     model = st.problems.random_team(
         seed, states=states, agents=agents, controls=controls, discount=0.9, termination=0.15

@@ -295,8 +295,8 @@ gradient = grouped(
             default="leave-one-out",
             show_default=True,
             metavar="NAME",
-            help="score-function, leave-one-out (any model); straight-through, gumbel-softmax, "
-            "straight-through-gumbel-softmax, gumbel-rao (models that take soft controls).",
+            help="score-function, leave-one-out, straight-through, straight-through-gumbel-softmax, gumbel-rao; "
+            "gumbel-softmax (models that take soft controls).",
         ),
         _count("--batch", 1, 64, "Trajectories of a step."),
         _count("--horizon", 1, 40, "Stages of a trajectory; what comes later counts nothing."),

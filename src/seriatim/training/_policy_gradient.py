@@ -6,10 +6,11 @@ The way of the field where agents see different things, and the rival of rollout
 policy is no worse than a heuristic, and a way to answer changes that training never saw. Measure it, and put a rollout
 on top of it: a trained policy is a base policy like any other.
 
-The estimators are those of `seriatim.gradients` that serve a whole trajectory: the score function, plain with a moving
-baseline for each stage or with the other trajectories of the same start as its baseline (values only; any model); and
-those that differentiate the choices (`RelaxedModel`). The others compare the cost of choices that were not made, at
-every stage: each would need a trajectory of its own.
+The estimators are those of `seriatim.gradients` that serve a whole trajectory. Any model serves the score function,
+plain with a moving baseline for each stage or with the other trajectories of the same start as its baseline, and the
+straight-through family, which asks what each control of the trajectory was worth (`_worth`). Gumbel-softmax plays soft
+controls, and so needs a `RelaxedModel`. The others compare the cost of choices that were not made under noise of their
+own: they would need a trajectory for each stage and more.
 
 Source: R. Williams, Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning, 1992;
 W. Kool, H. van Hoof, M. Welling, Buy 4 REINFORCE Samples, Get a Baseline for Free!, 2019, for the baseline of a group.
@@ -77,9 +78,9 @@ class PolicyGradient:
 
     Attributes:
         policy: the policy to train, and through it the model; training starts at its parameters.
-        estimator: "score-function" (values only; a moving baseline), "leave-one-out" (values only), or one that needs a
-            `RelaxedModel`: "straight-through", "gumbel-softmax" (its costs are those of the relaxed model),
-            "straight-through-gumbel-softmax", "gumbel-rao".
+        estimator: "score-function" (a moving baseline), "leave-one-out"; "straight-through",
+            "straight-through-gumbel-softmax", "gumbel-rao"; "gumbel-softmax", which needs a `RelaxedModel` and whose
+            costs are those of the relaxed model.
         batch: trajectories of a step.
         horizon: stages of a trajectory, T; what comes later counts nothing.
         learning_rate: a number, or a function of the step (an Optax schedule).
@@ -91,9 +92,9 @@ class PolicyGradient:
             Gumbel-Rao: draws of the noise given the choice.
         entropy: weight of the agents' mean entropy, subtracted from the cost of a stage; keeps choices open.
         decay: of the moving baseline.
-        through_observations: whether derivatives also pass through what agents see of a relaxed state. Without, a
-            gradient leaves out what the changed sight makes of later choices: it is biased, quicker, and of far less
-            variance.
+        through_observations: whether derivatives also pass through what agents see of a relaxed state, for which every
+            estimator but the score functions needs a `RelaxedModel`. Without, a gradient leaves out what the changed
+            sight makes of later choices: it is biased, far quicker, and of far less variance.
 
     Raises:
         InputError: an argument is out of range, or the model lacks what the estimator needs.
@@ -278,10 +279,12 @@ def _check(trainer: PolicyGradient) -> None:
         names = ", ".join(TRAJECTORY_ESTIMATORS)
         raise InputError(f"estimator={trainer.estimator!r} does not serve trajectories; choose one of {names}.")
     model = trainer.policy.model
-    if trainer.estimator in CHOICES and not isinstance(model, RelaxedModel):
+    relaxes = trainer.through_observations or trainer.estimator not in CORNERS
+    if trainer.estimator in CHOICES and relaxes and not isinstance(model, RelaxedModel):
+        through = " with through_observations" if trainer.estimator in CORNERS else ""
         raise InputError(
-            f"estimator={trainer.estimator!r} differentiates the model, and {type(model).__name__} takes no soft "
-            f"controls; choose {' or '.join(SCORE_FUNCTIONS)}, which need values only."
+            f"estimator={trainer.estimator!r}{through} differentiates the model, and {type(model).__name__} takes no "
+            f"soft controls; choose one of {', '.join((*SCORE_FUNCTIONS, *CORNERS))}, which play it as it is."
         )
     for name in ("batch", "horizon", "num_samples"):
         if getattr(trainer, name) < 1:
