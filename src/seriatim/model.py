@@ -38,6 +38,23 @@ class Transition:
     done: Shaped[ArrayLike, "..."]
 
 
+@record
+class Features:
+    """What a network is told of a state on behalf of one agent, where there are entities of a kind: targets, parcels.
+
+    A network makes the same of the entities in whatever order they come, and of any number of them.
+
+    Attributes:
+        own: about the agent and the whole, `[k]`.
+        entities: about each entity, seen from the agent, `[n, d]`.
+        present: which of them there are, `[n]`; the others count nothing.
+    """
+
+    own: Float[Array, "*batch k"]
+    entities: Float[Array, "*batch n d"]
+    present: Bool[Array, "*batch n"]
+
+
 @runtime_checkable
 class Model(Protocol):
     """A team problem: `m` agents, each with up to `c` controls, costs to be minimised.
@@ -54,6 +71,7 @@ class Model(Protocol):
     * `lanes_last = True`: `transition` takes one state, and also many: arrays with one more axis, the last, which its
       operations keep apart. It is then called as it is where many are simulated. Policies may declare it of themselves.
     * `base_policy() -> Policy`: the heuristic that comes with the model.
+    * `features(state, agent) -> Float["k"] | Features`: what a network is told of the state on behalf of an agent.
     * `draw(state) -> str`: an SVG picture; `text(state) -> str`: one for the terminal.
     """
 

@@ -36,6 +36,9 @@ class Decision:
             not compared. One agent at a time and signalling: `[m, c]`, row `i` the estimates agent `i` chose from,
             given its predecessors' choices or their signals. Standard rollout: `[c**m]`, joint controls in the order
             of `seriatim.controls.joint_controls`. Nan where a deadline left no time to estimate them.
+        q_errors: shaped like `q_factors`, standard errors of their differences to the Q-factor of the control that the
+            row was compared with (the agent's present one; standard rollout: the base control), paired on common
+            random numbers; 0 for that control and for exact expectations, nan where not known.
         improvement: estimated cost of `base_control` less that of `control`, both followed by the base policy.
         standard_error: of `improvement`, from paired differences on common random numbers; nan where one sample
             leaves it unknown, 0 where the expectation is exact. Choosing the best of noisy estimates flatters it: take
@@ -51,6 +54,7 @@ class Decision:
     control: Int[Array, "*batch m"]
     base_control: Int[Array, "*batch m"]
     q_factors: Float[Array, "..."]
+    q_errors: Float[Array, "..."]
     improvement: Float[Array, "*batch"]
     standard_error: Float[Array, "*batch"]
     num_q_factors: Int[Array, "*batch"]

@@ -16,7 +16,7 @@ from seriatim.simulation import streams
 def decision(compared, rows=2, controls=3):
     zero, none = jnp.zeros(()), jnp.zeros(rows, jnp.int32)
     counts = [jnp.int32(count) for count in (compared, compared, 1, compared)]
-    return st.Decision(none, none, jnp.zeros((rows, controls)), zero, zero, *counts)
+    return st.Decision(none, none, jnp.zeros((rows, controls)), jnp.zeros((rows, controls)), zero, zero, *counts)
 
 
 def test_the_last_percent_is_one_that_was_measured():

@@ -1,23 +1,29 @@
 """Matrix products that differ between lanes, as folds.
 
 Per lane they are too small for a matrix library, which would take them one by one; as a sum of products of slices all
-lanes are done together. A product with a matrix that all lanes share (the weights of a network) is one large product,
-and left to those who do that best.
+lanes are done together.
+
+A product with a matrix that all lanes share (the weights of a network) is one large product, `W [h, k] @ X [k, lanes]`,
+and left to those who do that best. It is handed over with the axis that is summed first and the lanes last, so that
+what comes before and after need not be turned around.
 """
 
 from __future__ import annotations
 
 import jax.numpy as jnp
+from jax import lax
 from jax.extend.core import JaxprEqn
 
 from seriatim.lanes._folds import combining, fold
 from seriatim.lanes._lookups import LONGEST, result_of
-from seriatim.lanes._values import Elementwise, Value, broadcast
+from seriatim.lanes._values import Elementwise, Known, Transpose, Value, broadcast
 
 
 def multiplied(equation: JaxprEqn, one: Value, other: Value) -> Value | None:
     """Contract one axis of each, `sum_k x[..., k] y[..., k]`; results have batch axes, axes of `x`, axes of `y`."""
     contracting, batch = equation.params["dimension_numbers"]
+    if one.shared != other.shared and len(contracting[0]) == 1 and not batch[0]:
+        return _weighed(equation, one, other)
     if one.shared or other.shared or len(contracting[0]) != 1 or not 0 < one.shape[contracting[0][0]] <= LONGEST:
         return None
     out = result_of(equation)
@@ -37,3 +43,25 @@ def multiplied(equation: JaxprEqn, one: Value, other: Value) -> Value | None:
         spread.append(broadcast(value, shape, axes))
     terms = Elementwise(lambda x, y: jnp.multiply(x, y).astype(out.dtype), spread, shape, out.dtype)
     return fold(combining(jnp.add), terms, (last,), out.dtype)
+
+
+def _weighed(equation: JaxprEqn, one: Value, other: Value) -> Value | None:
+    """Multiply by a matrix that all lanes share."""
+    ((left,), (right,)), _ = equation.params["dimension_numbers"]
+    weights, value, summed, along = (one, other, left, right) if one.shared else (other, one, right, left)
+    k = value.shape[along]
+    if not 0 < k <= LONGEST:
+        return None
+    # By slices, and not by turning the whole around: what a slice is made of is often there already.
+    x = value.compute() if along == 0 else jnp.stack([value.at(along, j).compute() for j in range(k)])
+    w = jnp.moveaxis(weights.compute(), summed, -1)
+    product = lax.dot_general(
+        w.reshape(-1, k),
+        x.reshape(k, -1),
+        (((1,), (0,)), ((), ())),
+        precision=equation.params["precision"],
+        preferred_element_type=equation.params["preferred_element_type"],
+    )
+    found = Known(product.reshape(*w.shape[:-1], *x.shape[1:]), shared=False)
+    free, rest = w.ndim - 1, x.ndim - 2
+    return found if one.shared else Transpose(found, (*range(free, free + rest), *range(free)))

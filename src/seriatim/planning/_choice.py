@@ -20,10 +20,11 @@ from jaxtyping import Array, Bool, Float, Int
 
 
 class Choice(NamedTuple):
-    """Which alternative was chosen, -1 for the reference, and the Q-factors of all alternatives."""
+    """Which alternative was chosen, -1 for the reference; Q-factors of all alternatives, and errors of their gains."""
 
     best: Int[Array, ""]
     q_factors: Float[Array, " n"]
+    errors: Float[Array, " n"]
 
 
 def gain(
@@ -52,4 +53,4 @@ def choose(
     threshold = jnp.where(jnp.isfinite(error), significance * error, 0.0) + rounding
     eligible = allowed & (mean > threshold)
     best = jnp.argmin(jnp.where(eligible, q, jnp.inf))
-    return Choice(jnp.where(jnp.any(eligible), best, -1).astype(jnp.int32), q)
+    return Choice(jnp.where(jnp.any(eligible), best, -1).astype(jnp.int32), q, error)

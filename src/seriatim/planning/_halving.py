@@ -31,7 +31,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim.planning._choice import choose
+from seriatim.planning._choice import choose, gain
 
 # Fewer samples than this drop nobody: they say more of luck than of controls.
 FIRST_BLOCK = 4
@@ -48,13 +48,15 @@ class Contest(NamedTuple):
     """What came of a comparison.
 
     `best` is the alternative chosen, -1 for the present control, and `samples` are the costs of what was chosen.
-    `q_factors` of alternatives that were dropped rest on the samples they got, taken relative to the present control.
+    `q_factors` of alternatives that were dropped rest on the samples they got, taken relative to the present control,
+    and `errors` are those of the differences to it.
     `trajectories` counts simulations of one sample each; `passes`, calls of the engine.
     """
 
     best: Int[Array, ""]
     samples: Float[Array, " samples"]
     q_factors: Float[Array, " n"]
+    errors: Float[Array, " n"]
     trajectories: int | Int[Array, ""]
     passes: int | Int[Array, ""]
 
@@ -113,6 +115,7 @@ def contest(
     still_in = jnp.arange(controls.shape[0], dtype=jnp.int32)
     known = jnp.zeros((controls.shape[0], 0), reference.dtype)
     q_factors = jnp.full(controls.shape[0], jnp.inf, reference.dtype)
+    errors = jnp.full(controls.shape[0], jnp.nan, reference.dtype)
     for alternatives, block in rounds:
         if alternatives < still_in.shape[0]:
             better = jax.lax.top_k(-q_factors[still_in], alternatives)[1]
@@ -120,12 +123,14 @@ def contest(
         known = jnp.concatenate([known, sampler(controls[still_in], block)], axis=1)
         q = jnp.mean(anchor) + jnp.mean(known - anchor[: block.stop], axis=1)
         q_factors = q_factors.at[still_in].set(jnp.where(allowed[still_in], q, jnp.inf))
+        errors = errors.at[still_in].set(gain(anchor[: block.stop], known)[1])
     choice = choose(reference, known, allowed[still_in], significance)
     stays = choice.best < 0
     return Contest(
         best=jnp.where(stays, -1, still_in[choice.best]),
         samples=jnp.where(stays, reference, known[choice.best]),
         q_factors=q_factors.at[still_in].set(choice.q_factors),
+        errors=errors,
         trajectories=sum(alternatives * len(block) for alternatives, block in rounds),
         passes=len(rounds),
     )

@@ -181,6 +181,7 @@ class OneAtATimeRollout:
             control=now.control,
             base_control=base_control,
             q_factors=now.q_factors,
+            q_errors=now.q_errors,
             chosen=now.samples,
             reference=reference,
             num_q_factors=now.compared,

@@ -96,12 +96,13 @@ class SignallingRollout:
 
         samples = simulated(jnp.concatenate([contexts, deviating.reshape(-1, m)]))
         references = jnp.broadcast_to(samples[: len(contexts)], (m, samples.shape[1]))
-        control, q_factors = self._choose(info, base_control, contexts, references, deviating, samples)
+        control, q_factors, q_errors = self._choose(info, base_control, contexts, references, deviating, samples)
         return decision(
             self.simulation,
             control=control,
             base_control=base_control,
             q_factors=q_factors,
+            q_errors=q_errors,
             chosen=simulated(control[None])[0],
             # The first agent has nobody to guess: it reckons with the base control, whatever the signal.
             reference=references[order[0]],
@@ -117,14 +118,14 @@ class SignallingRollout:
         references: Float[Array, "m samples"],
         deviating: Int[Array, "m c_less_1 m"],
         samples: Float[Array, "n samples"],
-    ) -> tuple[Int[Array, " m"], Float[Array, "m c"]]:
+    ) -> tuple[Int[Array, " m"], Float[Array, "m c"], Float[Array, "m c"]]:
         """Let every agent choose in its own context; fall back on the base control where the result is infeasible."""
         m, c = self.model.num_agents, self.model.num_controls
         usable = jnp.broadcast_to(allowed(self.model, info, contexts), (m,))
         references = jnp.where(usable[:, None], references, jnp.inf)
         q_factors = jnp.broadcast_to(jnp.mean(references, axis=1)[:, None], (m, c))
         if c == 1:
-            return base_control, q_factors
+            return base_control, q_factors, jnp.zeros_like(q_factors)
         alternatives = samples[len(contexts) :].reshape(m, c - 1, -1)
         admissible = allowed(self.model, info, deviating.reshape(-1, m)).reshape(m, c - 1)
         choice = jax.vmap(choose, (0, 0, 0, None))(references, alternatives, admissible, self.significance)
@@ -132,7 +133,8 @@ class SignallingRollout:
         own = deviating[agents, :, agents]
         control = jnp.where(choice.best < 0, base_control, own[agents, choice.best])
         control = jnp.where(allowed(self.model, info, control[None])[0], control, base_control)
-        return control, q_factors.at[agents[:, None], own].set(choice.q_factors)
+        errors = jnp.zeros_like(q_factors).at[agents[:, None], own].set(choice.errors)
+        return control, q_factors.at[agents[:, None], own].set(choice.q_factors), errors
 
     def _contexts(
         self, info: State, base_control: Int[Array, " m"], order: Int[Array, " m"], key: Key

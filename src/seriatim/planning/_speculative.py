@@ -113,12 +113,15 @@ def _linked(setting: Setting, link: _Link, turn: _Turn) -> tuple[_Link, Bool[Arr
     base = link.now.control[turn.agent]
     chosen = jnp.where(stays, base, turn.controls[choice.best, turn.agent])
     samples = jnp.where(stays, link.reference, turn.samples[choice.best])
-    row = jnp.full(c, jnp.mean(link.reference)).at[turn.controls[:, turn.agent]].set(choice.q_factors)
+    own = turn.controls[:, turn.agent]
+    row = jnp.full(c, jnp.mean(link.reference)).at[own].set(choice.q_factors)
+    errors = jnp.zeros(c, row.dtype).at[own].set(choice.errors)
     accepted = link.right & turn.exists
     final = link.now._replace(
         control=link.now.control.at[turn.agent].set(chosen),
         samples=samples,
         q_factors=link.now.q_factors.at[turn.agent].set(row),
+        q_errors=link.now.q_errors.at[turn.agent].set(errors),
         compared=link.now.compared + c,
     )
     guessed = link.guess[turn.agent]

@@ -48,6 +48,7 @@ class _Search(NamedTuple):
     samples: Float[Array, " samples"]
     least: Float[Array, ""]
     q_factors: Float[Array, " joint"]
+    q_errors: Float[Array, " joint"]
     blocks: Int[Array, ""]
 
 
@@ -127,7 +128,7 @@ class StandardRollout:
         samples = q_samples(self.model, players(self), self.simulation, info, base_control[None], keys.simulation)[0]
         unknown = jnp.full(num_joint_controls(self.model.num_agents, self.model.num_controls), jnp.nan, float)
         none, worst = jnp.zeros((), jnp.int32), jnp.full((), jnp.inf, float)
-        return self._unfinished(_Search(base_control, samples, base_control, samples, worst, unknown, none))
+        return self._unfinished(_Search(base_control, samples, base_control, samples, worst, unknown, unknown, none))
 
     def _advance(self, info: State, key: Key, search: _Search, count: int | Int[Array, ""]) -> Unfinished:
         controls = jnp.asarray(joint_controls(self.model.num_agents, self.model.num_controls))
@@ -138,13 +139,14 @@ class StandardRollout:
             index = jnp.minimum(now.blocks * BLOCK + jnp.arange(min(BLOCK, n)), n - 1)
             block = controls[index]
             samples = q_samples(self.model, players(self), self.simulation, info, block, keys.simulation)
-            best, q = choose(now.reference, samples, allowed(self.model, info, block), self.significance)
+            best, q, errors = choose(now.reference, samples, allowed(self.model, info, block), self.significance)
             better = (best >= 0) & (q[best] < now.least)
             return now._replace(
                 control=jnp.where(better, block[best], now.control),
                 samples=jnp.where(better, samples[best], now.samples),
                 least=jnp.where(better, q[best], now.least),
                 q_factors=now.q_factors.at[index].set(q),
+                q_errors=now.q_errors.at[index].set(errors),
                 blocks=now.blocks + 1,
             )
 
@@ -158,6 +160,7 @@ class StandardRollout:
             control=now.control,
             base_control=now.base_control,
             q_factors=now.q_factors,
+            q_errors=now.q_errors,
             chosen=now.samples,
             reference=now.reference,
             num_q_factors=compared,
@@ -180,6 +183,7 @@ class StandardRollout:
             control=controls[best],
             base_control=base_control,
             q_factors=chosen.q_factors,
+            q_errors=chosen.errors,
             chosen=samples[best],
             reference=samples[base_index],
             num_q_factors=controls.shape[0],

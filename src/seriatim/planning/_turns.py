@@ -29,6 +29,7 @@ class Progress(NamedTuple):
     control: Int[Array, " m"]
     samples: Float[Array, " samples"]
     q_factors: Float[Array, "m c"]
+    q_errors: Float[Array, "m c"]
     compared: Int[Array, ""]
     simulated: Int[Array, ""]
     passes: Int[Array, ""]
@@ -121,6 +122,7 @@ def begin(setting: Setting, base_control: Int[Array, " m"]) -> Progress:
         control=base_control,
         samples=samples,
         q_factors=jnp.full((m, c), jnp.mean(samples)),
+        q_errors=jnp.zeros((m, c), samples.dtype),
         compared=zero,
         simulated=one,
         passes=one,
@@ -161,22 +163,23 @@ def turn(setting: Setting, now: Progress, agent: Int[Array, ""]) -> Progress:
     controls, may = setting.alternatives(now.control, agent)
     found = setting.compare(now.samples, controls, may)
     row = jnp.full(setting.model.num_controls, jnp.inf).at[now.control[agent]].set(jnp.mean(now.samples))
-    q_factors = now.q_factors.at[agent].set(row.at[controls[:, agent]].set(found.q_factors))
-    return _after(now, found, controls, q_factors, controls.shape[0] + 1)
+    now = now._replace(
+        q_factors=now.q_factors.at[agent].set(row.at[controls[:, agent]].set(found.q_factors)),
+        q_errors=now.q_errors.at[agent].set(jnp.zeros_like(row).at[controls[:, agent]].set(found.errors)),
+    )
+    return _after(now, found, controls, controls.shape[0] + 1)
 
 
 def _after(
     now: Progress,
     found: Contest,
     controls: Int[Array, "n m"],
-    q_factors: Float[Array, "m c"],
     compared: int | Int[Array, ""],
 ) -> Progress:
     """Go on from what a contest chose."""
-    return Progress(
+    return now._replace(
         control=jnp.where(found.best < 0, now.control, controls[found.best]),
         samples=found.samples,
-        q_factors=q_factors,
         compared=now.compared + compared,
         simulated=now.simulated + jnp.where(found.passes > 0, controls.shape[0], 0),
         passes=now.passes + found.passes,
@@ -235,9 +238,13 @@ def optimised_turn(setting: Setting, at: Turns) -> Turns:
     agents = jnp.arange(m)[:, None]
     rows = jnp.full((m, c), jnp.inf).at[jnp.arange(m), now.control].set(jnp.mean(now.samples))
     rows = rows.at[agents, own].set(found.q_factors.reshape(m, -1))
-    q_factors = jnp.where(remaining[:, None], rows, now.q_factors)
+    errors = jnp.zeros((m, c), rows.dtype).at[agents, own].set(found.errors.reshape(m, -1))
+    now = now._replace(
+        q_factors=jnp.where(remaining[:, None], rows, now.q_factors),
+        q_errors=jnp.where(remaining[:, None], errors, now.q_errors),
+    )
     compared = (own.shape[1] + 1) * jnp.sum(remaining, dtype=jnp.int32)
     stays = found.best < 0
     left = remaining & (jnp.arange(m) != found.best // own.shape[1])
-    after = _after(now, found, controls, q_factors, compared)
+    after = _after(now, found, controls, compared)
     return Turns(after, at.taken + 1, jnp.where(stays, remaining, left), ~stays)

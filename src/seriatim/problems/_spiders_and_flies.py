@@ -25,9 +25,10 @@ from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.drawing import grid_svg, grid_text
 from seriatim.formats import GridMap
-from seriatim.model import Key, Transition
+from seriatim.model import Features, Key, Transition
 from seriatim.problems._finite_hunt import all_hunts, hunt_number, hunt_outcomes
 from seriatim.problems._hunt import Hunt, NearestFly, NearestSeenFly, caught, in_sight, marks, same_cell
+from seriatim.problems._hunt_features import hunt_features
 from seriatim.problems._hunting_ground import Cells, at_least, check_discount, hunting_ground
 from seriatim.problems._relaxed_hunt import RelaxedHunt, possible_moves, relax, relaxed_stage
 from seriatim.problems._roster import fly_goes, fly_joins, spider_goes, spider_joins
@@ -262,6 +263,13 @@ class SpidersAndFlies:
         the numbers are expectations. The order of cells is that of `seriatim.problems._sight`.
         """
         return observe(self, state)
+
+    def features(self, state: Hunt, agent: Int[Array, ""]) -> Features:
+        """Return what a network is told for one spider: every living fly, and who else might catch it.
+
+        See `seriatim.problems._hunt_features`.
+        """
+        return hunt_features(self, state, agent)
 
     def states(self) -> Hunt:
         """Enumerate the states: cells of spiders, who is at work (if that may change), cells of flies (unless they stay

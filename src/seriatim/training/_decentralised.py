@@ -69,12 +69,12 @@ class DecentralisedPolicy:
         return distributions.masked(logits, self.model.control_mask(state)), memory
 
     def propose(
-        self, observations: Float[Array, "m k"], memory: Float[Array, "m h"]
+        self, observations: Any, memory: Float[Array, "m h"]
     ) -> tuple[Float[Array, "m c"], Float[Array, "m h"]]:
         """Ask the networks, which know nothing of masks."""
         own = None if self.shared else 0
 
-        def one(parameters: Any, *seen: Float[Array, "..."]) -> tuple[Float[Array, " c"], Float[Array, " h"]]:
+        def one(parameters: Any, *seen: Any) -> tuple[Float[Array, " c"], Float[Array, " h"]]:
             logits, memory = eqx.combine(parameters, self.structure)(*seen)
             return logits, memory
 
@@ -89,6 +89,7 @@ def decentralised_policy(
     memory: int = 0,
     shared: bool = True,
     greedy: bool = False,
+    entities: int = 32,
 ) -> DecentralisedPolicy:
     """Make a policy of untrained networks, which tries all controls about alike.
 
@@ -100,20 +101,18 @@ def decentralised_policy(
         shared: whether all agents have the same parameters; they then learn from one another's experience, and differ
             only by what they see.
         greedy: whether the policy takes the likeliest controls instead of drawing.
+        entities: size of the vector that pools entities, where agents are told of any (`seriatim.Features`).
 
     Raises:
         InputError: the model does not say what agents see, or a size is out of range.
     """
-    inputs = observation_size(model)
-    if min(hidden, default=1) < 1:
-        raise InputError(
-            f"hidden={hidden}: a layer needs at least 1 unit; give positive whole numbers, such as 64, 64."
-        )
+    told = what_one_sees(model)
+    check_sizes(hidden, entities)
     if memory < 0:
         raise InputError(f"memory={memory}: give 0 for agents without a memory, or its size, such as 32.")
 
     def make(key: Key) -> AgentNetwork:
-        return AgentNetwork(inputs, model.num_controls, tuple(hidden), memory, key)
+        return AgentNetwork(told, model.num_controls, tuple(hidden), memory, key, entities)
 
     network = make(key) if shared else eqx.filter_vmap(make)(jax.random.split(key, model.num_agents))
     return _policy(model, network, memory, shared, greedy)
@@ -134,13 +133,15 @@ def network_policy(
     Raises:
         InputError: the model does not say what agents see, or the network does not return what it should.
     """
-    inputs = observation_size(model)
+    told = what_one_sees(model)
     made = _policy(model, network if memory else Memoryless(network), memory, True, greedy)
+    everybody = jax.tree.map(lambda x: jax.ShapeDtypeStruct((model.num_agents, *x.shape), x.dtype), told)
     try:
-        found = jax.eval_shape(made.propose, jnp.zeros((model.num_agents, inputs)), made.blank())
+        found = jax.eval_shape(made.propose, everybody, made.blank())
         shapes = jax.tree.map(jnp.shape, found)
     except (TypeError, ValueError) as error:
-        raise InputError(f"the network cannot be called on an observation of {inputs} numbers: {error}") from error
+        seen = ", ".join(str(list(x.shape)) for x in jax.tree.leaves(told))
+        raise InputError(f"the network cannot be called on an observation of shape {seen}: {error}") from error
     expected = ((model.num_agents, model.num_controls), (model.num_agents, memory))
     if shapes != expected:
         raise InputError(
@@ -150,8 +151,8 @@ def network_policy(
     return made
 
 
-def observation_size(model: Any) -> int:
-    """Return k, how many numbers an agent sees.
+def what_one_sees(model: Any) -> Any:
+    """Return the shapes of what one agent sees.
 
     Raises:
         InputError: the model does not say.
@@ -162,7 +163,22 @@ def observation_size(model: Any) -> int:
             "agent_observations(state) -> [m, k]."
         )
     state = jax.eval_shape(model.initial_state, jax.random.key(0))
-    return int(jax.eval_shape(model.agent_observations, state).shape[-1])
+    seen = jax.eval_shape(model.agent_observations, state)
+    return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), seen)
+
+
+def check_sizes(hidden: tuple[int, ...], entities: int) -> None:
+    """Refuse layers without units.
+
+    Raises:
+        InputError: there is one.
+    """
+    if min(hidden, default=1) < 1:
+        raise InputError(
+            f"hidden={hidden}: a layer needs at least 1 unit; give positive whole numbers, such as 64, 64."
+        )
+    if entities < 1:
+        raise InputError(f"entities={entities}: give the size of a vector, a positive whole number.")
 
 
 def _policy(model: DecentralisedModel, network: Any, memory: int, shared: bool, greedy: bool) -> DecentralisedPolicy:

@@ -31,6 +31,8 @@ BLOCK_SECONDS = 0.5
 # Steps that a block may have: room for their metrics is part of the program. Enough that the host's part of a block,
 # a fraction of a millisecond, is small beside it.
 BLOCK_STEPS = 1024
+# Steps between checkpoints.
+DEFAULT_EVERY = 100
 # The columns that every run's metrics have.
 COLUMNS = ("step", "seconds")
 
@@ -43,6 +45,9 @@ class Trainer(Protocol):
 
     Numbers in the state and in the metrics are finite for as long as all is well: the loop takes one that is not for
     the end of training.
+
+    A step that is long, or has work for the host, says so by an attribute `on_host = True`: it is then called as it is,
+    and may return metrics or none, `{}`. Such a trainer may end by itself, by a method `finished(state) -> bool`.
     """
 
     def init(self, key: Key) -> Any:
@@ -88,7 +93,7 @@ def train(
     steps: int,
     run: Run | None = None,
     resume: bool = False,
-    checkpoint_every: int = 100,
+    checkpoint_every: int | None = None,
     max_seconds: float | int | None = None,
     progress: Progress | None = None,
 ) -> Training:
@@ -103,7 +108,7 @@ def train(
         steps: how many, in all.
         run: where to keep checkpoints and metrics; None keeps nothing.
         resume: go on from the run's last checkpoint, if it has one.
-        checkpoint_every: steps between checkpoints.
+        checkpoint_every: steps between checkpoints; by default 100, or 1 where steps are made on the host.
         max_seconds: stop after the steps under way when so much time is up; None never does.
         progress: called several times a second with steps made, steps in all, and the means of the metrics since.
 
@@ -112,6 +117,8 @@ def train(
             it has checkpoints and `resume` is false.
         Diverged: a metric or a parameter became infinite or no number. The state before that step is kept.
     """
+    if checkpoint_every is None:
+        checkpoint_every = 1 if _on_host(trainer) else DEFAULT_EVERY
     _check(steps, checkpoint_every, max_seconds)
     with nullcontext() if run is None else run.held():
         if run is not None and run.steps and not resume:
@@ -150,11 +157,13 @@ def _spent(run: Run) -> float:
 
 def _train(task: _Task, state: Any, done: int, spent: float, stopped: threading.Event) -> Training:
     started, length, unsaved, columns = time.monotonic(), 1, [], []
-    while done < task.steps and not stopped.is_set() and not _is_up(task.max_seconds, started):
+    advance = _one_on_host if _on_host(task.trainer) else _some_compiled
+    ended = _ended(task.trainer, state)
+    while not (done >= task.steps or ended or stopped.is_set() or _is_up(task.max_seconds, started)):
         # Blocks end at checkpoints, which are after the same steps however often a run was stopped.
         until = min(task.steps, done + length, (done // task.checkpoint_every + 1) * task.checkpoint_every)
         began = time.monotonic()
-        block = _block(task.trainer, state, jnp.asarray(until - done, jnp.int32), size=BLOCK_STEPS)
+        block = advance(task.trainer, state, until - done)
         made, failed = int(block.made), bool(block.failed)
         rows = {name: np.asarray(column)[: made + failed] for name, column in block.metrics.items()}
         state, done = block.state, done + made
@@ -166,15 +175,26 @@ def _train(task: _Task, state: Any, done: int, spent: float, stopped: threading.
         length = _next_length(length, made, time.monotonic() - began)
         if task.progress is not None:
             task.progress(done, task.steps, {name: float(np.mean(column)) for name, column in rows.items()})
-        if task.run is not None and (done % task.checkpoint_every == 0 or done == task.steps):
+        ended = _ended(task.trainer, state)
+        if task.run is not None and (done % task.checkpoint_every == 0 or done == task.steps or ended):
             task.run.save(done, state, _joined(unsaved), every=task.checkpoint_every)
             unsaved = []
-    finished = done >= task.steps
+    finished = done >= task.steps or ended
     if task.run is not None:
         if unsaved:
             task.run.save(done, state, _joined(unsaved), every=task.checkpoint_every)
         task.run.say("finished" if finished else "interrupted", done)
     return Training(state, done, finished, not finished and stopped.is_set(), _joined(columns))
+
+
+def _on_host(trainer: Trainer) -> bool:
+    return bool(getattr(trainer, "on_host", False))
+
+
+def _ended(trainer: Trainer, state: Any) -> bool:
+    """Say whether a trainer that may end by itself has."""
+    finished = getattr(trainer, "finished", None)
+    return finished is not None and bool(finished(state))
 
 
 class _Block(NamedTuple):
@@ -210,6 +230,23 @@ def _steps(trainer: Trainer, state: Any, length: Int[Array, ""], *, size: int) -
 
 
 _block = jit(_steps, static_argnames=("size",))
+
+
+def _some_compiled(trainer: Trainer, state: Any, length: int) -> _Block:
+    """Make some steps in the compiled program."""
+    block: _Block = _block(trainer, state, jnp.asarray(length, jnp.int32), size=BLOCK_STEPS)
+    return block
+
+
+def _one_on_host(trainer: Trainer, state: Any, _: int) -> _Block:
+    """Make one step on the host; a step that leads to what is no number is not made."""
+    after, found = trainer.step(state)
+    after = jax.tree.map(_strong, after)
+    _require_a_pair(state, after, found)
+    finite = _finite(after)
+    fine = bool(jnp.all(finite)) and bool(jnp.all(_finite(found)))
+    metrics = {name: jnp.asarray(value)[None] for name, value in found.items()}
+    return _Block(after if fine else state, metrics, jnp.int32(fine), jnp.array(not fine), finite)
 
 
 def _require_a_pair(state: Any, after: Any, metrics: dict[str, Any]) -> None:
@@ -258,7 +295,13 @@ def _known_to_all(column: Shaped[np.ndarray, " steps"]) -> Shaped[np.ndarray, " 
 
 
 def _joined(blocks: list[dict[str, Any]]) -> dict[str, Shaped[np.ndarray, " steps"]]:
-    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]} if blocks else {}
+    """Put blocks together; what one of them does not have is nan there, as a step on the host may have no metrics."""
+    names = dict.fromkeys(name for block in blocks for name in block)
+    return {name: np.concatenate([block.get(name, _unknown(block)) for block in blocks]) for name in names}
+
+
+def _unknown(block: dict[str, Any]) -> Shaped[np.ndarray, " steps"]:
+    return np.full(len(block["step"]), np.nan)
 
 
 def _next_length(length: int, made: int, seconds: float) -> int:

@@ -1,55 +1,134 @@
-"""The default network of one agent: what it sees, and what it remembers, to logits over its controls.
+"""The default network of one agent: what it is told, and what it remembers, to logits over its controls.
 
     x = relu(W_l ... relu(W_1 o)),    h' = GRU(x, h) where there is a memory,    logits = V x  (or V h')
 
-Every network of an agent has the one signature `network(observation [k], memory [h]) -> (logits [c], memory [h])`;
+Where the agent is told of entities (`seriatim.Features`), they are first pooled,
+
+    o = (own, max_j e_j, mean_j e_j),    e_j = relu(E entity_j)    over those present,
+
+so that neither their order nor their number matters. Numbers are told relative to `centre`, in units of `spread`,
+which whoever has data sets (`standardised`); they are not trained.
+
+Every network of an agent has the one signature `network(observation, memory [h]) -> (logits [c], memory [h])`;
 without a memory, h = 0. The last layer starts near zero, so that an untrained policy tries all controls alike.
 
 Source: recurrent policies of single agents: M. Hausknecht, P. Stone, Deep Recurrent Q-Learning for Partially Observable
-MDPs, 2015; the cell: K. Cho et al., 2014.
+MDPs, 2015; the cell: K. Cho et al., 2014; pooling: M. Zaheer et al., Deep Sets, 2017.
 """
 
-from typing import Any
+from typing import Any, TypeVar
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from seriatim.model import Key
+from seriatim.model import Features, Key
 
 # The last layer's weights at the start, of what is usual: logits near zero, but different.
 FIRST_LOGITS = 0.1
+# Numbers that hardly vary are told as they are, or rounding would be all there is to them.
+LEAST_SPREAD = 1e-3
+
+N = TypeVar("N", bound=eqx.Module)
+
+
+class Encoder(eqx.Module):
+    """What an agent is told, as a vector: standardised, and entities pooled."""
+
+    centre: Any
+    spread: Any
+    entity: eqx.nn.Linear | None
+    size: int = eqx.field(static=True)
+
+    def __init__(self, told: Any, entities: int, key: Key) -> None:
+        """Take the shapes from `told`, an example; `entities` is the size of an entity's vector."""
+        if isinstance(told, Features):
+            self.entity = eqx.nn.Linear(told.entities.shape[-1], entities, key=key)
+            self.size = told.own.shape[-1] + 2 * entities
+            numbers: tuple[tuple[int, ...], ...] = (told.own.shape[-1:], told.entities.shape[-1:])
+        else:
+            self.entity, self.size, numbers = None, told.shape[-1], (told.shape[-1:],)
+        self.centre = tuple(jnp.zeros(shape) for shape in numbers)
+        self.spread = tuple(jnp.ones(shape) for shape in numbers)
+
+    def __call__(self, told: Any) -> Float[Array, " size"]:
+        """Return the vector."""
+        centre, spread = jax.lax.stop_gradient((self.centre, self.spread))
+        if self.entity is None:
+            return jnp.asarray((told - centre[0]) / spread[0])
+        own, entities = (told.own - centre[0]) / spread[0], (told.entities - centre[1]) / spread[1]
+        # As one product for all entities, and those of all agents and lanes.
+        seen = jax.nn.relu(entities @ self.entity.weight.T + self.entity.bias)
+        # What a rectified unit says is never negative, so zero is nothing to the maximum.
+        seen = jnp.where(told.present[:, None], seen, 0.0)
+        mean = jnp.sum(seen, axis=0) / jnp.maximum(1.0, jnp.sum(told.present))
+        return jnp.concatenate([own, jnp.max(seen, axis=0), mean])
 
 
 class AgentNetwork(eqx.Module):
-    """Layers of rectified linear units, a gated recurrent unit where the agent has a memory, and a linear head."""
+    """An encoder, layers of rectified linear units, a gated recurrent unit for a memory, and a linear head."""
 
+    encoder: Encoder
     layers: tuple[eqx.nn.Linear, ...]
     cell: eqx.nn.GRUCell | None
     head: eqx.nn.Linear
 
-    def __init__(self, inputs: int, outputs: int, hidden: tuple[int, ...], memory: int, key: Key) -> None:
-        keys = jax.random.split(key, len(hidden) + 2)
-        sizes = (inputs, *hidden)
-        self.layers = tuple(
-            eqx.nn.Linear(before, after, key=one)
-            for before, after, one in zip(sizes[:-1], hidden, keys[2:], strict=True)
-        )
-        self.cell = eqx.nn.GRUCell(sizes[-1], memory, key=keys[1]) if memory else None
-        head = eqx.nn.Linear(memory or sizes[-1], outputs, key=keys[0])
+    def __init__(
+        self, told: Any, outputs: int, hidden: tuple[int, ...], memory: int, key: Key, entities: int = 32
+    ) -> None:
+        keys = jax.random.split(key, len(hidden) + 3)
+        self.encoder = Encoder(told, entities, keys[2])
+        self.layers = layers_of((self.encoder.size, *hidden), keys[3:])
+        last = (self.encoder.size, *hidden)[-1]
+        self.cell = eqx.nn.GRUCell(last, memory, key=keys[1]) if memory else None
+        head = eqx.nn.Linear(memory or last, outputs, key=keys[0])
         self.head = jax.tree.map(lambda weight: FIRST_LOGITS * weight, head)
 
-    def __call__(
-        self, observation: Float[Array, " k"], memory: Float[Array, " h"]
-    ) -> tuple[Float[Array, " c"], Float[Array, " h"]]:
+    def __call__(self, observation: Any, memory: Float[Array, " h"]) -> tuple[Float[Array, " c"], Float[Array, " h"]]:
         """Return the logits and what is remembered of now."""
-        x = observation
-        for layer in self.layers:
-            x = jax.nn.relu(layer(x))
+        x = through(self.layers, self.encoder(observation))
         if self.cell is not None:
             memory = x = self.cell(x, memory)
         return self.head(x), memory
+
+
+def layers_of(sizes: tuple[int, ...], keys: Key) -> tuple[eqx.nn.Linear, ...]:
+    """Make linear layers from each size to the next."""
+    pairs = zip(sizes[:-1], sizes[1:], keys, strict=True)
+    return tuple(eqx.nn.Linear(before, after, key=one) for before, after, one in pairs)
+
+
+def through(layers: tuple[eqx.nn.Linear, ...], x: Float[Array, " k"]) -> Float[Array, " h"]:
+    """Pass through layers of rectified linear units."""
+    for layer in layers:
+        x = jax.nn.relu(layer(x))
+    return x
+
+
+def standardised(network: N, told: Any) -> N:
+    """Return the network with centre and spread of what agents were told, `[samples, ...]`, at every encoder."""
+    parts = (told.own, told.entities) if isinstance(told, Features) else (told,)
+    present = (None, told.present) if isinstance(told, Features) else (None,)
+    moments = [_moments(x, where) for x, where in zip(parts, present, strict=True)]
+    centre, spread = (tuple(each) for each in zip(*moments, strict=True))
+
+    def fitted(node: Any) -> Any:
+        if not isinstance(node, Encoder):
+            return node
+        return eqx.tree_at(lambda encoder: (encoder.centre, encoder.spread), node, (centre, spread))
+
+    same: N = jax.tree.map(fitted, network, is_leaf=lambda node: isinstance(node, Encoder))
+    return same
+
+
+def _moments(x: Float[Array, "*batch k"], present: Any) -> tuple[Float[Array, " k"], Float[Array, " k"]]:
+    """Return mean and standard deviation over all but the last axis."""
+    axes = tuple(range(x.ndim - 1))
+    where = None if present is None else present[..., None]
+    mean, std = jnp.mean(x, axis=axes, where=where), jnp.std(x, axis=axes, where=where)
+    varies = std > LEAST_SPREAD
+    return jnp.where(varies, mean, 0.0), jnp.where(varies, std, 1.0)
 
 
 class Memoryless(eqx.Module):
@@ -57,8 +136,6 @@ class Memoryless(eqx.Module):
 
     network: Any
 
-    def __call__(
-        self, observation: Float[Array, " k"], memory: Float[Array, " h"]
-    ) -> tuple[Float[Array, " c"], Float[Array, " h"]]:
+    def __call__(self, observation: Any, memory: Float[Array, " h"]) -> tuple[Float[Array, " c"], Float[Array, " h"]]:
         """Return the logits, and the memory as it was."""
         return jnp.asarray(self.network(observation)), memory

@@ -45,7 +45,7 @@ class Played:
     """What agents saw and did on a trajectory of `T` stages, and what it cost.
 
     Attributes:
-        observations: of each agent, `[T, m, k]`.
+        observations: of each agent, `[T, m, k]`, or `Features` with these axes first.
         mask: admissible controls, `[T, m, c]`.
         controls: drawn, `[T, m]`.
         costs: discounted stage costs, `[T]`; 0 once the problem has ended.
@@ -53,7 +53,7 @@ class Played:
         ended: whether the problem ended within them.
     """
 
-    observations: Float[Array, "*batch T m k"]
+    observations: Any
     mask: Bool[Array, "*batch T m c"]
     controls: Int[Array, "*batch T m"]
     costs: Float[Array, "*batch T"]

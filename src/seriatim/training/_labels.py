@@ -1,0 +1,171 @@
+"""Labels: at states that a team comes to, the controls that one-at-a-time rollout chooses, and how sure it is of them.
+
+States are sampled from episodes, one from each, every stage of an episode being as likely as any other. Agent i's label
+is the control u_i it chose and its row of Q-factors, Q_i(v) given its predecessors' choices, with the standard errors
+s_i(v) of their differences. How close the call was is
+
+    z_i = min over v != u_i of |Q_i(v) - Q_i(u_i)| / s_i(v),     confidence  2 Phi(z_i) - 1,
+
+the chance that the samples tell the two best controls apart. A label without errors (one sample, exact expectations)
+has confidence 1, or 0 where two controls cost the same.
+
+Source: M. Lagoudakis, R. Parr, Reinforcement Learning as Classification: Leveraging Modern Classifiers, ICML 2003;
+C. Dimitrakakis, M. Lagoudakis, Rollout Sampling Approximate Policy Iteration, Machine Learning 72, 2008, for the
+weight of evidence.
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from seriatim import distributions
+from seriatim._compile import jit
+from seriatim._record import record
+from seriatim.lanes import kept, side_by_side
+from seriatim.model import Key, Model, State
+from seriatim.policy import Decision, Policy
+from seriatim.simulation import streams
+
+# Episodes played side by side.
+TOGETHER = 512
+
+
+@record
+class Labels:
+    """States and what was decided there, `[n, ...]`.
+
+    Attributes:
+        states: stacked.
+        control: chosen, `[n, m]`.
+        q_factors: `[n, m, c]`.
+        q_errors: of the differences, as in `Decision`.
+    """
+
+    states: State
+    control: Int[Array, "n m"]
+    q_factors: Float[Array, "n m c"]
+    q_errors: Float[Array, "n m c"]
+
+
+def labels_of(states: State, decisions: Decision) -> Labels:
+    """Keep of decisions what a network learns from."""
+    return Labels(states, decisions.control, decisions.q_factors, decisions.q_errors)
+
+
+def blank_labels(model: Model, n: int) -> Labels:
+    """Return room for so many labels."""
+    state = jax.eval_shape(model.initial_state, jax.random.key(0))
+    states = jax.tree.map(lambda leaf: jnp.zeros((n, *leaf.shape), leaf.dtype), state)
+    table = jnp.zeros((n, model.num_agents, model.num_controls))
+    return Labels(states, jnp.zeros((n, model.num_agents), jnp.int32), table, table)
+
+
+def confidence(labels: Labels) -> Float[Array, "n m"]:
+    """Return how sure each agent's choice is, from 0 to 1; an agent without a choice has confidence 0."""
+    q, chosen = labels.q_factors, labels.control[..., None]
+    other = jnp.arange(q.shape[-1]) != chosen
+    gap = jnp.abs(q - jnp.take_along_axis(q, chosen, axis=-1))
+    error = jnp.maximum(labels.q_errors, jnp.take_along_axis(labels.q_errors, chosen, axis=-1))
+    known = jnp.isfinite(error) & (error > 0)
+    score = jnp.where(known, gap / jnp.where(known, error, 1.0), jnp.where(gap > 0, jnp.inf, 0.0))
+    compared = other & jnp.isfinite(q)
+    least = jnp.min(jnp.where(compared, score, jnp.inf), axis=-1)
+    sure = 2 * jax.scipy.stats.norm.cdf(least) - 1
+    return jnp.where(jnp.any(compared, axis=-1), sure, 0.0)
+
+
+def visited(model: Model, policy: Policy, keys: Key, horizon: int, noise: float | Float[Array, ""]) -> State:
+    """Return a state of each of many episodes, any stage of an episode being as likely as any other.
+
+    Args:
+        model: the problem.
+        policy: who plays.
+        keys: one for each episode.
+        horizon: stages after which an episode is cut.
+        noise: the chance, at each stage, that one agent does something at random instead.
+    """
+    states: State = _visited(model, policy, keys, jnp.asarray(horizon, jnp.int32), jnp.asarray(noise, float))[0]
+    return states
+
+
+def costs_to_go(model: Model, policy: Policy, keys: Key, horizon: int) -> tuple[State, Float[Array, " n"]]:
+    """Return a state of each of many episodes, as `visited`, and the discounted cost from there to the end."""
+    states, costs = _visited(model, policy, keys, jnp.asarray(horizon, jnp.int32), jnp.zeros(()))
+    return states, costs
+
+
+def _sampled(
+    model: Model, policy: Policy, keys: Key, horizon: Int[Array, ""], noise: Float[Array, ""]
+) -> tuple[State, Float[Array, " n"]]:
+    """Play episodes in parts of equal size, side by side in each; the last part is filled up."""
+    count = keys.shape[0]
+    parts = -(-count // TOGETHER)
+    size = -(-count // parts)
+    places = jnp.minimum(jnp.arange(parts * size).reshape(parts, size), count - 1)
+    found = jax.lax.map(lambda some: _part(model, policy, keys[some], horizon, noise), places)
+    flat: tuple[State, Float[Array, " n"]] = jax.tree.map(lambda x: x.reshape(-1, *x.shape[2:])[:count], found)
+    return flat
+
+
+_visited = jit(_sampled)
+
+
+class _Now(NamedTuple):
+    """Episodes at one stage, lanes last; `kept` is the state each has kept, `cost` what it has cost since."""
+
+    t: Int[Array, ""]
+    state: State
+    kept: State
+    cost: Float[Array, " lanes"]
+    weight: Float[Array, " lanes"]
+    done: Bool[Array, " lanes"]
+
+
+def _part(
+    model: Model, policy: Policy, keys: Key, horizon: Int[Array, ""], noise: Float[Array, ""]
+) -> tuple[State, Float[Array, " lanes"]]:
+    """Play episodes; keep one state of each (reservoir sampling) and add up the costs since."""
+    episodes, choosing, straying = jax.vmap(lambda key: tuple(jax.random.split(key, 3)))(keys)
+    of = jax.vmap(streams)(episodes)
+    start = jax.vmap(model.initial_state, out_axes=-1)(of.start)
+    discount = jnp.asarray(model.discount, float)
+    choose = jax.vmap(policy, (-1, -1), -1) if hasattr(policy, "decide") else side_by_side(policy, (-1, -1))
+    stray = side_by_side(functools.partial(_astray, model, noise), (-1, -1, -1))
+    transition = side_by_side(model.transition, (-1, -1, -1), of=model)
+
+    def of_stage(keys: Key, t: Int[Array, ""]) -> Key:
+        return jax.vmap(lambda key: jax.random.fold_in(key, t))(keys)
+
+    def play(now: _Now) -> _Now:
+        chance = jax.vmap(jax.random.uniform)(of_stage(choosing, now.t))
+        # The state of stage t replaces the one kept with chance 1 / (t + 1): all stages are equally likely.
+        takes = ~now.done & (chance * (now.t + 1) < 1)
+        kept_state = jax.tree.map(lambda new, old: jnp.where(takes, new, old), now.state, now.kept)
+        control = kept(lambda: jnp.asarray(choose(now.state, of_stage(of.policy, now.t)), jnp.int32))
+        control = kept(lambda: stray(now.state, control, of_stage(straying, now.t)))
+        drawn = jax.vmap(model.sample_disturbance, out_axes=-1)(of_stage(of.disturbance, now.t))
+        after = transition(now.state, control, drawn)
+        cost, weight = jnp.where(takes, 0.0, now.cost), jnp.where(takes, 1.0, now.weight)
+        cost = jnp.where(now.done, cost, cost + weight * after.cost)
+        return _Now(now.t + 1, after.state, kept_state, cost, weight * discount, now.done | after.done)
+
+    lanes = keys.shape[0]
+    begin = _Now(jnp.int32(0), start, start, jnp.zeros(lanes), jnp.ones(lanes), jnp.zeros(lanes, bool))
+    end = jax.lax.while_loop(lambda now: (now.t < horizon) & ~jnp.all(now.done), play, begin)
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), end.kept), end.cost
+
+
+def _astray(
+    model: Model, noise: Float[Array, ""], state: State, control: Int[Array, " m"], key: Key
+) -> Int[Array, " m"]:
+    """With chance `noise` let one agent, any, take an admissible control at random, where the team may."""
+    whether, who, what = jax.random.split(key, 3)
+    agent = jax.random.randint(who, (), 0, model.num_agents)
+    even = distributions.masked(jnp.zeros(model.num_controls), model.control_mask(state)[agent])
+    strayed = control.at[agent].set(distributions.gumbel_max(even, what))
+    feasible = getattr(model, "feasible", None)
+    may = jnp.array(True) if feasible is None else feasible(state, strayed)
+    return jnp.where(may & (jax.random.uniform(whether) < noise), strayed, control)

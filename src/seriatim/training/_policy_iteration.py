@@ -1,0 +1,390 @@
+"""Approximate policy iteration: rollout improves a policy, networks imitate the result, and that is the next base.
+
+    x_1 .. x_N        from episodes of the present policy mu_k, of the first base, and of mu_{k+1} as far as it is known
+    u(x), Q(x, .)     by one-at-a-time rollout with base mu_k                                             (the labels)
+    mu_{k+1}          the classifier that agrees best with the labels
+    J_{k+1}           the value network nearest to the costs of mu_{k+1}
+
+mu_0 is the heuristic. With exact Q-factors and a classifier without error this is the exact one-agent-at-a-time policy
+iteration, whose policies never get worse and end agent-by-agent optimal. With errors nothing is certain: a policy is
+worse by at most what its errors add up to along an episode. So every policy is compared with the one before and with
+the heuristic on the same episodes, the best is kept, and the iteration ends when nothing significant is gained.
+
+Labels are made in rounds. A classifier that errs comes to states that its teacher never sees; from the second round on
+some states are those that the classifier of the round before comes to, which is what it has to learn next.
+
+Source: D. Bertsekas, Multiagent Reinforcement Learning: Rollout and Policy Iteration, IEEE/CAA Journal of Automatica
+Sinica 8(2), 2021; M. Lagoudakis, R. Parr, ICML 2003; the rounds: S. Ross, G. Gordon, J. A. Bagnell, A Reduction of
+Imitation Learning and Structured Prediction to No-Regret Online Learning, AISTATS 2011.
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from seriatim._compile import jit
+from seriatim._errors import InputError
+from seriatim._record import record, static, with_fields
+from seriatim.evaluation import evaluate
+from seriatim.model import Key, Model, State
+from seriatim.planning import OneAtATimeRollout, Simulation, decide_many
+from seriatim.planning._common import check_planner
+from seriatim.planning._order import check_order
+from seriatim.policy import Policy
+from seriatim.training._classifier import NetworkValue, TeamNetwork
+from seriatim.training._decentralised import DecentralisedPolicy
+from seriatim.training._fit import Fitting, fit, loss_of
+from seriatim.training._labels import Labels, blank_labels, costs_to_go, labels_of, visited
+from seriatim.training._losses import agreement, classifier_loss, value_loss
+from seriatim.training._network import standardised
+from seriatim.training._or_else import or_else
+
+# States that show what numbers networks are told, to standardise them.
+SHOWN = 1024
+# One label in so many is kept from fitting, to measure agreement on.
+HELD_OUT = 10
+
+
+@record
+class PolicyIterationState:
+    """Where the iteration stands: arrays, and nothing else.
+
+    Attributes:
+        step: how many steps were made.
+        key: of the whole training.
+        iteration: how many policies have been made.
+        parameters: of the present policy mu_k; of untrained networks at first, when mu_0 is the heuristic.
+        value: the parameters of J_k.
+        next_parameters: of the classifier that is being fitted.
+        labels: of this iteration, filled up from the front.
+        loss: of the last fit of the classifier.
+        costs: of the episodes of the heuristic, of mu_k and of the best policy, `[3, episodes]`.
+        best: the parameters of the best policy so far, the value that belongs to it, and its number; 0: the heuristic.
+        gained: whether the last policy was significantly better than the one before.
+    """
+
+    step: Int[Array, ""]
+    key: Key
+    iteration: Int[Array, ""]
+    parameters: Any
+    value: Any
+    next_parameters: Any
+    labels: Labels
+    loss: Float[Array, ""]
+    costs: Float[Array, "3 episodes"]
+    best: tuple[Any, Any, Int[Array, ""]]
+    gained: Int[Array, ""]
+
+
+@record
+class PolicyIteration:
+    """A trainer: `init(key) -> state`, `step(state) -> (state, metrics)`. A step makes some labels, fits, or evaluates.
+
+    Steps call compiled functions and are not compiled themselves. From the second iteration on nothing is compiled: the
+    policies differ in their parameters alone. (The first has the heuristic for its base, which is another program.)
+
+    Attributes:
+        model: the problem.
+        base: the heuristic, mu_0.
+        policy: the networks to fit; training starts at their parameters. See `policy_classifier`.
+        value: networks of the cost-to-go, or None. Where `simulation` has a horizon and no terminal cost, J_k is its
+            terminal cost. See `value_network`.
+        simulation: how labels estimate Q-factors.
+        first_simulation: the same where the base is the heuristic, which is simulated more quickly; None: as
+            `simulation`.
+        significance: of the rollout that labels: standard errors by which an agent must gain to leave its base control.
+        order: of the agents in rollout.
+        states: labels of an iteration, N.
+        rounds: in which they are made; all but the first learn from states the classifier itself comes to.
+        part: labels of one step.
+        share_of_base: of the episodes from which states are taken, how many the heuristic plays.
+        noise: in those episodes, the chance of a stage that one agent does something at random.
+        temperature: of the targets, in cost units; 0 for the controls chosen themselves.
+        fitting: of the classifier.
+        value_fitting: of the value.
+        value_states: pairs of a state and a cost that the value is fitted to.
+        episodes: that every policy plays to be compared.
+        horizon: stages after which an episode is cut.
+        gain: the iteration ends at a policy that is not better than the one before by so many standard errors.
+
+    Raises:
+        InputError: an argument is out of range.
+    """
+
+    model: Model
+    base: Policy
+    policy: DecentralisedPolicy
+    value: NetworkValue | None = None
+    simulation: Simulation = dataclasses.field(default_factory=Simulation)
+    first_simulation: Simulation | None = None
+    significance: float | int = 1.0
+    order: Any = static(default=None)
+    states: int = static(default=4096)
+    rounds: int = static(default=2)
+    part: int = static(default=512)
+    share_of_base: float | int = 0.25
+    noise: float | int = 0.1
+    temperature: float | int = 0.0
+    fitting: Fitting = dataclasses.field(default_factory=Fitting)
+    value_fitting: Fitting = dataclasses.field(default_factory=Fitting)
+    value_states: int = static(default=8192)
+    episodes: int = static(default=400)
+    horizon: int = static(default=400)
+    gain: float | int = 1.0
+
+    # The loop makes steps one by one on the host, and keeps a checkpoint after each.
+    on_host = True
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    def init(self, key: Key) -> PolicyIterationState:
+        """Return the state before the first step; `key` decides everything random."""
+        first, evaluation = jax.random.split(key)
+        shown = visited(self.model, self.base, jax.random.split(first, SHOWN), self.horizon, self.noise)
+        parameters = _fitted_to(self.policy, shown)
+        value = None if self.value is None else _fitted_to(self.value, shown)
+        base = self._costs(self.base, evaluation)
+        zero = jnp.zeros((), jnp.int32)
+        return PolicyIterationState(
+            step=zero,
+            key=key,
+            iteration=zero,
+            parameters=parameters,
+            value=value,
+            next_parameters=parameters,
+            labels=blank_labels(self.model, self.states),
+            loss=jnp.zeros(()),
+            costs=jnp.stack([base] * 3),
+            best=(parameters, value, zero),
+            gained=zero + 1,
+        )
+
+    def step(self, state: PolicyIterationState) -> tuple[PolicyIterationState, dict[str, Float[Array, ""]]]:
+        """Make the next step.
+
+        Returns:
+            The next state; and, of a step that evaluates, `iteration`, `cost` and `cost_error` of the policy,
+            `change`, `change_error` beside the one before, `gain`, `gain_error` beside the heuristic (all paired;
+            negative is better), `truncated` (share of episodes), `loss` of the classifier, `agreement` with held-out
+            labels, `value_error` (root of the mean squared error, where there is a value). Other steps have none.
+        """
+        kind, number = self._task(int(state.step))
+        metrics: dict[str, Float[Array, ""]] = {}
+        if kind == "label":
+            state = self._labelled(state, number)
+        elif kind == "fit":
+            state = self._fitted(state, number)
+        elif kind == "value":
+            state = self._valued(state)
+        else:
+            state, metrics = self._evaluated(state)
+        return with_fields(state, step=state.step + 1), metrics
+
+    def steps(self, iterations: int) -> int:
+        """Return how many steps so many iterations take."""
+        return self._values_first + iterations * len(self._plan)
+
+    def finished(self, state: PolicyIterationState) -> bool:
+        """Say whether the last policy gained nothing significant."""
+        return not bool(state.gained)
+
+    def trained(self, state: PolicyIterationState) -> Policy:
+        """Return the best policy so far: of networks, even where the heuristic is still better.
+
+        Where joint controls may be infeasible, it is an `OrElse` with the heuristic.
+        """
+        return self._playable(with_fields(self.policy, parameters=state.best[0]))
+
+    def trained_value(self, state: PolicyIterationState) -> NetworkValue:
+        """Return the value of the best policy.
+
+        Raises:
+            InputError: no value is trained.
+        """
+        if self.value is None:
+            raise InputError("value=None: no value is trained; give a value_network to PolicyIteration.")
+        return with_fields(self.value, parameters=state.best[1])
+
+    @property
+    def _plan(self) -> list[tuple[str, int]]:
+        """The steps of an iteration: labels until so many are there, fits to so many."""
+        ends = [math.ceil(self.states * (number + 1) / self.rounds) for number in range(self.rounds)]
+        plan, start = [], 0
+        for end in ends:
+            plan += [("label", first) for first in range(start, end, self.part)] + [("fit", end)]
+            start = end
+        return [*plan, ("value", 0), ("evaluate", 0)]
+
+    @property
+    def _values_first(self) -> int:
+        """Whether the heuristic's value is needed before the first label."""
+        return int(self._needs_value(self._simulation(0)))
+
+    def _task(self, step: int) -> tuple[str, int]:
+        if step < self._values_first:
+            return "value", 0
+        return self._plan[(step - self._values_first) % len(self._plan)]
+
+    def _round(self, first: int) -> tuple[int, int]:
+        """Return the round of a label, and where it ends."""
+        ends = [end for kind, end in self._plan if kind == "fit"]
+        number = next(number for number, end in enumerate(ends) if first < end)
+        return number, ends[number]
+
+    def _simulation(self, iteration: int) -> Simulation:
+        return self.simulation if iteration or self.first_simulation is None else self.first_simulation
+
+    def _needs_value(self, simulation: Simulation) -> bool:
+        return self.value is not None and simulation.horizon is not None and simulation.terminal_cost is None
+
+    def _present(self, state: PolicyIterationState) -> Policy:
+        """Return mu_k."""
+        if not int(state.iteration):
+            return self.base
+        return self._playable(with_fields(self.policy, parameters=state.parameters))
+
+    def _playable(self, policy: DecentralisedPolicy) -> Policy:
+        return or_else(self.model, policy, self.base)
+
+    def _planner(self, state: PolicyIterationState) -> OneAtATimeRollout:
+        simulation = self._simulation(int(state.iteration))
+        if self._needs_value(simulation):
+            simulation = with_fields(simulation, terminal_cost=with_fields(self.value, parameters=state.value))
+        return OneAtATimeRollout(
+            self.model, self._present(state), simulation, order=self.order, significance=self.significance
+        )
+
+    def _labelled(self, state: PolicyIterationState, first: int) -> PolicyIterationState:
+        """Label the next states."""
+        number, end = self._round(first)
+        sampling, deciding = jax.random.split(jax.random.fold_in(state.key, state.step))
+        states = self._sampled(state, number, jax.random.split(sampling, self.part))
+        decisions = decide_many(self._planner(state), states, jax.random.split(deciding, self.part))
+        new = labels_of(states, decisions)
+        count = min(self.part, end - first)
+        labels = jax.tree.map(lambda old, some: old.at[first : first + count].set(some[:count]), state.labels, new)
+        return with_fields(state, labels=labels)
+
+    def _sampled(self, state: PolicyIterationState, number: int, keys: Key) -> State:
+        """Take states from episodes of the heuristic, and of the policy whose states matter in this round."""
+        present = self._present(state)
+        of_base = min(self.part, round(self.share_of_base * self.part))
+        learner = self._playable(self._next(state)) if number else present
+        parts = [(self.base, keys[:of_base]), (learner, keys[of_base:])]
+        found = [visited(self.model, who, some, self.horizon, self.noise) for who, some in parts if len(some)]
+        return jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *found)
+
+    def _fitted(self, state: PolicyIterationState, count: int) -> PolicyIterationState:
+        """Fit the classifier to the first labels, as many as there are."""
+        place = jnp.arange(self.states)
+        chance = jnp.asarray((place < count) & (place % HELD_OUT != HELD_OUT - 1), float)
+        loss = loss_of(classifier_loss, self.policy, jnp.asarray(self.temperature, float))
+        key = jax.random.fold_in(state.key, state.step)
+        parameters, mean = fit(loss, state.next_parameters, state.labels, chance, key, self.fitting)
+        return with_fields(state, next_parameters=parameters, loss=mean)
+
+    def _valued(self, state: PolicyIterationState) -> PolicyIterationState:
+        """Fit the value to the costs of the policy that was fitted; before there is any, of the heuristic."""
+        if self.value is None:
+            return state
+        policy = self.base if int(state.step) < self._values_first else self._playable(self._next(state))
+        playing, fitting = jax.random.split(jax.random.fold_in(state.key, state.step))
+        rows = costs_to_go(self.model, policy, jax.random.split(playing, self.value_states), self.horizon)
+        value = with_fields(self.value, parameters=state.value)
+        parameters = _scaled(value, rows[1])
+        chance = jnp.ones(self.value_states)
+        parameters, _ = fit(loss_of(value_loss, value), parameters, rows, chance, fitting, self.value_fitting)
+        return with_fields(state, value=parameters)
+
+    def _next(self, state: PolicyIterationState) -> DecentralisedPolicy:
+        return with_fields(self.policy, parameters=state.next_parameters)
+
+    def _costs(self, policy: Policy, key: Key) -> Float[Array, " episodes"]:
+        found = evaluate(self.model, policy, key, episodes=self.episodes, horizon=self.horizon)
+        return jnp.asarray(found.costs, float)
+
+    def _evaluated(self, state: PolicyIterationState) -> tuple[PolicyIterationState, dict[str, Float[Array, ""]]]:
+        """Compare the new policy with the one before and the heuristic; it is the next base."""
+        _, evaluation = jax.random.split(state.key)
+        new = self._next(state)
+        found = evaluate(self.model, self._playable(new), evaluation, episodes=self.episodes, horizon=self.horizon)
+        base, before, best = np.asarray(state.costs)
+        change, gain = _paired(found.costs - before), _paired(found.costs - base)
+        better = found.costs.mean() < best.mean() or not int(state.best[2])
+        iteration = state.iteration + 1
+        metrics = {
+            "iteration": float(iteration),
+            "cost": found.mean,
+            "cost_error": found.standard_error,
+            "change": change[0],
+            "change_error": change[1],
+            "gain": gain[0],
+            "gain_error": gain[1],
+            "truncated": found.truncated,
+            "loss": float(state.loss),
+            "agreement": float(_agreement(new, self._held_out(state))),
+        }
+        after = with_fields(
+            state,
+            iteration=iteration,
+            parameters=state.next_parameters,
+            costs=jnp.asarray(np.stack([base, found.costs, found.costs if better else best]), float),
+            best=(state.next_parameters, state.value, iteration) if better else state.best,
+            gained=jnp.asarray(change[0] < -float(self.gain) * change[1], jnp.int32),
+        )
+        return after, {name: jnp.asarray(number, float) for name, number in metrics.items()}
+
+    def _held_out(self, state: PolicyIterationState) -> Labels:
+        held: Labels = jax.tree.map(lambda leaf: leaf[HELD_OUT - 1 :: HELD_OUT], state.labels)
+        return held
+
+
+def _paired(differences: Float[np.ndarray, " episodes"]) -> tuple[float, float]:
+    """Return the mean difference and its standard error."""
+    return float(np.mean(differences)), float(np.std(differences, ddof=1) / math.sqrt(len(differences)))
+
+
+_agreement = jit(agreement)
+
+
+def _fitted_to(networks: DecentralisedPolicy | NetworkValue, states: State) -> Any:
+    """Return the parameters, with the standardisation of what networks are told of such states."""
+    told = jax.vmap(networks.model.agent_observations)(states)
+    whole = standardised(eqx.combine(networks.parameters, networks.structure), told)
+    return eqx.partition(whole, eqx.is_array)[0]
+
+
+def _scaled(value: NetworkValue, costs: Float[Array, " n"]) -> Any:
+    """Return the parameters, the default network's with centre and spread of the costs."""
+    network = eqx.combine(value.parameters, value.structure)
+    if not isinstance(network, TeamNetwork):
+        return value.parameters
+    spread = jnp.maximum(jnp.std(costs), 1e-6)
+    scaled = eqx.tree_at(lambda n: (n.centre, n.spread), network, (jnp.mean(costs), spread))
+    return eqx.partition(scaled, eqx.is_array)[0]
+
+
+def _check(trainer: PolicyIteration) -> None:
+    check_planner(trainer.model, trainer.base, trainer.significance)
+    check_order(trainer.order, trainer.model.num_agents)
+    least = {"states": HELD_OUT, "rounds": 1, "part": 1, "episodes": 2, "horizon": 1, "value_states": 1}
+    for name, bound in least.items():
+        if getattr(trainer, name) < bound:
+            raise InputError(f"{name}={getattr(trainer, name)}: give a whole number from {bound} up.")
+    for name in ("share_of_base", "noise"):
+        if not 0 <= getattr(trainer, name) <= 1:
+            raise InputError(f"{name}={getattr(trainer, name)}: give a share, from 0 to 1.")
+    for name in ("temperature", "gain"):
+        if not getattr(trainer, name) >= 0:
+            raise InputError(f"{name}={getattr(trainer, name)}: give a number from 0 up.")
+    if trainer.rounds > trainer.states:
+        raise InputError(
+            f"rounds={trainer.rounds}: each needs a label at least; give no more than states={trainer.states}."
+        )
