@@ -8,11 +8,13 @@ from seriatim.training._classifier import NetworkValue, TeamNetwork, policy_clas
 from seriatim.training._decentralised import DecentralisedPolicy, decentralised_policy, network_policy
 from seriatim.training._features import Featured
 from seriatim.training._fit import Fitting, fit, loss_of
+from seriatim.training._fit_networks import fit_networks
 from seriatim.training._labels import Labels, confidence, costs_to_go, labels_of, visited
 from seriatim.training._loop import Diverged, Trainer, Training, train
 from seriatim.training._losses import agreement, classifier_loss, value_loss
 from seriatim.training._network import AgentNetwork
 from seriatim.training._or_else import OrElse
+from seriatim.training._partition import NearestCentre, PartitionedPolicy, PartitionedValue, clusters, partitioned
 from seriatim.training._plot import plot_runs
 from seriatim.training._policy_gradient import TRAJECTORY_ESTIMATORS, PolicyGradient, PolicyGradientState
 from seriatim.training._policy_iteration import PolicyIteration, PolicyIterationState
@@ -28,8 +30,11 @@ __all__ = [
     "Featured",
     "Fitting",
     "Labels",
+    "NearestCentre",
     "NetworkValue",
     "OrElse",
+    "PartitionedPolicy",
+    "PartitionedValue",
     "PolicyGradient",
     "PolicyGradientState",
     "PolicyIteration",
@@ -44,14 +49,17 @@ __all__ = [
     "about_checkpoint",
     "agreement",
     "classifier_loss",
+    "clusters",
     "confidence",
     "costs_to_go",
     "decentralised_policy",
     "fit",
+    "fit_networks",
     "labels_of",
     "load_checkpoint",
     "loss_of",
     "network_policy",
+    "partitioned",
     "plot_runs",
     "policy_classifier",
     "runs_in",

@@ -22,6 +22,7 @@ from seriatim._record import with_fields
 from seriatim.training._classifier import NetworkValue
 from seriatim.training._decentralised import DecentralisedPolicy
 from seriatim.training._labels import Labels, confidence
+from seriatim.training._partition import PartitionedPolicy
 
 # The weight of a label of which nothing is sure, beside that of one which is.
 LEAST_WEIGHT = 0.1
@@ -49,7 +50,7 @@ def targets(labels: Labels, temperature: Float[Array, ""] | float) -> Float[Arra
     return jnp.where(temperature > 0, soft, jax.nn.one_hot(labels.control, q.shape[-1]))
 
 
-def agreement(policy: DecentralisedPolicy, labels: Labels) -> Float[Array, ""]:
+def agreement(policy: DecentralisedPolicy | PartitionedPolicy, labels: Labels) -> Float[Array, ""]:
     """Return the share of agents' choices that are those of the labels, weighed by how sure they are."""
     logits = jax.vmap(_logits(policy, policy.parameters))(labels.states)
     weight = confidence(labels)
@@ -57,7 +58,7 @@ def agreement(policy: DecentralisedPolicy, labels: Labels) -> Float[Array, ""]:
     return jnp.sum(weight * right) / jnp.maximum(jnp.sum(weight), 1e-12)
 
 
-def _logits(policy: DecentralisedPolicy, parameters: Any) -> Any:
+def _logits(policy: DecentralisedPolicy | PartitionedPolicy, parameters: Any) -> Any:
     return lambda state: with_fields(policy, parameters=parameters).logits(state, policy.blank())[0]
 
 

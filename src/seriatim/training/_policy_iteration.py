@@ -22,7 +22,6 @@ import dataclasses
 import math
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -37,13 +36,14 @@ from seriatim.planning import OneAtATimeRollout, Simulation, decide_many
 from seriatim.planning._common import check_planner
 from seriatim.planning._order import check_order
 from seriatim.policy import Policy
-from seriatim.training._classifier import NetworkValue, TeamNetwork
+from seriatim.training._classifier import NetworkValue
 from seriatim.training._decentralised import DecentralisedPolicy
-from seriatim.training._fit import Fitting, fit, loss_of
+from seriatim.training._fit import Fitting, loss_of
+from seriatim.training._fit_networks import fit_networks, scaled_to, standardised_to
 from seriatim.training._labels import Labels, blank_labels, costs_to_go, labels_of, visited
 from seriatim.training._losses import agreement, classifier_loss, value_loss
-from seriatim.training._network import standardised
 from seriatim.training._or_else import or_else
+from seriatim.training._partition import PartitionedPolicy, PartitionedValue
 
 # States that show what numbers networks are told, to standardise them.
 SHOWN = 1024
@@ -119,8 +119,8 @@ class PolicyIteration:
 
     model: Model
     base: Policy
-    policy: DecentralisedPolicy
-    value: NetworkValue | None = None
+    policy: DecentralisedPolicy | PartitionedPolicy
+    value: NetworkValue | PartitionedValue | None = None
     simulation: Simulation = dataclasses.field(default_factory=Simulation)
     first_simulation: Simulation | None = None
     significance: float | int = 1.0
@@ -148,8 +148,8 @@ class PolicyIteration:
         """Return the state before the first step; `key` decides everything random."""
         first, evaluation = jax.random.split(key)
         shown = visited(self.model, self.base, jax.random.split(first, SHOWN), self.horizon, self.noise)
-        parameters = _fitted_to(self.policy, shown)
-        value = None if self.value is None else _fitted_to(self.value, shown)
+        parameters = standardised_to(self.policy, shown)
+        value = None if self.value is None else standardised_to(self.value, shown)
         base = self._costs(self.base, evaluation)
         zero = jnp.zeros((), jnp.int32)
         return PolicyIterationState(
@@ -202,7 +202,7 @@ class PolicyIteration:
         """
         return self._playable(with_fields(self.policy, parameters=state.best[0]))
 
-    def trained_value(self, state: PolicyIterationState) -> NetworkValue:
+    def trained_value(self, state: PolicyIterationState) -> NetworkValue | PartitionedValue:
         """Return the value of the best policy.
 
         Raises:
@@ -250,7 +250,7 @@ class PolicyIteration:
             return self.base
         return self._playable(with_fields(self.policy, parameters=state.parameters))
 
-    def _playable(self, policy: DecentralisedPolicy) -> Policy:
+    def _playable(self, policy: Policy) -> Policy:
         return or_else(self.model, policy, self.base)
 
     def _planner(self, state: PolicyIterationState) -> OneAtATimeRollout:
@@ -285,9 +285,16 @@ class PolicyIteration:
         """Fit the classifier to the first labels, as many as there are."""
         place = jnp.arange(self.states)
         chance = jnp.asarray((place < count) & (place % HELD_OUT != HELD_OUT - 1), float)
-        loss = loss_of(classifier_loss, self.policy, jnp.asarray(self.temperature, float))
-        key = jax.random.fold_in(state.key, state.step)
-        parameters, mean = fit(loss, state.next_parameters, state.labels, chance, key, self.fitting)
+        temperature = jnp.asarray(self.temperature, float)
+        parameters, mean = fit_networks(
+            self._next(state),
+            lambda policy: loss_of(classifier_loss, policy, temperature),
+            state.labels,
+            state.labels.states,
+            chance,
+            jax.random.fold_in(state.key, state.step),
+            self.fitting,
+        )
         return with_fields(state, next_parameters=parameters, loss=mean)
 
     def _valued(self, state: PolicyIterationState) -> PolicyIterationState:
@@ -298,12 +305,19 @@ class PolicyIteration:
         playing, fitting = jax.random.split(jax.random.fold_in(state.key, state.step))
         rows = costs_to_go(self.model, policy, jax.random.split(playing, self.value_states), self.horizon)
         value = with_fields(self.value, parameters=state.value)
-        parameters = _scaled(value, rows[1])
-        chance = jnp.ones(self.value_states)
-        parameters, _ = fit(loss_of(value_loss, value), parameters, rows, chance, fitting, self.value_fitting)
+        value = with_fields(value, parameters=scaled_to(value, rows[1]))
+        parameters, _ = fit_networks(
+            value,
+            lambda one: loss_of(value_loss, one),
+            rows,
+            rows[0],
+            jnp.ones(self.value_states),
+            fitting,
+            self.value_fitting,
+        )
         return with_fields(state, value=parameters)
 
-    def _next(self, state: PolicyIterationState) -> DecentralisedPolicy:
+    def _next(self, state: PolicyIterationState) -> DecentralisedPolicy | PartitionedPolicy:
         return with_fields(self.policy, parameters=state.next_parameters)
 
     def _costs(self, policy: Policy, key: Key) -> Float[Array, " episodes"]:
@@ -352,23 +366,6 @@ def _paired(differences: Float[np.ndarray, " episodes"]) -> tuple[float, float]:
 
 
 _agreement = jit(agreement)
-
-
-def _fitted_to(networks: DecentralisedPolicy | NetworkValue, states: State) -> Any:
-    """Return the parameters, with the standardisation of what networks are told of such states."""
-    told = jax.vmap(networks.model.agent_observations)(states)
-    whole = standardised(eqx.combine(networks.parameters, networks.structure), told)
-    return eqx.partition(whole, eqx.is_array)[0]
-
-
-def _scaled(value: NetworkValue, costs: Float[Array, " n"]) -> Any:
-    """Return the parameters, the default network's with centre and spread of the costs."""
-    network = eqx.combine(value.parameters, value.structure)
-    if not isinstance(network, TeamNetwork):
-        return value.parameters
-    spread = jnp.maximum(jnp.std(costs), 1e-6)
-    scaled = eqx.tree_at(lambda n: (n.centre, n.spread), network, (jnp.mean(costs), spread))
-    return eqx.partition(scaled, eqx.is_array)[0]
 
 
 def _check(trainer: PolicyIteration) -> None:

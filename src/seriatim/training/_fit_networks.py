@@ -1,0 +1,93 @@
+"""Fitting a policy or a value whatever it is made of: one network, or one for each region, all regions at once."""
+
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from seriatim.model import Key, State
+from seriatim.training._classifier import NetworkValue, TeamNetwork
+from seriatim.training._decentralised import DecentralisedPolicy
+from seriatim.training._fit import Fitting, Loss, fit
+from seriatim.training._network import standardised
+from seriatim.training._partition import PartitionedPolicy, PartitionedValue, regions_of
+
+Networks: TypeAlias = DecentralisedPolicy | NetworkValue | PartitionedPolicy | PartitionedValue
+
+
+def fit_networks(
+    networks: Networks,
+    loss: Callable[[Any], Loss],
+    rows: Any,
+    states: State,
+    chance: Float[Array, " n"],
+    key: Key,
+    fitting: Fitting,
+) -> tuple[Any, Float[Array, ""]]:
+    """Fit networks to rows, starting at their parameters.
+
+    Args:
+        networks: the policy or value.
+        loss: from the networks of one region to their loss.
+        rows: the data.
+        states: of the rows; they say to whose region each belongs.
+        chance: how often each row is drawn, relative to the others.
+        key: decides which rows are drawn.
+        fitting: how.
+
+    Returns:
+        The parameters, and the mean loss over the last steps.
+    """
+    if not isinstance(networks, PartitionedPolicy | PartitionedValue):
+        return fit(loss(networks), networks.parameters, rows, chance, key, fitting)
+    regions = regions_of(networks, states)
+    one = loss(of_one_region(networks))
+
+    def own(number: Int[Array, ""], parameters: Any) -> tuple[Any, Float[Array, ""]]:
+        here = jnp.where(regions == number, chance, 0.0)
+        return fit(one, parameters, rows, here, jax.random.fold_in(key, number), fitting)
+
+    count = jax.tree.leaves(networks.parameters)[0].shape[0]
+    parameters, losses = jax.vmap(own)(jnp.arange(count), networks.parameters)
+    share = jax.ops.segment_sum(chance, regions, count)
+    return parameters, jnp.sum(losses * share) / jnp.maximum(jnp.sum(share), 1e-12)
+
+
+def of_one_region(networks: Networks) -> DecentralisedPolicy | NetworkValue:
+    """Return the networks of one region, as they were before they were given to all."""
+    if isinstance(networks, PartitionedPolicy):
+        return networks.policy
+    return networks.value if isinstance(networks, PartitionedValue) else networks
+
+
+def standardised_to(networks: Networks, states: State) -> Any:
+    """Return the parameters, with centre and spread of what networks are told of such states."""
+    one = of_one_region(networks)
+    told = jax.vmap(one.model.agent_observations)(states)
+    return _in_every_region(networks, lambda network: standardised(network, told))
+
+
+def scaled_to(value: NetworkValue | PartitionedValue, costs: Float[Array, " n"]) -> Any:
+    """Return the parameters, the default network's with centre and spread of the costs."""
+
+    def scaled(network: Any) -> Any:
+        if not isinstance(network, TeamNetwork):
+            return network
+        spread = jnp.maximum(jnp.std(costs), 1e-6)
+        return eqx.tree_at(lambda n: (n.centre, n.spread), network, (jnp.mean(costs), spread))
+
+    return _in_every_region(value, scaled)
+
+
+def _in_every_region(networks: Networks, change: Callable[[Any], Any]) -> Any:
+    one = of_one_region(networks)
+
+    def changed(parameters: Any) -> Any:
+        return eqx.partition(change(eqx.combine(parameters, one.structure)), eqx.is_array)[0]
+
+    if isinstance(networks, PartitionedPolicy | PartitionedValue):
+        return jax.vmap(changed)(networks.parameters)
+    return changed(networks.parameters)
