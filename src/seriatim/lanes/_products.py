@@ -16,7 +16,7 @@ from jax.extend.core import JaxprEqn
 
 from seriatim.lanes._folds import combining, fold
 from seriatim.lanes._lookups import LONGEST, result_of
-from seriatim.lanes._values import Elementwise, Known, Transpose, Value, broadcast
+from seriatim.lanes._values import Elementwise, Known, Stack, Transpose, Value, broadcast
 
 
 def multiplied(equation: JaxprEqn, one: Value, other: Value) -> Value | None:
@@ -53,7 +53,9 @@ def _weighed(equation: JaxprEqn, one: Value, other: Value) -> Value | None:
     if not 0 < k <= LONGEST:
         return None
     # By slices, and not by turning the whole around: what a slice is made of is often there already.
-    x = value.compute() if along == 0 else jnp.stack([value.at(along, j).compute() for j in range(k)])
+    rest = (*value.shape[:along], *value.shape[along + 1 :])
+    slices = [broadcast(value.at(along, j), (1, *rest), range(1, len(rest) + 1)) for j in range(k)]
+    x = (value if along == 0 else Stack(slices, 0, (k, *rest))).compute()
     w = jnp.moveaxis(weights.compute(), summed, -1)
     product = lax.dot_general(
         w.reshape(-1, k),
@@ -63,5 +65,5 @@ def _weighed(equation: JaxprEqn, one: Value, other: Value) -> Value | None:
         preferred_element_type=equation.params["preferred_element_type"],
     )
     found = Known(product.reshape(*w.shape[:-1], *x.shape[1:]), shared=False)
-    free, rest = w.ndim - 1, x.ndim - 2
-    return found if one.shared else Transpose(found, (*range(free, free + rest), *range(free)))
+    free = w.ndim - 1
+    return found if one.shared else Transpose(found, (*range(free, free + len(rest)), *range(free)))

@@ -129,6 +129,11 @@ class Tabular:
         after = Transition(state=jnp.asarray(self.successors)[at], cost=jnp.asarray(self.costs)[at], done=self.done[at])
         return after, jnp.asarray(self.probabilities)[at]
 
+    def features(self, state: Int[Array, ""], agent: Int[Array, ""]) -> Float[Array, " k"]:
+        """Return a one for the state and a one for the agent: a network of them is a table, if it is large enough."""
+        count = self.successors.shape[0]
+        return jnp.concatenate([jax.nn.one_hot(state, count), jax.nn.one_hot(agent, self.num_agents)])
+
     def base_policy(self) -> TablePlayer:
         """Return the policy of `base_control`."""
         return TablePlayer(self.base_control)

@@ -1,13 +1,13 @@
 """Labels: at states that a team comes to, the controls that one-at-a-time rollout chooses, and how sure it is of them.
 
 States are sampled from episodes, one from each, every stage of an episode being as likely as any other. Agent i's label
-is the control u_i it chose and its row of Q-factors, Q_i(v) given its predecessors' choices, with the standard errors
-s_i(v) of their differences. How close the call was is
+is the control u_i it chose, and for each control by how much its Q-factor, given the predecessors' choices, exceeds the
+least, with the standard error s_i(v) of the difference to the control it had before. How close the call was is
 
-    z_i = min over v != u_i of |Q_i(v) - Q_i(u_i)| / s_i(v),     confidence  2 Phi(z_i) - 1,
+    z_i = min over v != u_i of |Q_i(v) - Q_i(u_i)| / max(s_i(v), s_i(u_i)),      confidence  2 Phi(z_i) - 1,
 
-the chance that the samples tell the two best controls apart. A label without errors (one sample, exact expectations)
-has confidence 1, or 0 where two controls cost the same.
+about the chance that the samples tell the two apart. A label without errors (one sample, exact expectations) has
+confidence 1, or 0 where another control costs the same.
 
 Source: M. Lagoudakis, R. Parr, Reinforcement Learning as Classification: Leveraging Modern Classifiers, ICML 2003;
 C. Dimitrakakis, M. Lagoudakis, Rollout Sampling Approximate Policy Iteration, Machine Learning 72, 2008, for the
@@ -40,19 +40,24 @@ class Labels:
     Attributes:
         states: stacked.
         control: chosen, `[n, m]`.
-        q_factors: `[n, m, c]`.
-        q_errors: of the differences, as in `Decision`.
+        compared: which controls the agent chose from, `[n, m, c]`.
+        excess: of their Q-factors over the least of them, `[n, m, c]`, in cost units; 0 for the others.
+        errors: `Decision.q_errors`, `[n, m, c]`; 0 where not known.
     """
 
     states: State
     control: Int[Array, "n m"]
-    q_factors: Float[Array, "n m c"]
-    q_errors: Float[Array, "n m c"]
+    compared: Bool[Array, "n m c"]
+    excess: Float[Array, "n m c"]
+    errors: Float[Array, "n m c"]
 
 
 def labels_of(states: State, decisions: Decision) -> Labels:
     """Keep of decisions what a network learns from."""
-    return Labels(states, decisions.control, decisions.q_factors, decisions.q_errors)
+    q, errors = decisions.q_factors, decisions.q_errors
+    compared = jnp.isfinite(q)
+    excess = jnp.where(compared, q - jnp.min(q, axis=-1, keepdims=True), 0.0)
+    return Labels(states, decisions.control, compared, excess, jnp.where(compared & jnp.isfinite(errors), errors, 0.0))
 
 
 def blank_labels(model: Model, n: int) -> Labels:
@@ -60,21 +65,18 @@ def blank_labels(model: Model, n: int) -> Labels:
     state = jax.eval_shape(model.initial_state, jax.random.key(0))
     states = jax.tree.map(lambda leaf: jnp.zeros((n, *leaf.shape), leaf.dtype), state)
     table = jnp.zeros((n, model.num_agents, model.num_controls))
-    return Labels(states, jnp.zeros((n, model.num_agents), jnp.int32), table, table)
+    return Labels(states, jnp.zeros((n, model.num_agents), jnp.int32), table > 0, table, table)
 
 
 def confidence(labels: Labels) -> Float[Array, "n m"]:
     """Return how sure each agent's choice is, from 0 to 1; an agent without a choice has confidence 0."""
-    q, chosen = labels.q_factors, labels.control[..., None]
-    other = jnp.arange(q.shape[-1]) != chosen
-    gap = jnp.abs(q - jnp.take_along_axis(q, chosen, axis=-1))
-    error = jnp.maximum(labels.q_errors, jnp.take_along_axis(labels.q_errors, chosen, axis=-1))
-    known = jnp.isfinite(error) & (error > 0)
-    score = jnp.where(known, gap / jnp.where(known, error, 1.0), jnp.where(gap > 0, jnp.inf, 0.0))
-    compared = other & jnp.isfinite(q)
-    least = jnp.min(jnp.where(compared, score, jnp.inf), axis=-1)
-    sure = 2 * jax.scipy.stats.norm.cdf(least) - 1
-    return jnp.where(jnp.any(compared, axis=-1), sure, 0.0)
+    chosen = labels.control[..., None]
+    gap = jnp.abs(labels.excess - jnp.take_along_axis(labels.excess, chosen, axis=-1))
+    error = jnp.maximum(labels.errors, jnp.take_along_axis(labels.errors, chosen, axis=-1))
+    score = jnp.where(error > 0, gap / jnp.where(error > 0, error, 1.0), jnp.where(gap > 0, jnp.inf, 0.0))
+    others = labels.compared & (jnp.arange(gap.shape[-1]) != chosen)
+    sure = 2 * jax.scipy.stats.norm.cdf(jnp.min(jnp.where(others, score, jnp.inf), axis=-1)) - 1
+    return jnp.where(jnp.any(others, axis=-1), sure, 0.0)
 
 
 def visited(model: Model, policy: Policy, keys: Key, horizon: int, noise: float | Float[Array, ""]) -> State:

@@ -44,10 +44,8 @@ def classifier_loss(
 
 def targets(labels: Labels, temperature: Float[Array, ""] | float) -> Float[Array, "batch m c"]:
     """Return what the classifier's probabilities should be."""
-    q = labels.q_factors
-    above = q - jnp.min(q, axis=-1, keepdims=True)
-    soft = jax.nn.softmax(-jnp.where(jnp.isfinite(q), above / jnp.maximum(temperature, 1e-12), jnp.inf))
-    return jnp.where(temperature > 0, soft, jax.nn.one_hot(labels.control, q.shape[-1]))
+    soft = jax.nn.softmax(-labels.excess / jnp.maximum(temperature, 1e-12), where=labels.compared)
+    return jnp.where(temperature > 0, soft, jax.nn.one_hot(labels.control, labels.excess.shape[-1]))
 
 
 def agreement(policy: DecentralisedPolicy | PartitionedPolicy, labels: Labels) -> Float[Array, ""]:
