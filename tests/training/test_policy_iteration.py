@@ -26,9 +26,7 @@ KEY = jax.random.key(7)
 
 def team(number):
     """A random problem; all numbers make the same program."""
-    return st.problems.random_team(
-        number, states=STATES, agents=AGENTS, controls=CONTROLS, successors=2, discount=0.8
-    )
+    return st.problems.random_team(number, states=STATES, agents=AGENTS, controls=CONTROLS, successors=2, discount=0.8)
 
 
 def trainer_of(model, **changes):

@@ -202,6 +202,11 @@ class PolicyIteration:
         """
         return self._playable(with_fields(self.policy, parameters=state.best[0]))
 
+    def present(self, state: PolicyIterationState) -> tuple[Policy, NetworkValue | PartitionedValue | None]:
+        """Return mu_k, the base of the rollout that labels, and its value, if one is trained."""
+        value = None if self.value is None else with_fields(self.value, parameters=state.value)
+        return self._present(state), value
+
     def trained_value(self, state: PolicyIterationState) -> NetworkValue | PartitionedValue:
         """Return the value of the best policy.
 

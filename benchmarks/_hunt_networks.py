@@ -1,0 +1,54 @@
+"""The game, the networks and the iteration that two benchmarks share."""
+
+from typing import Any
+
+import jax
+import numpy as np
+
+import seriatim as st
+from seriatim.training import Fitting, PolicyIteration, policy_classifier, value_network
+
+MODEL = st.problems.SpidersAndFlies(15, 15, 20, 20, fly_behaviour="wander")
+BASE = MODEL.base_policy()
+# Long simulations of the heuristic; short ones of the networks, whose value does the rest.
+LONG, SHORT = st.Simulation(num_samples=32), st.Simulation(horizon=6, num_samples=16)
+NETWORK = {"hidden": (32, 32), "entities": 16}
+EVALUATION = jax.random.key(1000)
+
+
+def trainer(states: int) -> PolicyIteration:
+    """Return the iteration with so many labels."""
+    return PolicyIteration(
+        MODEL,
+        BASE,
+        policy_classifier(MODEL, jax.random.key(0), **NETWORK),
+        value_network(MODEL, jax.random.key(1), **NETWORK),
+        SHORT,
+        first_simulation=LONG,
+        states=states,
+        part=1024,
+        temperature=0.15,
+        fitting=Fitting(passes=20),
+        value_fitting=Fitting(passes=15),
+        value_states=16384,
+        episodes=1000,
+    )
+
+
+def costs(policy: Any, episodes: int) -> Any:
+    """Return the costs of the first episodes, the same for all policies."""
+    return st.evaluate(MODEL, policy, EVALUATION, episodes=episodes)
+
+
+def paired(found: Any, reference: Any) -> dict[str, float]:
+    """Return the entries of a table for a policy beside the heuristic."""
+    n = len(found.costs)
+    difference = found.costs - reference.costs[:n]
+    return {
+        "episodes": n,
+        "cost": found.mean,
+        "±": found.standard_error,
+        "to the heuristic": float(np.mean(difference)),
+        "± ": float(np.std(difference, ddof=1) / np.sqrt(n)),
+        "truncated, %": 100 * found.truncated,
+    }
