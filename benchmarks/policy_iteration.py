@@ -1,7 +1,7 @@
 """Approximate policy iteration on a hunt of wandering flies: three iterations, and rollout on each of their networks.
 
 Fifteen spiders, fifteen flies that wander, 20 x 20 cells; a stage costs 1 while a fly lives. Labels are made by rollout
-on the heuristic, then on the networks themselves. Every policy plays the same episodes; differences are paired. The last
+on the heuristic, then on the networks themselves. All policies play the same episodes; differences are paired. The last
 column counts the seconds until the policy was there, compilation included, then those of its evaluation do not count.
 """
 

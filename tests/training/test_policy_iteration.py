@@ -118,11 +118,12 @@ def test_killed_between_any_steps_and_resumed_it_is_the_unbroken_training(tmp_pa
     place = tmp_path / "broken"
     Run.create(place, {})
 
-    def kill(done, *_):
-        if done == stop:
-            raise Killed
-
     for stop in stops:
+
+        def kill(done, *_, at=stop):
+            if done == at:
+                raise Killed
+
         with pytest.raises(Killed):
             train(trainer, KEY, steps=steps, run=Run.open(place), resume=True, progress=kill)
     broken = train(trainer, KEY, steps=steps, run=Run.open(place), resume=True)

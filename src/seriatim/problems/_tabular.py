@@ -131,7 +131,7 @@ class Tabular:
 
     def features(self, state: Int[Array, ""], agent: Int[Array, ""]) -> Float[Array, " k"]:
         """Return a one for the state and a one for the agent: a network of them is a table, if it is large enough."""
-        count = self.successors.shape[0]
+        count = jnp.shape(self.successors)[0]
         return jnp.concatenate([jax.nn.one_hot(state, count), jax.nn.one_hot(agent, self.num_agents)])
 
     def base_policy(self) -> TablePlayer:
