@@ -41,7 +41,7 @@ def trainer_of(model, **changes):
         "noise": 1.0,
         "episodes": 20,
         "horizon": 20,
-        "fitting": Fitting(passes=60, batch=64, learning_rate=1e-2),
+        "fitting": Fitting(passes=60, batch=64, learning_rate=1e-2, least_steps=1),
     }
     return PolicyIteration(model, model.base_policy(), **settings | changes)
 
@@ -92,8 +92,8 @@ def small(**changes):
         "episodes": 8,
         "horizon": 6,
         "gain": 0.0,
-        "fitting": Fitting(passes=2, batch=16),
-        "value_fitting": Fitting(passes=2, batch=16),
+        "fitting": Fitting(passes=2, batch=16, least_steps=5),
+        "value_fitting": Fitting(passes=2, batch=16, least_steps=5),
     }
     policy = {"policy": policy_classifier(model, jax.random.key(0), hidden=(8,))}
     return trainer_of(model, **policy | settings | changes)

@@ -74,8 +74,9 @@ def _prepare() -> None:
     default="base,one-at-a-time",
     show_default=True,
     metavar="NAMES",
-    help="Of base, standard, one-at-a-time, signalling-base, optimal (finite models), what a file defines "
-    "(file.py:name, or a name in the model's own file), and what a run trained (its directory). The first is the "
+    help="Of base, standard, one-at-a-time, signalling-base, signalling-learned (with --signal), optimal (finite "
+    "models), what a file defines (file.py:name, or a name in the model's own file), and what a run trained (its "
+    "directory). The first is the "
     "reference.",
 )
 @click.option(
@@ -190,6 +191,31 @@ def policy_gradient(
     from seriatim.cli import _train
 
     _train.policy_gradient(problem, network, gradient, training_loop)
+
+
+@train.command("policy-iteration", epilog=MODEL_HELP)
+@_options.problem
+@_options.labelling
+@_options.classifier
+@_options.iteration
+@_options.iteration_loop
+def policy_iteration(
+    problem: Problem,
+    labelling: Planning,
+    classifier: _options.Classifier,
+    iteration: _options.Iteration,
+    iteration_loop: _options.Loop,
+) -> None:
+    """Improve the base policy by rollout, imitate the result with networks, and go on from there.
+
+    Every policy is compared with the one before and with the base on the same episodes; the best is kept. With
+    --simulation-horizon, simulations of networks end so early, and a value network that is trained beside says what the
+    rest costs; the heuristic's are always played to the end.
+    """
+    _prepare()
+    from seriatim.cli import _train
+
+    _train.policy_iteration(problem, labelling, classifier, iteration, iteration_loop)
 
 
 @commands.command()

@@ -39,9 +39,11 @@ class Planning:
 
     samples: int | None
     simulation_horizon: int | None
-    lookahead: int | None
     significance: float | None
     order: Any
+    lookahead: int | None = None
+    signal: str | None = None
+    value: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,14 +70,37 @@ class Gradient:
 
 
 @dataclasses.dataclass(frozen=True)
-class Loop:
-    """How long training goes on, and what is kept."""
+class Classifier:
+    """The networks of a policy classifier and of its value."""
 
-    steps: int
-    checkpoint_every: int
+    hidden: tuple[int, ...]
+    entities: int
+    shared: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Iteration:
+    """How policies are iterated."""
+
+    iterations: int
+    states: int
+    rounds: int
+    noise: float
+    temperature: float
+    passes: int
+    episodes: int
+    horizon: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Loop:
+    """How long training goes on, and what is kept; None: as the trainer says."""
+
     max_seconds: float | None
     run: str | None
     resume: bool
+    steps: int | None = None
+    checkpoint_every: int | None = None
 
 
 def whole_number(lowest: int, largest: int = MOST) -> Callable[..., int | None]:
@@ -204,22 +229,38 @@ problem = grouped(Problem, "problem", [*_MODEL, _BASE, *_ANSWER])
 
 problem_without_base = grouped(Problem, "problem", [*_MODEL, *_ANSWER])
 
+_LABELLING = [
+    click.option(
+        "--samples",
+        metavar="N",
+        callback=whole_number(1),
+        help="Samples averaged for each Q-factor.  [default: 1 for a deterministic model, else 32]",
+    ),
+    click.option(
+        "--simulation-horizon",
+        metavar="N",
+        callback=whole_number(1),
+        help="Stages that planners simulate.  [default: to termination]",
+    ),
+    click.option(
+        "--significance",
+        metavar="Z",
+        callback=number_from_zero,
+        help="Leave the base control only for a gain of more than Z standard errors.  [default: 1]",
+    ),
+    click.option(
+        "--order",
+        metavar="ORDER",
+        callback=read_order,
+        help="Agents' turns: random, optimised (one-at-a-time only), or as in 2,0,1.  [default: 0,1,...]",
+    ),
+]
+
 planning = grouped(
     Planning,
     "planning",
     [
-        click.option(
-            "--samples",
-            metavar="N",
-            callback=whole_number(1),
-            help="Samples averaged for each Q-factor.  [default: 1 for a deterministic model, else 32]",
-        ),
-        click.option(
-            "--simulation-horizon",
-            metavar="N",
-            callback=whole_number(1),
-            help="Stages that planners simulate.  [default: to termination]",
-        ),
+        *_LABELLING,
         click.option(
             "--lookahead",
             metavar="N",
@@ -227,19 +268,20 @@ planning = grouped(
             help="Stages that planners optimise; each more takes several times as long.  [default: 1]",
         ),
         click.option(
-            "--significance",
-            metavar="Z",
-            callback=number_from_zero,
-            help="Leave the base control only for a gain of more than Z standard errors.  [default: 1]",
+            "--signal",
+            metavar="DIR",
+            help="The run whose policy agents take for their predecessors' choices (signalling-learned), and one-at-a-"
+            "time guesses with.",
         ),
         click.option(
-            "--order",
-            metavar="ORDER",
-            callback=read_order,
-            help="Agents' turns: random, optimised (one-at-a-time only), or as in 2,0,1.  [default: 0,1,...]",
+            "--value",
+            metavar="DIR",
+            help="The run whose value network is the terminal cost of simulations that --simulation-horizon cuts.",
         ),
     ],
 )
+
+labelling = grouped(Planning, "labelling", _LABELLING)
 
 horizon = click.option(
     "--horizon",
@@ -320,14 +362,56 @@ gradient = grouped(
     ],
 )
 
+classifier = grouped(
+    Classifier,
+    "classifier",
+    [
+        click.option(
+            "--hidden", default="64,64", show_default=True, metavar="N,N", callback=read_sizes, help="Sizes of layers."
+        ),
+        _count("--entities", 1, 32, "Size of the vector that pools entities, where the model's features have any."),
+        click.option(
+            "--shared/--separate", default=True, show_default=True, help="Whether agents have the same parameters."
+        ),
+    ],
+)
+
+
+def _from_zero(option: str, default: float, meaning: str) -> Callable[[Command], Command]:
+    return click.option(
+        option, default=default, show_default=True, metavar="X", type=str, callback=number_from_zero, help=meaning
+    )
+
+
+iteration = grouped(
+    Iteration,
+    "iteration",
+    [
+        _count("--iterations", 1, 3, "Policies to make, one from the other; fewer if nothing is gained any more."),
+        _count("--states", 10, 4096, "States labelled in an iteration."),
+        _count("--rounds", 1, 2, "In which they are labelled; all but the first at states the networks come to."),
+        _from_zero("--noise", 0.1, "Chance of a stage, on the way to those states, that an agent strays."),
+        _from_zero("--temperature", 0.0, "Of soft targets, in units of cost; 0: the controls chosen."),
+        _count("--passes", 1, 20, "How often a label is used in fitting."),
+        _count("--episodes", 2, 400, "Episodes that compare each policy with the one before."),
+        _count("--horizon", 1, 400, "Stages after which an episode is cut."),
+    ],
+)
+
+_KEEPING = [
+    _positive("--max-seconds", None, "Stop when so much time is up.  [default: no limit]", "SECONDS"),
+    click.option("--run", metavar="DIR", help="Where all is kept.  [default: runs/MODEL-WAY-SEED]"),
+    click.option("--resume", is_flag=True, help="Go on with the run."),
+]
+
 training_loop = grouped(
     Loop,
     "training_loop",
     [
         _count("--steps", 1, 1000, "Steps in all, those before a --resume included."),
         _count("--checkpoint-every", 1, 100, "Steps between checkpoints."),
-        _positive("--max-seconds", None, "Stop when so much time is up.  [default: no limit]", "SECONDS"),
-        click.option("--run", metavar="DIR", help="Where all is kept.  [default: runs/MODEL-ESTIMATOR-SEED]"),
-        click.option("--resume", is_flag=True, help="Go on with the run."),
+        *_KEEPING,
     ],
 )
+
+iteration_loop = grouped(Loop, "iteration_loop", _KEEPING)

@@ -14,7 +14,7 @@ from seriatim.cli._files import did_you_mean, is_in_file, listed, load_name, nam
 from seriatim.cli._load import Loaded
 from seriatim.cli._options import Planning
 
-NAMES = ("base", "standard", "one-at-a-time", "signalling-base", "optimal")
+NAMES = ("base", "standard", "one-at-a-time", "signalling-base", "signalling-learned", "optimal")
 
 
 def read_names(text: str, module: ModuleType | None) -> list[str]:
@@ -73,24 +73,45 @@ def _make(name: str, loaded: Loaded, get_base: Callable[[], Any], planning: Plan
     if name == "optimal":
         return _optimal(loaded)
     if name in NAMES:
-        return _planner(name, loaded.model, get_base(), planning)
+        signal = None if planning.signal is None else require_lawful(_signal(planning.signal, loaded), loaded, key)
+        return _planner(name, loaded.model, get_base(), planning, signal)
     return require_lawful(_from_file(name, loaded), loaded, key)
 
 
-def _planner(name: str, model: Any, base: Any, planning: Planning) -> Any:
+def _signal(place: str, loaded: Loaded) -> Any:
+    if not is_run(place):
+        raise InputError(f"--signal {place} is no run; give the directory of one, as seriatim train made it.")
+    return _from_file(place, loaded)
+
+
+def _value(place: str, model: Any, planning: Planning) -> Any:
+    if not is_run(place):
+        raise InputError(f"--value {place} is no run; give the directory of one, as seriatim train made it.")
+    if planning.simulation_horizon is None:
+        raise InputError(
+            f"--value {place} is used where simulations are cut; give --simulation-horizon too, such as 8."
+        )
+    return st.training.trained_value(st.training.Run.open(place), model)
+
+
+def _planner(name: str, model: Any, base: Any, planning: Planning, signal: Any) -> Any:
     simulation = st.Simulation(
         horizon=planning.simulation_horizon,
         num_samples=planning.samples,
+        terminal_cost=None if planning.value is None else _value(planning.value, model, planning),
         lookahead=1 if planning.lookahead is None else planning.lookahead,
     )
     given: dict[str, Any] = {} if planning.significance is None else {"significance": planning.significance}
     if name == "standard":
         return st.StandardRollout(model, base, simulation, **given)
     if name == "one-at-a-time":
-        return st.OneAtATimeRollout(model, base, simulation, order=planning.order, **given)
+        return st.OneAtATimeRollout(model, base, simulation, order=planning.order, guess=signal, **given)
+    if name == "signalling-learned" and signal is None:
+        raise InputError("signalling-learned needs the run of a policy that agents guess by; give --signal DIR.")
+    guessed = signal if name == "signalling-learned" else None
     # Agents that choose all at once have no turns to optimise.
     order = None if planning.order == "optimised" else planning.order
-    return st.SignallingRollout(model, base, simulation=simulation, order=order, **given)
+    return st.SignallingRollout(model, base, guessed, simulation, order=order, **given)
 
 
 def _optimal(loaded: Loaded) -> Any:
@@ -105,7 +126,7 @@ def _optimal(loaded: Loaded) -> Any:
 def _from_file(name: str, loaded: Loaded) -> Any:
     """Return a policy that a file defines, `file.py:name`, or a name in the model's own file; or that a run trained."""
     if is_run(name):
-        return _trained(name, loaded.model)
+        return _trained(name, loaded)
     if is_in_file(name):
         found, _ = load_name(name)
     elif loaded.module is not None:
@@ -120,9 +141,12 @@ def is_run(name: str) -> bool:
     return (Path(name) / "config.json").is_file()
 
 
-def _trained(place: str, model: Any) -> Any:
-    policy = st.training.trained_policy(st.training.Run.open(place), model)
-    if policy.memory:
+def _trained(place: str, loaded: Loaded) -> Any:
+    run = st.training.Run.open(place)
+    named = run.config.get("base")
+    heuristic = base_policy(loaded, named) if has_base_policy(loaded, named) else None
+    policy = st.training.trained_policy(run, loaded.model, otherwise=heuristic)
+    if getattr(policy, "memory", 0):
         raise InputError(
             f"{place} trained agents that remember, which play states with memories; use it from Python, as "
             "Remembering(model, policy) and policy."

@@ -11,7 +11,7 @@ from seriatim._errors import InputError
 from seriatim.cli._faults import say
 from seriatim.cli._numbers import plural, with_errors
 from seriatim.cli._output import console, print_json, print_table
-from seriatim.cli._train import SHOWN, training_part
+from seriatim.cli._train import SHOWN, measured, training_part
 
 # Where runs are made unless one says otherwise, and where names of runs are looked for.
 HOME = Path("runs")
@@ -66,8 +66,10 @@ def _entry(run: Any) -> Entry:
 def _described(run: Any) -> Entry:
     config, status, metrics = run.config, run.status, run.metrics()
     seconds = metrics.get("seconds", np.zeros(1))
-    last = {name: column[-SHOWN:] for name, column in metrics.items() if name not in ("step", "seconds")}
-    cost = last.get("cost", np.empty(0))
+    # The rows of a policy iteration are policies, of which the last is the one that counts.
+    shown = 1 if "iteration" in metrics else SHOWN
+    last = {name: measured(metrics, name)[-shown:] for name in metrics if name not in ("step", "seconds")}
+    cost, error = last.get("cost", np.empty(0)), last.get("cost_error", np.empty(0))
     return {
         "run": str(run.path),
         "kind": config.get("kind", ""),
@@ -81,9 +83,13 @@ def _described(run: Any) -> Entry:
         "best_step": run.best,
         "seconds": float(seconds[-1]),
         "cost": float(np.mean(cost)) if len(cost) else None,
-        "cost_error": float(np.std(cost, ddof=1) / np.sqrt(len(cost))) if len(cost) > 1 else None,
+        "cost_error": float(np.std(cost, ddof=1) / np.sqrt(len(cost))) if len(cost) > 1 else _only(error),
         "last": {name: float(np.mean(column)) for name, column in last.items()},
     }
+
+
+def _only(error: Any) -> float | None:
+    return float(error[0]) if len(error) == 1 else None
 
 
 def _print(entries: Sequence[Entry]) -> None:
@@ -94,7 +100,7 @@ def _print(entries: Sequence[Entry]) -> None:
     others = {run: " ".join(word for word in mine if word not in common) for run, mine in words.items()}
     if alike:
         console().print(Text(" ".join(alike), style="bold"))
-    headings = ["run", "model", "estimator", "seed", "state", "steps", "seconds", f"cost, last\n{SHOWN} steps"]
+    headings = ["run", "model", "estimator", "seed", "state", "steps", "seconds", "cost at\nthe end"]
     rows = [
         [
             Text(entry["run"]),
@@ -132,7 +138,7 @@ def _compare(entries: Sequence[Entry]) -> None:
     metrics = list(dict.fromkeys(name for entry in entries for name in entry["last"]))
     measured = [[name, *(_short(entry["last"].get(name)) for entry in entries)] for name in metrics]
     print_table(["setting", *(entry["run"] for entry in entries)], [row for row in rows if len(set(row[1:])) > 1])
-    print_table([f"mean of the last {SHOWN} steps", *(entry["run"] for entry in entries)], measured)
+    print_table(["at the end", *(entry["run"] for entry in entries)], measured)
 
 
 def _short(value: Any) -> str:

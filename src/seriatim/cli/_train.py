@@ -18,29 +18,65 @@ from seriatim._errors import InputError
 from seriatim.cli._faults import INTERRUPTED, exit_with, say
 from seriatim.cli._load import Loaded, load
 from seriatim.cli._numbers import plural, with_errors
-from seriatim.cli._options import Gradient, Loop, Network, Problem
+from seriatim.cli._options import Classifier, Gradient, Iteration, Loop, Network, Planning, Problem
 from seriatim.cli._output import console, described, print_json, print_table
+from seriatim.cli._policies import base_policy, require_lawful
 from seriatim.cli._progress import Show, progress
 
+# Labels made between two checkpoints.
+PART = 1024
 # Steps whose mean cost is reported as that of the beginning and of the end.
 SHOWN = 20
 
 
-# From a model and a key to a trainer.
-Make = Callable[[Any, Any], Any]
+# From what was loaded and a key to a trainer, and how many steps it is to make.
+Make = Callable[[Any, Any], tuple[Any, int]]
 
 
 def policy_gradient(problem: Problem, network: Network, gradient: Gradient, loop: Loop) -> None:
     """Train by a policy gradient, and print what came of it."""
     parts = {"network": dataclasses.asdict(network), "settings": dataclasses.asdict(gradient)}
 
-    def make(model: Any, key: Any) -> Any:
+    def make(loaded: Loaded, key: Any) -> tuple[Any, int]:
         training = training_part()
-        return training.PolicyGradient(
-            training.decentralised_policy(model, key, **parts["network"]), **parts["settings"]
-        )
+        policy = training.decentralised_policy(loaded.model, key, **parts["network"])
+        return training.PolicyGradient(policy, **parts["settings"]), loop.steps or 1
 
     _train("policy-gradient", gradient.estimator, parts, make, problem, loop)
+
+
+def policy_iteration(
+    problem: Problem, labelling: Planning, classifier: Classifier, iteration: Iteration, loop: Loop
+) -> None:
+    """Train by approximate policy iteration, and print what came of it."""
+    network, settings = dataclasses.asdict(classifier), dataclasses.asdict(iteration)
+    of_rollout = {name: getattr(labelling, name) for name in ("samples", "simulation_horizon", "significance", "order")}
+    iterations, passes = settings.pop("iterations"), settings.pop("passes")
+
+    def make(loaded: Loaded, key: Any) -> tuple[Any, int]:
+        training = training_part()
+        base = require_lawful(base_policy(loaded, problem.base), loaded, key)
+        for_policy, for_value = jax.random.split(key)
+        sizes = {name: network[name] for name in ("hidden", "entities")}
+        cut = labelling.simulation_horizon
+        long = st.Simulation(num_samples=labelling.samples)
+        trainer = training.PolicyIteration(
+            loaded.model,
+            base,
+            training.policy_classifier(loaded.model, for_policy, **network),
+            None if cut is None else training.value_network(loaded.model, for_value, **sizes),
+            long if cut is None else st.Simulation(horizon=cut, num_samples=labelling.samples),
+            first_simulation=long,
+            significance=1.0 if labelling.significance is None else labelling.significance,
+            order=labelling.order,
+            part=min(PART, settings["states"]),
+            fitting=training.Fitting(passes=passes),
+            **settings,
+        )
+        return trainer, trainer.steps(iterations)
+
+    parts = {"base": problem.base, "network": network, "settings": settings | {"passes": passes}, "rollout": of_rollout}
+    _train("policy-iteration", "policy-iteration", parts, make, problem, loop)
 
 
 def _train(kind: str, way: str, parts: Mapping[str, Any], make: Make, problem: Problem, loop: Loop) -> None:
@@ -61,13 +97,13 @@ def _train(kind: str, way: str, parts: Mapping[str, Any], make: Make, problem: P
         st.check_model(loaded.model, jax.random.key(problem.seed), quick=True).raise_if_broken()
         show("checking the model", 1, 1)
         keys = jax.random.split(jax.random.key(problem.seed))
-        trainer = make(loaded.model, keys[0])
+        trainer, steps = make(loaded, keys[0])
         config = _config(kind, problem, loaded, parts)
         run = _run(training, config, _place(loop.run, problem, way), resume=loop.resume)
         trained = training.train(
             trainer,
             keys[1],
-            steps=loop.steps,
+            steps=steps,
             run=run,
             resume=loop.resume,
             checkpoint_every=loop.checkpoint_every,
@@ -146,19 +182,43 @@ def _cost(means: Mapping[str, float]) -> str:
 def _report(problem: Problem, loaded: Loaded, run: Any, trained: Any) -> None:
     metrics = run.metrics()
     if problem.form == "json":
-        names = [name for name in metrics if name not in ("step", "seconds")]
-        last = {name: float(np.mean(metrics[name][-SHOWN:])) for name in names}
+        last = {name: float(np.mean(measured(metrics, name)[-SHOWN:])) for name in _names(metrics)}
         head = {"model": loaded.name, "fields": loaded.fields, "seed": problem.seed, "run": str(run.path)}
         print_json({**head, "steps": trained.step, "finished": trained.finished, "last": last})
         return
     out = console()
     out.print(Text(described(loaded.name, loaded.fields), style="bold"))
     out.print(f"{plural(trained.step, 'step')}, seed {problem.seed}, kept in {run.path}")
-    if "cost" in metrics:
+    if "iteration" in metrics:
+        _print_iterations(metrics)
+    elif "cost" in metrics:
         _print_costs(metrics)
     fields = "".join(f" --set {assignment}" for assignment in problem.assignments)
     # In one line, however long, so that it can be copied.
     out.print(Text(f"\nseriatim compare {problem.model}{fields} --policies base,{run.path}"), soft_wrap=True)
+
+
+def _names(metrics: Mapping[str, Any]) -> list[str]:
+    return [name for name in metrics if name not in ("step", "seconds")]
+
+
+def measured(metrics: Mapping[str, Any], name: str) -> Any:
+    """Return a column without the steps that did not measure it."""
+    return metrics[name][~np.isnan(metrics[name])]
+
+
+def _print_iterations(metrics: Mapping[str, Any]) -> None:
+    found = {name: measured(metrics, name) for name in _names(metrics)}
+    means = with_errors(list(found["cost"]), list(found["cost_error"]))
+    changes, gains = (with_errors(list(found[name]), list(found[f"{name}_error"])) for name in ("change", "gain"))
+    rows = [
+        [f"{int(number)}", mean, change, gain, f"{truncated:.0%}", f"{agreement:.0%}"]
+        for number, mean, change, gain, truncated, agreement in zip(
+            found["iteration"], means, changes, gains, found["truncated"], found["agreement"], strict=True
+        )
+    ]
+    headings = ("iteration", "mean cost", "difference to\nthe one before", "difference\nto base")
+    print_table((*headings, "truncated", "agrees with\nlabels"), rows)
 
 
 def _print_costs(metrics: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from jax.extend.core import JaxprEqn
 
 from seriatim.lanes._folds import combining, fold
 from seriatim.lanes._lookups import LONGEST, result_of
-from seriatim.lanes._values import Elementwise, Known, Stack, Transpose, Value, broadcast
+from seriatim.lanes._values import Elementwise, Known, Transpose, Value, broadcast
 
 
 def multiplied(equation: JaxprEqn, one: Value, other: Value) -> Value | None:
@@ -50,12 +50,8 @@ def _weighed(equation: JaxprEqn, one: Value, other: Value) -> Value | None:
     ((left,), (right,)), _ = equation.params["dimension_numbers"]
     weights, value, summed, along = (one, other, left, right) if one.shared else (other, one, right, left)
     k = value.shape[along]
-    if not 0 < k <= LONGEST:
-        return None
-    # By slices, and not by turning the whole around: what a slice is made of is often there already.
-    rest = (*value.shape[:along], *value.shape[along + 1 :])
-    slices = [broadcast(value.at(along, j), (1, *rest), range(1, len(rest) + 1)) for j in range(k)]
-    x = (value if along == 0 else Stack(slices, 0, (k, *rest))).compute()
+    rest = [axis for axis in range(len(value.shape)) if axis != along]
+    x = value.turned([along, *rest]).compute()
     w = jnp.moveaxis(weights.compute(), summed, -1)
     product = lax.dot_general(
         w.reshape(-1, k),

@@ -63,6 +63,13 @@ class Value:
         part: Value = _remembered(self, (axis, j), make)
         return part
 
+    def turned(self, order: Sequence[int]) -> Value:
+        """Return the value with its axes in another order: axis `i` of the result is axis `order[i]` of this.
+
+        An expression is turned where it begins, so that what is computed of it lies in memory in the new order.
+        """
+        return self if list(order) == list(range(len(self.shape))) else Transpose(self, order)
+
     def compute(self) -> Array:
         """Return the array, `[*shape, lanes]`, or `[*shape]` if it is shared."""
         array: Array = _remembered(self, "array", self._compute)
@@ -128,6 +135,10 @@ class Elementwise(Value):
         self.function = function
         self.inputs = tuple(inputs)
 
+    def turned(self, order: Sequence[int]) -> Value:
+        parts = [x if x.shape == () else x.turned(order) for x in self.inputs]
+        return Elementwise(self.function, parts, [self.shape[a] for a in order], self.dtype)
+
     def settle(self) -> None:
         self.compute()
 
@@ -149,6 +160,11 @@ class Broadcast(Value):
         super().__init__(shape, value.dtype, shared=value.shared)
         self.value = value
         self.axes = tuple(axes)
+
+    def turned(self, order: Sequence[int]) -> Value:
+        places = [list(order).index(axis) for axis in self.axes]
+        inner = sorted(range(len(places)), key=places.__getitem__)
+        return Broadcast(self.value.turned(inner), [self.shape[a] for a in order], sorted(places))
 
     def prepare(self) -> None:
         # What is repeated is computed once, not at every repetition.
@@ -193,6 +209,10 @@ class Stack(Value):
         super().__init__(shape, values[0].dtype, shared=all(x.shared for x in values))
         self.values = tuple(values)
         self.axis = axis
+
+    def turned(self, order: Sequence[int]) -> Value:
+        parts = [x.turned(order) for x in self.values]
+        return Stack(parts, list(order).index(self.axis), [self.shape[a] for a in order])
 
     def prepare(self) -> None:
         self.compute()
@@ -269,6 +289,9 @@ class Transpose(Value):
         super().__init__([value.shape[a] for a in order], value.dtype, shared=value.shared)
         self.value = value
         self.order = tuple(order)
+
+    def turned(self, order: Sequence[int]) -> Value:
+        return self.value.turned([self.order[a] for a in order])
 
     def _inputs(self) -> Sequence[Value]:
         return (self.value,)

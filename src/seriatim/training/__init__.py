@@ -20,7 +20,7 @@ from seriatim.training._policy_gradient import TRAJECTORY_ESTIMATORS, PolicyGrad
 from seriatim.training._policy_iteration import PolicyIteration, PolicyIterationState
 from seriatim.training._remembering import Remembered, Remembering, Unremembering
 from seriatim.training._run import Run, runs_in
-from seriatim.training._trained import trained_policy
+from seriatim.training._trained import trained_policy, trained_value
 
 __all__ = [
     "TRAJECTORY_ESTIMATORS",
@@ -66,6 +66,7 @@ __all__ = [
     "save_checkpoint",
     "train",
     "trained_policy",
+    "trained_value",
     "value_loss",
     "value_network",
     "visited",

@@ -34,7 +34,8 @@ class Fitting:
     """How networks are fitted.
 
     Attributes:
-        passes: how often each row is used, on average.
+        passes: how often each row is used, on average ...
+        least_steps: ... and more often where that takes fewer steps than this.
         batch: rows of a step.
         learning_rate: of Adam at the start; it falls to zero.
         weight_decay: pulls weights towards zero, as a share of themselves for each step and unit of the rate.
@@ -42,6 +43,7 @@ class Fitting:
     """
 
     passes: float | int = 20
+    least_steps: int = 400
     batch: int = static(default=256)
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4
@@ -72,7 +74,8 @@ def _descend(
 ) -> tuple[Any, Float[Array, ""]]:
     trained, fixed = eqx.partition(parameters, eqx.is_inexact_array)
     used = jnp.sum(chance > 0)
-    steps = jnp.ceil(jnp.asarray(fitting.passes * used / fitting.batch, float)).astype(jnp.int32)
+    enough = jnp.ceil(jnp.asarray(fitting.passes * used / fitting.batch, float)).astype(jnp.int32)
+    steps = jnp.where(used > 0, jnp.maximum(enough, fitting.least_steps), 0)
     cumulative = jnp.cumsum(chance)
     optimiser = optax.chain(
         optax.clip_by_global_norm(fitting.clip),

@@ -37,6 +37,8 @@ def plot_runs(runs: Sequence[Run], *, against: str = "step") -> Any:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     for label, metrics in curves:
+        known = ~np.isnan(metrics["cost"])
+        metrics = {name: column[known] for name, column in metrics.items()}
         x, mean = _thinned(metrics[against]), _thinned(metrics["cost"])
         (line,) = axes.plot(x, mean, label=label)
         if "cost_error" in metrics:

@@ -1,4 +1,4 @@
-"""The policy that a run has trained, for the model it was trained on or for a changed one."""
+"""What a run has trained, for the model it was trained on or for a changed one: its policy, and its value."""
 
 from typing import Any, Literal
 
@@ -6,35 +6,70 @@ import jax
 
 from seriatim._errors import InputError
 from seriatim._record import with_fields
-from seriatim.training._decentralised import DecentralisedPolicy, decentralised_policy
+from seriatim.policy import Policy
+from seriatim.training._classifier import NetworkValue, policy_classifier, value_network
+from seriatim.training._decentralised import decentralised_policy
+from seriatim.training._or_else import or_else
 from seriatim.training._run import Run
 
 
 def trained_policy(
-    run: Run, model: Any, which: int | Literal["latest", "best"] = "latest", *, greedy: bool = False
-) -> DecentralisedPolicy:
-    """Return the policy of a run.
+    run: Run,
+    model: Any,
+    which: int | Literal["latest", "best"] = "latest",
+    *,
+    greedy: bool = False,
+    otherwise: Policy | None = None,
+) -> Policy:
+    """Return the policy of a run: of a policy iteration the best so far.
 
     Args:
-        run: whose configuration has a `network`: `{"hidden": [64, 64], "memory": 0, "shared": true}`.
+        run: whose configuration has a `network`: `{"hidden": [64, 64], "memory": 0, "shared": true}`; of a policy
+            iteration, `"kind": "policy-iteration"`, `{"hidden": [64, 64], "entities": 32, "shared": true}`.
         model: what the policy shall play. Its numbers may be others than in training (more flies, other walls); what an
-            agent sees must be as many numbers.
+            agent is told must be as many numbers.
         which: the checkpoint, as in `Run.restore`.
-        greedy: whether agents take their likeliest controls instead of drawing.
+        greedy: whether agents take their likeliest controls instead of drawing; those of a policy iteration always do.
+        otherwise: for a policy iteration, what is played where the networks' joint control is infeasible; by default
+            the model's base policy.
 
     Raises:
         InputError: the run trained no such policy, has no checkpoint yet, or its networks do not fit the model.
     """
+    network, key = _network(run), jax.random.key(0)
+    if _iterates(run):
+        classifier = policy_classifier(model, key, **network)
+        parameters = run.restore(classifier.parameters, which, part=".best[0]")
+        heuristic = otherwise or getattr(model, "base_policy", lambda: None)()
+        learned = with_fields(classifier, parameters=parameters)
+        return learned if heuristic is None else or_else(model, learned, heuristic)
+    policy = decentralised_policy(model, key, **network, greedy=greedy)
+    return with_fields(policy, parameters=run.restore(policy.parameters, which, part=".parameters"))
+
+
+def trained_value(run: Run, model: Any, which: int | Literal["latest", "best"] = "latest") -> NetworkValue:
+    """Return the value network of a policy iteration that trained one: the cost-to-go of its best policy so far.
+
+    Raises:
+        InputError: the run trained none, or it does not fit the model.
+    """
+    network = _network(run)
+    if not _iterates(run) or run.config.get("rollout", {}).get("simulation_horizon", 0) is None:
+        raise InputError(
+            f"{run.path} trained no value network; a policy iteration does, with a horizon of its simulations."
+        )
+    network.pop("shared", None)
+    value = value_network(model, jax.random.key(0), **network)
+    return with_fields(value, parameters=run.restore(value.parameters, which, part=".best[1]"))
+
+
+def _iterates(run: Run) -> bool:
+    return bool(run.config.get("kind") == "policy-iteration")
+
+
+def _network(run: Run) -> dict[str, Any]:
+    """Return the settings of the run's networks."""
     network = run.config.get("network")
     if not isinstance(network, dict):
         raise InputError(f"{run.path}: its configuration names no network, so it has no policy to give.")
-    policy = decentralised_policy(
-        model,
-        jax.random.key(0),
-        hidden=tuple(network["hidden"]),
-        memory=network["memory"],
-        shared=network["shared"],
-        greedy=greedy,
-    )
-    parameters = run.restore(policy.parameters, which, part=".parameters")
-    return with_fields(policy, parameters=parameters)
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in network.items()}
