@@ -61,4 +61,3 @@ def make_axis(parts: tuple[Elements, ...]) -> Axis:
     """Make an axis of one part, or a joint one."""
     kind = parts[0].kind
     return Axis(kind if len(parts) == 1 else f"joint {kind}", parts, {})
-

@@ -10,13 +10,13 @@ new line, where a row of two fits, it is that row.
 """
 
 import math
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 import numpy as np
 from jaxtyping import Float
 
 from seriatim.formats._axes import Axis
-from seriatim.formats._elements import ALL, Selector
+from seriatim.formats._elements import Selector
 from seriatim.formats._lines import quoted
 from seriatim.formats._numbers import check_probabilities, numbers
 from seriatim.formats._source import Section, Source, offset_of_word, words_of
@@ -25,7 +25,7 @@ KEYWORDS = ("uniform", "identity", "reset")
 
 
 class Entry(NamedTuple):
-    """What is selected, on the first `len(depth)` axes, and the values, which broadcast over the rest."""
+    """What is selected, on the first `depth` axes, and the values, which broadcast over the rest."""
 
     selectors: tuple[Selector, ...]
     depth: int
@@ -127,7 +127,7 @@ def _shape(axes: tuple[Axis, ...]) -> tuple[int, ...]:
     return tuple(count for axis in axes for count in axis.shape)
 
 
-def _fail_count(source: Source, section: Section, given: _Values, rest: tuple[Axis, ...]) -> None:
+def _fail_count(source: Source, section: Section, given: _Values, rest: tuple[Axis, ...]) -> NoReturn:
     words, size = given.words, _size(rest)
     if words and not _looks_like_a_number(words[0]):
         where = given.start + offset_of_word(given.text, given.skip)
@@ -157,13 +157,3 @@ def _keyword(
         return np.eye(last.count).reshape(_shape(rest))
     allowed = "reset belongs to T" if word == "reset" else "identity belongs to a square matrix"
     source.fail(section.offset, f"{word} cannot stand here, since {allowed}; write numbers or uniform.")
-
-
-def write_into(
-    table: Float[np.ndarray, "..."], entry: Entry, lines: np.ndarray | None = None, line: int = 0, rows: int = 0
-) -> int:
-    """Write an entry into a table; note its line at the rows it touches. Return how many numbers were written."""
-    if lines is not None:
-        lines[entry.selectors[:rows]] = line
-    table[entry.selectors] = entry.values
-    return table[entry.selectors].size if ALL in entry.selectors or entry.depth == 1 else 1

@@ -180,7 +180,9 @@ def _start(source: Source, section: Section | None, states: Elements) -> Float[n
     if states.count == 1 and number(words[0]) is not None:
         return _probabilities(source, section, words, states)
     where = section.start + offset_of_word(section.body, 0)
-    source.fail(where, f"{quoted(words[0])} is no start; write uniform, a probability each, or one of {states.expected()}.")
+    source.fail(
+        where, f"{quoted(words[0])} is no start; write uniform, a probability each, or one of {states.expected()}."
+    )
 
 
 def _probabilities(source: Source, section: Section, words: list[str], states: Elements) -> Float[np.ndarray, " s"]:
@@ -207,4 +209,3 @@ def _subset(source: Source, section: Section, words: list[str], states: Elements
     if not possible.any():
         source.fail(section.offset, f"'{section.keyword}:' leaves no state to start from; leave one at least.")
     return possible / possible.sum()
-

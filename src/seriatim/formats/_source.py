@@ -25,7 +25,7 @@ RESERVED = {*PREAMBLE, *ENTRIES, "include", "exclude", "reward", "cost", "unifor
 
 _COMMENT = re.compile(r"#[^\n]*")
 _KEYWORD = re.compile(
-    r'(?<![^\s:,])(start[^\S\n]+(?:include|exclude)|agents|discount|values|states|actions|observations|start|T|O|R)\s*:'
+    r"(?<![^\s:,])(start[^\S\n]+(?:include|exclude)|agents|discount|values|states|actions|observations|start|T|O|R)\s*:"
 )
 _WORD = re.compile(r"[^\s:,]+")
 
@@ -78,7 +78,8 @@ def sections(source: Source) -> list[Section]:
         seen = repr(first.group()[:40]) if first else "nothing but comments"
         known = ", ".join(f"'{word}:'" for word in PREAMBLE)
         source.fail(
-            first.start() if first else 0, f"{seen} is where the file should begin; write a keyword first, one of {known}."
+            first.start() if first else 0,
+            f"{seen} is where the file should begin; write a keyword first, one of {known}.",
         )
     ends = [match.start() for match in found[1:]] + [len(source.text)]
     return [
