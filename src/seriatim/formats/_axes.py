@@ -25,10 +25,10 @@ class Axis(NamedTuple):
     @property
     def shape(self) -> tuple[int, ...]:
         """How many elements each part has."""
-        return tuple(part.count for part in self.parts)
+        return tuple(part.size for part in self.parts)
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many joint elements there are."""
         return math.prod(self.shape)
 
@@ -41,7 +41,7 @@ class Axis(NamedTuple):
             return None
         if words[0].strip('"') == "*":
             return (ALL,) * len(self.parts)
-        if words[0].isascii() and words[0].isdigit() and len(words[0]) < 10 and int(words[0]) < self.count:
+        if words[0].isascii() and words[0].isdigit() and len(words[0]) < 10 and int(words[0]) < self.size:
             return tuple(int(digit) for digit in np.unravel_index(int(words[0]), self.shape))
         return None
 
@@ -54,7 +54,7 @@ class Axis(NamedTuple):
             for part, word in zip(self.parts, words, strict=True):
                 if part.select(word) is None:
                     return f"{quoted(word)} is no {part.kind}; write one of {part.expected()}"
-        return f"{quoted(words[0])} is no {self.kind}; write a number up to {self.count - 1}, one for each agent, or *"
+        return f"{quoted(words[0])} is no {self.kind}; write a number up to {self.size - 1}, one for each agent, or *"
 
 
 def make_axis(parts: tuple[Elements, ...]) -> Axis:

@@ -22,7 +22,7 @@ class Elements(NamedTuple):
     selectors: dict[str, Selector]
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """How many there are."""
         return len(self.names)
 
@@ -32,8 +32,8 @@ class Elements(NamedTuple):
 
     def expected(self) -> str:
         """Say what a word may be."""
-        shown = ", ".join(self.names[:6]) + (", ..." if self.count > 6 else "")
-        by_number = "" if self.names[0] == "0" else f", a number up to {self.count - 1}"
+        shown = ", ".join(self.names[:6]) + (", ..." if self.size > 6 else "")
+        by_number = "" if self.names[0] == "0" else f", a number up to {self.size - 1}"
         return f"{shown}{by_number} or *"
 
 
@@ -55,17 +55,17 @@ def declared(source: Source, section: Section, kind: str, text: str, start: int)
     """
     words = words_of(text)
     if not words:
-        source.fail(section.offset, f"{kind}s are missing; write how many there are, or their names.")
+        raise source.mistake(section.offset, f"{kind}s are missing; write how many there are, or their names.")
     if len(words) == 1 and (words[0].isdigit() or words[0][0] in "+-."):
         return make_elements(kind, tuple(map(str, range(_count(source, kind, words[0], start)))))
     if len(words) > MAX_ELEMENTS:
-        source.fail(start, f"{len(words):,} {kind}s are named; at most {MAX_ELEMENTS:,} can be read.")
+        raise source.mistake(start, f"{len(words):,} {kind}s are named; at most {MAX_ELEMENTS:,} can be read.")
     names: dict[str, int] = {}
     for place, word in enumerate(words):
         name = _name(word)
         if name is None or name in names:
             where = start + offset_of_word(text, place)
-            source.fail(where, f"{quoted(word)} is no new name of a {kind}; {_reason(word, name in names)}.")
+            raise source.mistake(where, f"{quoted(word)} is no new name of a {kind}; {_reason(word, name in names)}.")
         names[name] = place
     return make_elements(kind, tuple(names))
 
@@ -73,7 +73,9 @@ def declared(source: Source, section: Section, kind: str, text: str, start: int)
 def _count(source: Source, kind: str, word: str, start: int) -> int:
     count = whole_number(word)
     if not count or count > MAX_ELEMENTS:
-        source.fail(start, f"{quoted(word)} {kind}s; write a whole number from 1 to {MAX_ELEMENTS:,}, or names.")
+        raise source.mistake(
+            start, f"{quoted(word)} {kind}s; write a whole number from 1 to {MAX_ELEMENTS:,}, or names."
+        )
     return count
 
 

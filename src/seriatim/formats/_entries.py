@@ -10,11 +10,12 @@ new line, where a row of two fits, it is that row.
 """
 
 import math
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
 
+from seriatim._errors import InputError
 from seriatim.formats._axes import Axis
 from seriatim.formats._elements import Selector
 from seriatim.formats._lines import quoted
@@ -50,7 +51,7 @@ def read_entry(source: Source, section: Section, axes: tuple[Axis, ...], start: 
     """
     fields = section.body.split(":")
     if len(fields) > len(axes) + 1:
-        source.fail(
+        raise source.mistake(
             section.offset,
             f"'{section.keyword}:' is followed by {len(fields) - 1} more colons; at most {len(axes)} are expected, as "
             f"in {section.keyword}: {' : '.join(axis.kind for axis in axes)} : number.",
@@ -82,9 +83,11 @@ def _checked(
 ) -> tuple[Selector, ...]:
     found = axis.select(words)
     if found is None and not words:
-        source.fail(section.offset, f"'{section.keyword}:' has nothing between colons; write the {axis.kind} there.")
+        raise source.mistake(
+            section.offset, f"'{section.keyword}:' has nothing between colons; write the {axis.kind} there."
+        )
     if found is None:
-        source.fail(at + offset_of_word(text, 0), f"{axis.complaint(words)}.")
+        raise source.mistake(at + offset_of_word(text, 0), f"{axis.complaint(words)}.")
     return found
 
 
@@ -104,7 +107,7 @@ def _width(words: list[str], text: str, axes: tuple[Axis, ...], depth: int) -> i
 
 
 def _size(axes: tuple[Axis, ...]) -> int:
-    return math.prod(axis.count for axis in axes)
+    return math.prod(axis.size for axis in axes)
 
 
 def _read_values(
@@ -116,7 +119,7 @@ def _read_values(
         return _keyword(source, section, words[0].strip('"'), rest, start)
     constant = len(words) == 1 and section.keyword == "R"
     if len(words) != size and not constant:
-        _fail_count(source, section, given, rest)
+        raise _miscounted(source, section, given, rest)
     values = numbers(source, words, given.text, given.start, given.skip)
     if section.keyword != "R":
         check_probabilities(source, values, given.text, given.start, given.skip)
@@ -127,15 +130,17 @@ def _shape(axes: tuple[Axis, ...]) -> tuple[int, ...]:
     return tuple(count for axis in axes for count in axis.shape)
 
 
-def _fail_count(source: Source, section: Section, given: _Values, rest: tuple[Axis, ...]) -> NoReturn:
+def _miscounted(source: Source, section: Section, given: _Values, rest: tuple[Axis, ...]) -> InputError:
     words, size = given.words, _size(rest)
     if words and not _looks_like_a_number(words[0]):
         where = given.start + offset_of_word(given.text, given.skip)
         known = "a number" if section.keyword == "R" or not rest else "numbers, uniform, identity or reset"
-        source.fail(where, f"{quoted(words[0])} stands where {known} should be; write that, after a colon if need be.")
-    kinds = " x ".join(f"{axis.count} {axis.kind}s" for axis in rest)
+        return source.mistake(
+            where, f"{quoted(words[0])} stands where {known} should be; write that, after a colon if need be."
+        )
+    kinds = " x ".join(f"{axis.size} {axis.kind}s" for axis in rest)
     expected = f"{size:,} numbers ({kinds})" if rest else "1 number"
-    source.fail(section.offset, f"'{section.keyword}:' gives {len(words):,} numbers here; write {expected}.")
+    return source.mistake(section.offset, f"'{section.keyword}:' gives {len(words):,} numbers here; write {expected}.")
 
 
 def _looks_like_a_number(word: str) -> bool:
@@ -148,12 +153,12 @@ def _keyword(
     """Return what `uniform`, `identity` or `reset` stands for."""
     last = rest[-1] if rest else None
     if section.keyword == "R" or last is None:
-        source.fail(section.offset, f"{word} cannot stand for a single number or for values; write numbers.")
+        raise source.mistake(section.offset, f"{word} cannot stand for a single number or for values; write numbers.")
     if word == "uniform":
-        return 1 / last.count
+        return 1 / last.size
     if word == "reset" and section.keyword == "T":
         return start
-    if word == "identity" and len(rest) == 2 and rest[0].count == last.count:
-        return np.eye(last.count).reshape(_shape(rest))
+    if word == "identity" and len(rest) == 2 and rest[0].size == last.size:
+        return np.eye(last.size).reshape(_shape(rest))
     allowed = "reset belongs to T" if word == "reset" else "identity belongs to a square matrix"
-    source.fail(section.offset, f"{word} cannot stand here, since {allowed}; write numbers or uniform.")
+    raise source.mistake(section.offset, f"{word} cannot stand here, since {allowed}; write numbers or uniform.")

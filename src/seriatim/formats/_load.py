@@ -69,7 +69,7 @@ def _distributions(
     lines = np.zeros(table.shape[: len(actions.parts) + 1], np.int32)
     entries = _entries(source, found, keyword, axes, preamble)
     _write(source, table, entries, lines)
-    rows = table.reshape(actions.count, states.count, last.count)
+    rows = table.reshape(actions.size, states.size, last.size)
     _check_rows(source, keyword, rows, lines.reshape(rows.shape[:2]), axes)
     return rows
 
@@ -92,7 +92,9 @@ def _write(
         if ALL in entry.selectors or len(entry.selectors) < table.ndim:
             written += table[entry.selectors].size
         if written > MAX_WRITES:
-            source.fail(entry.offset, f"up to here, entries have set {written:,} numbers; write fewer of them with *.")
+            raise source.mistake(
+                entry.offset, f"up to here, entries have set {written:,} numbers; write fewer of them with *."
+            )
 
 
 def _check_rows(
@@ -113,7 +115,7 @@ def _check_rows(
     last_set = "" if lines[a, s] else "no entry sets it up to here, "
     raise InputError(
         f"{source.path}, line {line}: the probabilities of {keyword}: {row} sum to {rows[a, s].sum():g}, "
-        f"{last_set}and must sum to 1 over the {last.count} {last.kind}s; set all of them."
+        f"{last_set}and must sum to 1 over the {last.size} {last.kind}s; set all of them."
     )
 
 
@@ -134,20 +136,20 @@ def _values(
     is_seen = any(_depends(entry, first + 1) for entry in entries)
     is_after = is_seen or any(_depends(entry, first) for entry in entries)
     of_seen = seen.shape if is_seen else (1,) * len(seen.parts)
-    shape = (*actions.shape, states.count, after.count if is_after else 1, *of_seen)
+    shape = (*actions.shape, states.size, after.size if is_after else 1, *of_seen)
     if math.prod(shape) > MAX_NUMBERS:
-        source.fail(
+        raise source.mistake(
             entries[0].offset,
             f"rewards that depend on states, next states and observations need {math.prod(shape):,} numbers; at most "
             f"{MAX_NUMBERS:,} can be read, so write * for the observation.",
         )
     table = np.zeros(shape)
     _write(source, table, entries)
-    values = table.reshape(actions.count, states.count, shape[first], -1)
+    values = table.reshape(actions.size, states.size, shape[first], -1)
     if is_seen:
         chances = observation / observation.sum(axis=2, keepdims=True)
         return np.asarray(np.einsum("asto,ato->ast", values, chances))
-    return np.broadcast_to(values[..., 0], (actions.count, states.count, states.count))
+    return np.broadcast_to(values[..., 0], (actions.size, states.size, states.size))
 
 
 def _depends(entry: Entry, dimension: int) -> bool:

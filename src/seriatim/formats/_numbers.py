@@ -38,7 +38,7 @@ def numbers(source: Source, words: list[str], text: str, start: int, skip: int =
     if not fine:
         place = next(i for i, word in enumerate(words) if number(word) is None)
         where = start + offset_of_word(text, skip + place)
-        source.fail(where, f"{quoted(words[place])} is no finite number; write one, as in 0.5, -10 or 1e-3.")
+        raise source.mistake(where, f"{quoted(words[place])} is no finite number; write one, as in 0.5, -10 or 1e-3.")
     return values
 
 
@@ -51,4 +51,4 @@ def check_probabilities(source: Source, values: Float[np.ndarray, " n"], text: s
     wrong = np.flatnonzero((values < 0) | (values > 1 + ROUNDING))
     if wrong.size:
         where = start + offset_of_word(text, skip + int(wrong[0]))
-        source.fail(where, f"{values[wrong[0]]:g} is no probability; write a number from 0 to 1.")
+        raise source.mistake(where, f"{values[wrong[0]]:g} is no probability; write a number from 0 to 1.")

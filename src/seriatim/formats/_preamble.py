@@ -48,7 +48,9 @@ def read_preamble(source: Source, found: Sequence[Section], *, is_team: bool) ->
     for word in needed:
         if word not in by_word:
             line = source.line(len(source.text))
-            source.fail(len(source.text), f"the file ends on line {line} without '{word}:'; add it before the first T.")
+            raise source.mistake(
+                len(source.text), f"the file ends on line {line} without '{word}:'; add it before the first T."
+            )
     for word in ("discount", "values", "states", "agents", "start"):
         if word in by_word:
             _refuse_colons(source, by_word[word])
@@ -76,7 +78,7 @@ def _once(source: Source, found: Sequence[Section]) -> dict[str, Section]:
             continue
         if word in by_word:
             first = source.line(by_word[word].offset)
-            source.fail(section.offset, f"'{word}:' stands here and on line {first}; leave one of them out.")
+            raise source.mistake(section.offset, f"'{word}:' stands here and on line {first}; leave one of them out.")
         by_word[word] = section
     return by_word
 
@@ -89,7 +91,7 @@ def _refuse_colons(source: Source, section: Section) -> None:
         seen = quoted(words[-1] if words else ":")
         where = section.start + max(len(before.rstrip()) - 1, 0)
         known = ", ".join(f"{word}:" for word in (*PREAMBLE, "T", "O", "R"))
-        source.fail(where, f"{seen} stands before a colon and is no keyword; write one of {known}.")
+        raise source.mistake(where, f"{seen} stands before a colon and is no keyword; write one of {known}.")
 
 
 def _agents(source: Source, section: Section | None, *, is_team: bool) -> tuple[str, ...]:
@@ -97,9 +99,9 @@ def _agents(source: Source, section: Section | None, *, is_team: bool) -> tuple[
         return ("0",)
     agents = _declared_once(source, section, "agent").names
     if len(agents) > MAX_AGENTS:
-        source.fail(section.offset, f"there are {len(agents):,} agents; at most {MAX_AGENTS} can be read.")
+        raise source.mistake(section.offset, f"there are {len(agents):,} agents; at most {MAX_AGENTS} can be read.")
     if len(agents) > 1 and not is_team:
-        source.fail(section.offset, f"a .pomdp file has one agent, not {len(agents)}; name the file .dpomdp.")
+        raise source.mistake(section.offset, f"a .pomdp file has one agent, not {len(agents)}; name the file .dpomdp.")
     return agents
 
 
@@ -118,9 +120,9 @@ def _each(source: Source, section: Section, kind: str, count: int) -> tuple[Elem
             lines.append((line, start))
         start += len(line) + 1
     if len(lines) != count:
-        source.fail(
+        raise source.mistake(
             section.offset,
-            f"'{section.keyword}:' is followed by {len(lines)} lines for {count} agents; write one line for each agent.",
+            f"'{section.keyword}:' is followed by {len(lines)} lines for {count} agents; write one line each.",
         )
     return tuple(declared(source, section, kind, line, start) for line, start in lines)
 
@@ -132,11 +134,11 @@ def _check_sizes(
     actions: tuple[Elements, ...],
     observations: tuple[Elements, ...],
 ) -> None:
-    s, a = states.count, math.prod(one.count for one in actions)
-    o = math.prod(one.count for one in observations)
+    s, a = states.size, math.prod(one.size for one in actions)
+    o = math.prod(one.size for one in observations)
     size = a * s * (s + o)
     if size > MAX_NUMBERS:
-        source.fail(
+        raise source.mistake(
             section.offset,
             f"{s:,} states, {a:,} joint actions and {o:,} joint observations need {size:,} numbers; at most "
             f"{MAX_NUMBERS:,} can be read, so make the problem smaller.",
@@ -148,7 +150,7 @@ def _discount(source: Source, section: Section) -> float:
     value = number(words[0]) if len(words) == 1 else None
     if value is None or not 0 < value <= 1:
         seen = quoted(" ".join(words)) if words else "nothing"
-        source.fail(section.offset, f"the discount is {seen}; write a number above 0 and at most 1.")
+        raise source.mistake(section.offset, f"the discount is {seen}; write a number above 0 and at most 1.")
     return value
 
 
@@ -156,56 +158,60 @@ def _sign(source: Source, section: Section) -> float:
     words = [word.strip('"') for word in words_of(section.body)]
     if words not in (["reward"], ["cost"]):
         seen = quoted(" ".join(words)) if words else "nothing"
-        source.fail(section.offset, f"the values are {seen}; write 'values: reward' or 'values: cost'.")
+        raise source.mistake(section.offset, f"the values are {seen}; write 'values: reward' or 'values: cost'.")
     return -1.0 if words == ["reward"] else 1.0
 
 
 def _start(source: Source, section: Section | None, states: Elements) -> Float[np.ndarray, " s"]:
     """Return the distribution of the first state; uniform where the file says nothing."""
     if section is None:
-        return np.full(states.count, 1 / states.count)
+        return np.full(states.size, 1 / states.size)
     words = words_of(section.body)
     if not words:
-        source.fail(section.offset, "'start:' is followed by nothing; write uniform, a state, or a probability each.")
+        raise source.mistake(
+            section.offset, "'start:' is followed by nothing; write uniform, a state, or a probability each."
+        )
     if section.keyword != "start":
         return _subset(source, section, words, states)
     if len(words) > 1:
         return _probabilities(source, section, words, states)
     alone = words[0].strip('"')
     if alone == "uniform" and alone not in states.names:
-        return np.full(states.count, 1 / states.count)
+        return np.full(states.size, 1 / states.size)
     at = states.select(words[0])
     if at is not None and at != ALL:
-        return np.eye(states.count)[at]
-    if states.count == 1 and number(words[0]) is not None:
+        return np.eye(states.size)[at]
+    if states.size == 1 and number(words[0]) is not None:
         return _probabilities(source, section, words, states)
     where = section.start + offset_of_word(section.body, 0)
-    source.fail(
-        where, f"{quoted(words[0])} is no start; write uniform, a probability each, or one of {states.expected()}."
+    raise source.mistake(
+        where, f"{quoted(words[0])} is no start; write uniform, probabilities, or one of {states.expected()}."
     )
 
 
 def _probabilities(source: Source, section: Section, words: list[str], states: Elements) -> Float[np.ndarray, " s"]:
-    if len(words) != states.count:
-        source.fail(
-            section.offset, f"'start:' gives {len(words)} probabilities for {states.count} states; write one for each."
+    if len(words) != states.size:
+        raise source.mistake(
+            section.offset, f"'start:' gives {len(words)} probabilities for {states.size} states; write one for each."
         )
     chances = numbers(source, words, section.body, section.start)
     check_probabilities(source, chances, section.body, section.start)
     if abs(chances.sum() - 1) > ROUNDING:
-        source.fail(section.offset, f"the probabilities of the start sum to {chances.sum():g}; make them sum to 1.")
+        raise source.mistake(
+            section.offset, f"the probabilities of the start sum to {chances.sum():g}; make them sum to 1."
+        )
     return chances
 
 
 def _subset(source: Source, section: Section, words: list[str], states: Elements) -> Float[np.ndarray, " s"]:
-    chosen = np.zeros(states.count, bool)
+    chosen = np.zeros(states.size, bool)
     for place, word in enumerate(words):
         at = states.select(word)
         if at is None:
             where = section.start + offset_of_word(section.body, place)
-            source.fail(where, f"{quoted(word)} is no state; write one of {states.expected()}.")
+            raise source.mistake(where, f"{quoted(word)} is no state; write one of {states.expected()}.")
         chosen[at] = True
     possible = chosen if section.keyword == "start include" else ~chosen
     if not possible.any():
-        source.fail(section.offset, f"'{section.keyword}:' leaves no state to start from; leave one at least.")
-    return possible / possible.sum()
+        raise source.mistake(section.offset, f"'{section.keyword}:' leaves no state to start from; leave one at least.")
+    return np.asarray(possible / possible.sum())

@@ -13,7 +13,7 @@ words of a section to `str.split`, makes a large file quick to read: nothing run
 import bisect
 import re
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from seriatim._errors import InputError
 from seriatim.formats._lines import read_lines
@@ -41,9 +41,9 @@ class Source(NamedTuple):
         """Return the number of the line, from 1, that holds the character at `offset`."""
         return bisect.bisect_left(self.ends, offset) + 1
 
-    def fail(self, offset: int, sentence: str) -> NoReturn:
-        """Raise the mistake at `offset`."""
-        raise InputError(f"{self.path}, line {self.line(offset)}: {sentence}")
+    def mistake(self, offset: int, sentence: str) -> InputError:
+        """Return the error to raise for what stands at `offset`."""
+        return InputError(f"{self.path}, line {self.line(offset)}: {sentence}")
 
 
 class Section(NamedTuple):
@@ -77,7 +77,7 @@ def sections(source: Source) -> list[Section]:
     if first or not found:
         seen = repr(first.group()[:40]) if first else "nothing but comments"
         known = ", ".join(f"'{word}:'" for word in PREAMBLE)
-        source.fail(
+        raise source.mistake(
             first.start() if first else 0,
             f"{seen} is where the file should begin; write a keyword first, one of {known}.",
         )

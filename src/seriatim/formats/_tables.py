@@ -76,7 +76,7 @@ class Tables:
 
 def wrong_rows(rows: Float[np.ndarray, "*batch k"]) -> Bool[np.ndarray, "*batch"]:
     """Say which rows are no distributions, up to the rounding of numbers in files."""
-    return ~((rows >= 0).all(axis=-1) & (abs(rows.sum(axis=-1) - 1) <= ROUNDING))
+    return np.asarray((rows < 0).any(axis=-1) | (abs(rows.sum(axis=-1) - 1) > ROUNDING))
 
 
 def _check_rows(name: str, rows: Float[np.ndarray, "*batch k"]) -> None:
