@@ -44,6 +44,8 @@ def read_preamble(source: Source, found: Sequence[Section], *, is_team: bool) ->
         InputError: one is missing, given twice, or malformed, or tables of these sizes would not fit the memory.
     """
     by_word = _once(source, found)
+    for section in by_word.values():
+        _refuse_colons(source, section)
     needed = [word for word in PREAMBLE if is_team or word not in ("agents", "start")]
     for word in needed:
         if word not in by_word:
@@ -51,9 +53,6 @@ def read_preamble(source: Source, found: Sequence[Section], *, is_team: bool) ->
             raise source.mistake(
                 len(source.text), f"the file ends on line {line} without '{word}:'; add it before the first T."
             )
-    for word in ("discount", "values", "states", "agents", "start"):
-        if word in by_word:
-            _refuse_colons(source, by_word[word])
     agents = _agents(source, by_word.get("agents"), is_team=is_team)
     states = _declared_once(source, by_word["states"], "state")
     actions = _each(source, by_word["actions"], "action", len(agents))
@@ -111,7 +110,6 @@ def _declared_once(source: Source, section: Section, kind: str) -> Elements:
 
 def _each(source: Source, section: Section, kind: str, count: int) -> tuple[Elements, ...]:
     """Read one declaration for each agent: on a line each where there are several."""
-    _refuse_colons(source, section)
     if count == 1:
         return (_declared_once(source, section, kind),)
     lines, start = [], section.start
