@@ -1,4 +1,4 @@
-"""Every form of .pomdp and .dpomdp against arrays written by hand; what cannot be read is one sentence with its line."""
+"""Every form of .pomdp and .dpomdp against arrays written by hand; a mistake is one sentence with its line."""
 
 import re
 
@@ -161,9 +161,9 @@ MISTAKES = [
     ("T: go uniform", "T: jump uniform", 9, "'jump' is no action"),
     ("T: go uniform", "T: go : left 0.5 0.5 0.5", 9, "sum to 1.5"),
     ("T: go uniform", "T: go : left 0.5 0.5", 9, "gives 2 numbers here; write 3 numbers"),
-    ("T: go uniform", "T: go : left : right x", 9, "'x' is no finite number"),
-    ("T: go uniform", "T: go : left : right 1.2.3", 9, "'1.2.3' is no finite number"),
-    ("T: go uniform", "T: go\n1 0 0\n0 1e999 0\n0 0 1", 11, "'1e999' is no finite number"),
+    ("T: go uniform", "T: go : left : right x", 9, "'x' is no number"),
+    ("T: go uniform", "T: go : left : right 1.2.3", 9, "'1.2.3' is no number"),
+    ("T: go uniform", "T: go\n1 0 0\n0 1e999 0\n0 0 1", 11, "'1e999' is no number"),
     ("T: go uniform", "T: go\n1 0 0\n0 1 0\n0 0 -1", 12, "-1 is no probability"),
     ("T: go uniform", "T: go : 3 : 0 1", 9, "'3' is no state"),
     ("T: go uniform", "", 10, "T: go : left sum to 0"),

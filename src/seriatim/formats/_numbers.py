@@ -8,17 +8,19 @@ from seriatim.formats._source import Source, offset_of_word
 
 # Probabilities in files are rounded, most to four digits or more: one third three times is 0.999999 in a known file.
 ROUNDING = 1e-4
+# Models compute in single precision, which ends near 3e38; sums of costs need room.
+LARGEST = 1e30
 
 
 def number(word: str) -> float | None:
-    """Read `1`, `-1.5`, `+.5`, `1.`, `1e-3`, or return None for anything else, infinities among them."""
+    """Read `1`, `-1.5`, `+.5`, `1.`, `1e-3`, or return None for anything else, or larger than 1e30."""
     if "_" in word or not word.isascii():  # Python would read 1_000, and digits of other scripts
         return None
     try:
         value = float(word)
     except ValueError:
         return None
-    return value if np.isfinite(value) else None
+    return value if abs(value) <= LARGEST else None
 
 
 def numbers(source: Source, words: list[str], text: str, start: int, skip: int = 0) -> Float[np.ndarray, " n"]:
@@ -32,13 +34,15 @@ def numbers(source: Source, words: list[str], text: str, start: int, skip: int =
         if "_" in joined or not joined.isascii():
             raise ValueError
         values = np.fromiter(map(float, words), np.float64, len(words))
-        fine = bool(np.isfinite(values).all())
+        fine = bool((abs(values) <= LARGEST).all())
     except ValueError:
         fine = False
     if not fine:
         place = next(i for i, word in enumerate(words) if number(word) is None)
         where = start + offset_of_word(text, skip + place)
-        raise source.mistake(where, f"{quoted(words[place])} is no finite number; write one, as in 0.5, -10 or 1e-3.")
+        raise source.mistake(
+            where, f"{quoted(words[place])} is no number up to {LARGEST:g}; write one, as in 0.5, -10 or 1e-3."
+        )
     return values
 
 

@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float
 
 from seriatim._errors import InputError
 from seriatim.formats._elements import is_name
-from seriatim.formats._numbers import ROUNDING
+from seriatim.formats._numbers import LARGEST, ROUNDING
 
 Names = tuple[str, ...]
 
@@ -34,8 +34,8 @@ class Tables:
         agents: their names, m of them.
 
     Raises:
-        InputError: shapes and names disagree, a row is no distribution (to 1e-4), a cost is not finite, or a name
-            cannot be written in a file or occurs twice.
+        InputError: shapes and names disagree, a row is no distribution (to 1e-4), a cost is not finite or beyond
+            1e30, or a name cannot be written in a file or occurs twice.
     """
 
     transition: Float[np.ndarray, "..."]
@@ -59,9 +59,11 @@ class Tables:
             object.__setattr__(self, name, array)
         for name in ("transition", "observation", "start"):
             _check_rows(name, getattr(self, name))
-        odd = np.argwhere(~np.isfinite(self.cost))
+        odd = np.argwhere(~(abs(self.cost) <= LARGEST))
         if odd.size:
-            raise InputError(f"cost{odd[0].tolist()} is {self.cost[tuple(odd[0])]}; costs must be finite numbers.")
+            raise InputError(
+                f"cost{odd[0].tolist()} is {self.cost[tuple(odd[0])]}; costs must be finite, to {LARGEST:g}."
+            )
 
     @property
     def num_joint_actions(self) -> int:
