@@ -87,11 +87,11 @@ WORDS = [
 
 def damaged(text, rng):
     """Damage a file in one of the ways of accidents: cut, words lost, doubled, exchanged or inserted, bits flipped."""
-    pieces = re.findall(r"\S+|\s+", text)
+    pieces = re.findall(r"\S+|\s+", text) or [""]
     i, j = rng.integers(len(pieces), size=2)
     way = rng.integers(7)
     if way == 0:
-        return text[: rng.integers(len(text))].encode()
+        return text[: rng.integers(len(text) + 1)].encode("latin-1")
     if way == 1:
         del pieces[i]
     if way == 2:
@@ -102,8 +102,8 @@ def damaged(text, rng):
         pieces[i:i] = [" ", WORDS[rng.integers(len(WORDS))], " "]
     if way == 5:
         pieces[i] = WORDS[rng.integers(len(WORDS))]
-    raw = bytearray("".join(pieces).encode())
-    if way == 6:
+    raw = bytearray("".join(pieces).encode("latin-1"))
+    if way == 6 and raw:
         raw[rng.integers(len(raw))] ^= 1 << rng.integers(8)
     return bytes(raw)
 

@@ -16,24 +16,27 @@ from seriatim.formats._lines import quoted
 
 
 class Axis(NamedTuple):
-    """States, or what a team does or sees together; `known` keeps what a field was found to select."""
+    """States, or what a team does or sees together.
+
+    Attributes:
+        kind: for messages.
+        parts: the elements of each agent; of states, one part.
+        shape: how many elements each part has.
+        size: how many joint elements there are.
+        known: what a field was found to select, since files select the same again and again.
+    """
 
     kind: str
     parts: tuple[Elements, ...]
+    shape: tuple[int, ...]
+    size: int
     known: dict[str, tuple[Selector, ...]]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """How many elements each part has."""
-        return tuple(part.size for part in self.parts)
-
-    @property
-    def size(self) -> int:
-        """How many joint elements there are."""
-        return math.prod(self.shape)
 
     def select(self, words: list[str]) -> tuple[Selector, ...] | None:
         """Return what words select, one for each agent, or a joint number, or `*`; None if they are no elements."""
+        if len(words) == len(self.parts) == 1:
+            alone = self.parts[0].selectors.get(words[0])
+            return None if alone is None else (alone,)
         if len(words) == len(self.parts):
             found = [part.select(word) for part, word in zip(self.parts, words, strict=True)]
             return tuple(one for one in found if one is not None) if None not in found else None
@@ -59,5 +62,5 @@ class Axis(NamedTuple):
 
 def make_axis(parts: tuple[Elements, ...]) -> Axis:
     """Make an axis of one part, or a joint one."""
-    kind = parts[0].kind
-    return Axis(kind if len(parts) == 1 else f"joint {kind}", parts, {})
+    kind, shape = parts[0].kind, tuple(part.size for part in parts)
+    return Axis(kind if len(parts) == 1 else f"joint {kind}", parts, shape, math.prod(shape), {})

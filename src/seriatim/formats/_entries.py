@@ -19,7 +19,7 @@ from seriatim._errors import InputError
 from seriatim.formats._axes import Axis
 from seriatim.formats._elements import Selector
 from seriatim.formats._lines import quoted
-from seriatim.formats._numbers import check_probabilities, numbers
+from seriatim.formats._numbers import check_probabilities, number, numbers
 from seriatim.formats._source import Section, Source, offset_of_word, words_of
 
 KEYWORDS = ("uniform", "identity", "reset")
@@ -102,6 +102,8 @@ def _width(words: list[str], text: str, axes: tuple[Axis, ...], depth: int) -> i
         return min(1, len(words))
     if parts > 1 or len(words) <= 1 or axes[depth].select(words[:1]) is None:
         return 0
+    if len(words) == 2 and depth + 1 == len(axes) and axes[depth].size != 2:  # a single number, as most are
+        return 1
     fits = len(words) == _size(axes[depth:])
     return 0 if fits and (on_new_line or len(words) - 1 != _size(axes[depth + 1 :])) else 1
 
@@ -120,6 +122,10 @@ def _read_values(
     constant = len(words) == 1 and section.keyword == "R"
     if len(words) != size and not constant:
         raise _miscounted(source, section, given, rest)
+    if len(words) == 1:  # most entries of most files
+        alone = number(words[0])
+        if alone is not None and (section.keyword == "R" or 0 <= alone <= 1):
+            return alone
     values = numbers(source, words, given.text, given.start, given.skip)
     if section.keyword != "R":
         check_probabilities(source, values, given.text, given.start, given.skip)
