@@ -192,5 +192,7 @@ def test_what_cannot_be_written_is_said(tiger, tmp_path):
         save(tiger, tmp_path / "nowhere" / "tiger.pomdp")
     with pytest.raises(InputError, match="have the name 'a b'"):
         random_tables(1, 1, (1,), (1,), ("a b",))
+    assert tiger.tables == load(tmp_path / "tiger.pomdp").tables
+    assert tiger.tables != team.tables
     with pytest.raises(InputError, match="discount=0"):
         TeamPOMDP(tiger.tables, 0.0)

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 import seriatim as st
-from seriatim.problems import Tabular, random_team, static_team
 from seriatim._inverse import inverse
+from seriatim.problems import Tabular, random_team, static_team
 
 
 def small(**fields):

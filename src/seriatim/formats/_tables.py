@@ -7,6 +7,7 @@ have different numbers of each.
 """
 
 import dataclasses
+import hashlib
 import math
 
 import numpy as np
@@ -22,6 +23,9 @@ Names = tuple[str, ...]
 @dataclasses.dataclass(frozen=True, eq=False)
 class Tables:
     """The numbers and names of a partially observed team problem.
+
+    Tables are equal if all their numbers and names are, to the last bit. Compiled functions are shared by models of
+    equal tables.
 
     Attributes:
         transition: probability of each next state, `[a, s, s]`.
@@ -46,6 +50,7 @@ class Tables:
     actions: tuple[Names, ...]
     observations: tuple[Names, ...]
     agents: Names = ("0",)
+    digest: bytes = dataclasses.field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         _check_names(self)
@@ -74,6 +79,15 @@ class Tables:
     def num_joint_observations(self) -> int:
         """The product of the agents' numbers of observations."""
         return math.prod(len(names) for names in self.observations)
+
+
+def _digest(tables: Tables) -> bytes:
+    """Return what stands for all that the tables say; the names give the shapes."""
+    names = (tables.states, tables.actions, tables.observations, tables.agents)
+    digest = hashlib.sha256(repr(names).encode())
+    for array in (tables.transition, tables.observation, tables.cost, tables.start):
+        digest.update(np.ascontiguousarray(array))
+    return digest.digest()
 
 
 def wrong_rows(rows: Float[np.ndarray, "*batch k"]) -> Bool[np.ndarray, "*batch"]:
