@@ -69,6 +69,13 @@ class Tables:
             raise InputError(
                 f"cost{odd[0].tolist()} is {self.cost[tuple(odd[0])]}; costs must be finite, to {LARGEST:g}."
             )
+        object.__setattr__(self, "digest", _digest(self))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Tables) and self.digest == other.digest
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
 
     @property
     def num_joint_actions(self) -> int:
@@ -86,7 +93,7 @@ def _digest(tables: Tables) -> bytes:
     names = (tables.states, tables.actions, tables.observations, tables.agents)
     digest = hashlib.sha256(repr(names).encode())
     for array in (tables.transition, tables.observation, tables.cost, tables.start):
-        digest.update(np.ascontiguousarray(array))
+        digest.update(np.ascontiguousarray(array).data)
     return digest.digest()
 
 
