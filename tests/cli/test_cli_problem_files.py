@@ -27,10 +27,9 @@ def test_a_problem_file_is_a_model(seriatim, refused, tmp_path):
     place = tmp_path / "pair.dpomdp"
     place.write_text(TEXT)
     given = ("--policies", "base", "--episodes", "4", "--horizon", "3")
-    found = json.loads(seriatim("compare", place, *given, "--format", "json").out)
-    assert found["policies"]["base"]["mean"] == -3 * (1 + 0.5 + 0.25)
-    shown = seriatim("compare", place, *given)
-    assert f"{place}, state observed" in shown.out.replace("\n", "")
+    shown = seriatim("compare", place, *given).out.replace("\n", "")
+    assert f"{place}, state observed" in shown
+    assert "-5.25" in shown  # 3 (1 + 1/2 + 1/4)
     other = json.loads(seriatim("compare", place, *given, "--set", "discount=1", "--format", "json").out)
     assert other["policies"]["base"]["mean"] == -9
     place.write_text(TEXT.replace("go 1", "go 2"))
