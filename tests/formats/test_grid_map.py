@@ -127,8 +127,8 @@ def test_a_malformed_map_is_refused_in_one_sentence(write, text, sentence):
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"type \xff", ": byte 5 is not text; a text file with a grid map (.map) is expected."),
-        (b"GIF89a\0\0", ": byte 6 is zero; a text file with a grid map (.map) is expected."),
+        (b"type \xff", ", line 1: byte 5 is not text; a text file with a grid map (.map) is expected."),
+        (b"GIF89a\0\0", ", line 1: byte 6 is zero; a text file with a grid map (.map) is expected."),
     ],
 )
 def test_what_is_no_text_is_refused(write, content, sentence):

@@ -11,8 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as some
 
 import seriatim as st
+from seriatim._inverse import inverse
 from seriatim.problems import Tabular, random_team, static_team
-from seriatim.problems._tabular import _invert
 
 
 def small(**fields):
@@ -39,7 +39,7 @@ ALMOST_ONE = float(np.nextafter(np.float32(1), np.float32(0)))
 @settings(deadline=None, max_examples=200)
 def test_the_outcome_is_where_the_disturbance_falls_and_never_impossible(weights, uniform):
     law = np.array(weights, np.float32) / np.float32(sum(weights))
-    k = int(_invert(jnp.asarray(law), jnp.float32(uniform)))
+    k = int(inverse(jnp.asarray(law), jnp.float32(uniform)))
     assert weights[k] > 0
     cumulative = np.cumsum(law.astype(np.float64))
     rounding = 1e-6

@@ -7,9 +7,9 @@ from rich.text import Text
 
 import seriatim as st
 from seriatim.cli._faults import MISTAKE_OF_THE_USERS, exit_with, say
-from seriatim.cli._load import Loaded, load
+from seriatim.cli._load import Loaded, load, title
 from seriatim.cli._options import Problem
-from seriatim.cli._output import console, described, print_json
+from seriatim.cli._output import console, print_json
 from seriatim.cli._policies import base_policy, has_base_policy
 from seriatim.cli._progress import progress
 from seriatim.testing import Finding
@@ -55,5 +55,5 @@ def _print_table(loaded: Loaded, findings: tuple[Finding, ...]) -> None:
     for finding in findings:
         table.add_row(Text(finding.law), _MARKS[finding.passed], Text(finding.message))
     out = console()
-    out.print(Text(described(loaded.name, loaded.fields), style="bold"))
+    out.print(Text(title(loaded), style="bold"))
     out.print(Text(), table, sep="\n")

@@ -8,10 +8,10 @@ from rich.text import Text
 import seriatim as st
 from seriatim.cli._faults import say
 from seriatim.cli._jax import keeps_compiled_programs
-from seriatim.cli._load import Loaded, load
+from seriatim.cli._load import Loaded, load, title
 from seriatim.cli._numbers import milliseconds, plural, share, with_errors
 from seriatim.cli._options import Planning, Problem
-from seriatim.cli._output import console, described, print_json, print_table
+from seriatim.cli._output import console, print_json, print_table
 from seriatim.cli._policies import make_policies, read_names
 from seriatim.cli._progress import Show, progress
 from seriatim.evaluation import Row
@@ -56,7 +56,7 @@ def _in_turn(show: Show, names: list[str]) -> Any:
 
 def _print_table(found: st.Comparison, loaded: Loaded, seed: int) -> None:
     out = console()
-    out.print(Text(described(loaded.name, loaded.fields), style="bold"))
+    out.print(Text(title(loaded), style="bold"))
     out.print(f"{plural(found.episodes, 'episode')} of at most {plural(found.horizon, 'stage')}, seed {seed}")
     reference = next(iter(found.rows))
     counts = ("Q-factors\na decision", "ms a\ndecision")

@@ -1,4 +1,4 @@
-"""MODEL on the command line: a built-in name or `path/to/file.py:name`, with fields set."""
+"""MODEL on the command line: a built-in name, a problem file or `path/to/file.py:name`, with fields set."""
 
 import inspect
 import re
@@ -10,6 +10,7 @@ from seriatim._errors import InputError
 from seriatim.cli._fields import made_with, needs, read_assignments, replaced
 from seriatim.cli._files import did_you_mean, is_in_file, listed, load_name
 from seriatim.cli._options import Problem
+from seriatim.cli._output import described
 
 
 class Loaded(NamedTuple):
@@ -31,7 +32,7 @@ def load(problem: Problem) -> Loaded:
         InputError: the name, a field or its value is wrong, or what was named is no model.
     """
     name = problem.model
-    source, module = load_name(name) if is_in_file(name) else (built_in(name), None)
+    source, module = load_name(name) if is_in_file(name) else (_without_module(name), None)
     assignments = read_assignments(problem.assignments)
     if not inspect.isclass(source) and hasattr(source, "transition"):
         model, fields = replaced(source, assignments)
@@ -46,13 +47,32 @@ def load(problem: Problem) -> Loaded:
     return Loaded(model, name, fields, module)
 
 
+def _without_module(name: str) -> Any:
+    """Return the model of a problem file, or the class of a built-in one."""
+    return st.formats.load(name) if is_problem_file(name) else built_in(name)
+
+
+def is_problem_file(name: str) -> bool:
+    """Say whether `name` is that of a problem file, `.pomdp` or `.dpomdp`."""
+    return name.lower().endswith((".pomdp", ".dpomdp"))
+
+
+def title(loaded: Loaded) -> str:
+    """Write a model as a heading.
+
+    The hidden state of a problem file is seen by all policies here: the heading says so.
+    """
+    shown = described(loaded.name, loaded.fields)
+    return f"{shown}, state observed" if is_problem_file(loaded.name) else shown
+
+
 def built_in(name: str) -> Any:
     """Return the class of a built-in model."""
     known = built_in_models()
     if name not in known:
         raise InputError(
             f"model {name} is unknown{did_you_mean(name, known)}; give one of {listed(known)}, "
-            "or path/to/file.py:name for one of your own."
+            "a problem file (.pomdp, .dpomdp), or path/to/file.py:name for one of your own."
         )
     return known[name]
 

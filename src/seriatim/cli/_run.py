@@ -12,10 +12,10 @@ import seriatim as st
 from seriatim._errors import InputError
 from seriatim.cli._episode import Decided, Stage, stages, start, trajectory
 from seriatim.cli._faults import INTERRUPTED, asked, exit_with, say
-from seriatim.cli._load import Loaded, load
+from seriatim.cli._load import Loaded, load, title
 from seriatim.cli._numbers import plural
 from seriatim.cli._options import Planning, Problem
-from seriatim.cli._output import described, print_json
+from seriatim.cli._output import print_json
 from seriatim.cli._policies import make_policies, read_names
 from seriatim.cli._progress import progress
 from seriatim.cli._watch import not_watching, watching
@@ -161,7 +161,7 @@ def _entries(loaded: Loaded, seed: int, name: str, horizon: int, episode: _Episo
 def _print_summary(loaded: Loaded, seed: int, name: str, episode: _Episode, save: str | None) -> None:
     path = episode.path
     ended = "ended" if path.terminated else "stopped" if episode.interrupted else "cut"
-    print(f"{described(loaded.name, loaded.fields)}, {name}, seed {seed}")
+    print(f"{title(loaded)}, {name}, seed {seed}")
     print(f"{ended} after {plural(int(path.length), 'stage')}, cost {float(path.cost):.6g}")
     if episode.departures is not None:
         print(f"left the base control at {episode.departures:,} of {plural(int(path.length), 'decision')}")

@@ -12,10 +12,10 @@ from jaxtyping import Float, Int
 from rich.text import Text
 
 import seriatim as st
-from seriatim.cli._load import Loaded, load
+from seriatim.cli._load import Loaded, load, title
 from seriatim.cli._numbers import plural, share
 from seriatim.cli._options import Problem
-from seriatim.cli._output import console, described, print_json, print_table
+from seriatim.cli._output import console, print_json, print_table
 from seriatim.cli._policies import base_policy, has_base_policy, require_lawful
 from seriatim.cli._progress import Show, progress
 
@@ -106,7 +106,7 @@ def _num_states(answer: _Answer) -> int:
 
 def _print_table(loaded: Loaded, answer: _Answer) -> None:
     out, places = console(), len(np.unique(answer.starts))
-    out.print(Text(described(loaded.name, loaded.fields), style="bold"))
+    out.print(Text(title(loaded), style="bold"))
     where = "one start" if places == 1 else f"a mean over {STARTS:,} starts in {places:,} states"
     out.print(f"{plural(_num_states(answer), 'state')}, {where}, tolerance {answer.tolerance:g}")
     headings = ("policy", "cost at\nthe start", "most above\nthe optimum", "states above\nthe optimum", "iterations")

@@ -2,5 +2,20 @@
 
 from seriatim.formats._cells import Cell, load_agents, load_tasks
 from seriatim.formats._grid_map import GridMap, load_map
+from seriatim.formats._load import load
+from seriatim.formats._save import save
+from seriatim.formats._tables import Tables
+from seriatim.formats._team_pomdp import BlindPolicy, TeamPOMDP
 
-__all__ = ["Cell", "GridMap", "load_agents", "load_map", "load_tasks"]
+__all__ = [
+    "BlindPolicy",
+    "Cell",
+    "GridMap",
+    "Tables",
+    "TeamPOMDP",
+    "load",
+    "load_agents",
+    "load_map",
+    "load_tasks",
+    "save",
+]

@@ -32,9 +32,15 @@ def read_lines(path: str | Path, what: str) -> list[str]:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not text; a text file with {what} is expected.") from None
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{path}, line {line}: byte {error.start} is not text; a text file with {what} is expected."
+        ) from None
     if "\0" in text:
-        raise InputError(f"{path}: byte {text.index(chr(0))} is zero; a text file with {what} is expected.")
+        line = text.count("\n", 0, text.index("\0")) + 1
+        raise InputError(
+            f"{path}, line {line}: byte {text.index(chr(0))} is zero; a text file with {what} is expected."
+        )
     if not text.strip():
         raise InputError(f"{path}: the file is empty; a text file with {what} is expected.")
     return text.rstrip().replace("\r\n", "\n").split("\n")

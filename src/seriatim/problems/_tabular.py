@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
 from seriatim._errors import InputError
+from seriatim._inverse import inverse
 from seriatim._record import record
 from seriatim.controls import joint_controls, joint_index
 from seriatim.model import Key, Transition
@@ -93,7 +94,7 @@ class Tabular:
 
     def initial_state(self, key: Key) -> Int[Array, ""]:
         """Draw the first state from `initial`."""
-        return _invert(jnp.asarray(self.initial), jax.random.uniform(key))
+        return inverse(jnp.asarray(self.initial), jax.random.uniform(key))
 
     def control_mask(self, state: Int[Array, ""]) -> Bool[Array, "m c"]:
         """Look the admissible controls up."""
@@ -111,7 +112,7 @@ class Tabular:
     def transition(self, state: Int[Array, ""], control: Int[Array, " m"], disturbance: Float[Array, ""]) -> Transition:
         """Pick the outcome whose share of the unit interval holds the disturbance."""
         after, probability = self.outcomes(state, control)
-        k = _invert(probability, disturbance)
+        k = inverse(probability, disturbance)
         chosen: Transition = jax.tree.map(lambda leaf: leaf[k], after)
         return chosen
 
@@ -137,18 +138,6 @@ class Tabular:
     def base_policy(self) -> TablePlayer:
         """Return the policy of `base_control`."""
         return TablePlayer(self.base_control)
-
-
-def _invert(probability: Float[Array, " k"], uniform: Float[Array, ""]) -> Int[Array, ""]:
-    """Return the first outcome whose cumulative probability exceeds `uniform`, never one of probability 0.
-
-    Cumulative sums round. Multiplying by the total and skipping impossible outcomes keeps both ends safe.
-    """
-    possible = probability > 0
-    cumulative = jnp.cumsum(probability)
-    beyond = possible & (cumulative > uniform * cumulative[-1])
-    last = probability.shape[0] - 1 - jnp.argmax(possible[::-1])
-    return jnp.where(jnp.any(beyond), jnp.argmax(beyond), last).astype(jnp.int32)
 
 
 def _completed(model: Tabular) -> dict[str, Any]:

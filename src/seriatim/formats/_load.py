@@ -1,0 +1,157 @@
+"""Readers of `.pomdp` (Cassandra) and `.dpomdp` (MADP) files.
+
+Later entries override earlier ones, as both formats have it. Rewards become costs here, at the border.
+
+Sources: A. Cassandra, POMDP file format, pomdp.org, 1994 to 2005; F. Oliehoek and M. Spaan, The MultiAgent Decision
+Process toolbox: software for decision-theoretic planning in multiagent systems, AAMAS workshop, 2008, example.dpomdp.
+"""
+
+import math
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from seriatim._errors import InputError
+from seriatim.formats._axes import Axis, make_axis
+from seriatim.formats._elements import ALL
+from seriatim.formats._entries import Entry, read_entry
+from seriatim.formats._preamble import MAX_NUMBERS, Preamble, read_preamble
+from seriatim.formats._source import Section, Source, read_source, sections
+from seriatim.formats._tables import Tables, wrong_rows
+from seriatim.formats._team_pomdp import TeamPOMDP
+
+SUFFIXES = (".pomdp", ".dpomdp")
+# A file of wildcards can ask for any number of writes; this many take seconds.
+MAX_WRITES = 3_000_000_000
+
+
+def load(path: str | Path) -> TeamPOMDP:
+    """Read a `.pomdp` or `.dpomdp` file as a model whose costs are to be minimised.
+
+    Every form of both formats is read: names, numbers and `*`; single numbers, rows and matrices; `uniform`,
+    `identity` and `reset`; all kinds of `start`. Rows may miss a sum of one by 1e-4, for rounding; the model
+    normalises them. Rewards that depend on the observation count by their expectation.
+
+    Raises:
+        InputError: the file is missing, of another suffix, not text, or malformed, or its tables would have more than
+            30 million numbers; the sentence gives the line.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError(f"{path}: the name ends in {suffix or 'no suffix'!r}; .pomdp or .dpomdp is expected.")
+    source = read_source(path, f"a problem ({suffix})")
+    found = sections(source)
+    preamble = read_preamble(source, found, is_team=suffix == ".dpomdp")
+    actions, states = make_axis(preamble.actions), make_axis((preamble.states,))
+    seen = make_axis(preamble.observations)
+    transition = _distributions(source, found, "T", (actions, states, make_axis((preamble.states,))), preamble)
+    observation = _distributions(source, found, "O", (actions, states, seen), preamble)
+    tables = Tables(
+        transition=transition,
+        observation=observation,
+        cost=preamble.sign * _values(source, found, (actions, states, states, seen), preamble, observation),
+        start=preamble.start,
+        states=preamble.states.names,
+        actions=tuple(one.names for one in preamble.actions),
+        observations=tuple(one.names for one in preamble.observations),
+        agents=preamble.agents,
+    )
+    return TeamPOMDP(tables, preamble.discount)
+
+
+def _distributions(
+    source: Source, found: list[Section], keyword: str, axes: tuple[Axis, ...], preamble: Preamble
+) -> Float[np.ndarray, "a s k"]:
+    """Fill the table of one keyword, and check that its rows sum to one."""
+    actions, states, last = axes
+    table = np.zeros((*actions.shape, *states.shape, *last.shape))
+    lines = np.zeros(table.shape[: len(actions.parts) + 1], np.int32)
+    entries = _entries(source, found, keyword, axes, preamble)
+    _write(source, table, entries, lines)
+    rows = table.reshape(actions.size, states.size, last.size)
+    _check_rows(source, keyword, rows, lines.reshape(rows.shape[:2]), axes)
+    return rows
+
+
+def _entries(
+    source: Source, found: list[Section], keyword: str, axes: tuple[Axis, ...], preamble: Preamble
+) -> list[Entry]:
+    return [read_entry(source, s, axes, preamble.start) for s in found if s.keyword == keyword]
+
+
+def _write(
+    source: Source, table: Float[np.ndarray, "..."], entries: list[Entry], lines: Int[np.ndarray, "..."] | None = None
+) -> None:
+    """Write entries in the order of the file, so that later ones override."""
+    written = 0
+    for entry in entries:
+        table[entry.selectors] = entry.values
+        if lines is not None:
+            lines[entry.selectors[: lines.ndim]] = source.line(entry.offset)
+        if ALL in entry.selectors or len(entry.selectors) < table.ndim:
+            written += table[entry.selectors].size
+        if written > MAX_WRITES:
+            raise source.mistake(
+                entry.offset, f"up to here, entries have set {written:,} numbers; write fewer of them with *."
+            )
+
+
+def _check_rows(
+    source: Source,
+    keyword: str,
+    rows: Float[np.ndarray, "a s k"],
+    lines: Int[np.ndarray, "a s"],
+    axes: tuple[Axis, ...],
+) -> None:
+    odd = np.argwhere(wrong_rows(rows))
+    if not len(odd):
+        return
+    a, s = odd[0]
+    actions, states, last = axes
+    names = [part.names[i] for part, i in zip(actions.parts, np.unravel_index(a, actions.shape), strict=True)]
+    row = f"{' '.join(names)} : {states.parts[0].names[s]}"
+    line = lines[a, s] or source.line(len(source.text))
+    last_set = "" if lines[a, s] else "no entry sets it up to here, "
+    raise InputError(
+        f"{source.path}, line {line}: the probabilities of {keyword}: {row} sum to {rows[a, s].sum():g}, "
+        f"{last_set}and must sum to 1 over the {last.size} {last.kind}s; set all of them."
+    )
+
+
+def _values(
+    source: Source,
+    found: list[Section],
+    axes: tuple[Axis, ...],
+    preamble: Preamble,
+    observation: Float[np.ndarray, "a s o"],
+) -> Float[np.ndarray, "a s s"]:
+    """Return the expected values of R over observations.
+
+    Axes on which no entry depends have length 1 in the table: with all of them, it would seldom fit the memory.
+    """
+    entries = _entries(source, found, "R", axes, preamble)
+    actions, states, after, seen = axes
+    first = len(actions.parts) + 1  # the dimension of the next state; those of observations follow
+    is_seen = any(_depends(entry, first + 1) for entry in entries)
+    is_after = is_seen or any(_depends(entry, first) for entry in entries)
+    of_seen = seen.shape if is_seen else (1,) * len(seen.parts)
+    shape = (*actions.shape, states.size, after.size if is_after else 1, *of_seen)
+    if math.prod(shape) > MAX_NUMBERS:
+        raise source.mistake(
+            entries[0].offset,
+            f"rewards that depend on states, next states and observations need {math.prod(shape):,} numbers; at most "
+            f"{MAX_NUMBERS:,} can be read, so write * for the observation.",
+        )
+    table = np.zeros(shape)
+    _write(source, table, entries)
+    values = table.reshape(actions.size, states.size, shape[first], -1)
+    if is_seen:
+        chances = observation / observation.sum(axis=2, keepdims=True)
+        return np.asarray(np.einsum("asto,ato->ast", values, chances))
+    return np.broadcast_to(values[..., 0], (actions.size, states.size, states.size))
+
+
+def _depends(entry: Entry, dimension: int) -> bool:
+    """Say whether an entry tells apart what lies along the dimensions from this one on."""
+    return isinstance(entry.values, np.ndarray) or any(one != ALL for one in entry.selectors[dimension:])

@@ -1,0 +1,103 @@
+"""Writers of `.pomdp` and `.dpomdp` files: what is read back equals what was written, to the last bit.
+
+Numbers are written in the shortest decimal form that reads back as the same double. Zeros are left out, since tables
+begin as zeros. Values are costs, so nothing is negated. A name that is a word of the format, or begins with a digit,
+stands in quotes, which `load` reads and other programs may not.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float
+
+from seriatim._errors import InputError
+from seriatim.formats._elements import is_plain
+from seriatim.formats._tables import Names, Tables
+from seriatim.formats._team_pomdp import TeamPOMDP
+
+
+def save(model: TeamPOMDP, path: str | Path) -> None:
+    """Write a model as a `.pomdp` file (one agent) or a `.dpomdp` file, so that `load` returns an equal one.
+
+    Raises:
+        InputError: another suffix, several agents in a `.pomdp` file, or the file cannot be written.
+    """
+    suffix = Path(path).suffix.lower()
+    m = model.num_agents
+    if suffix not in (".pomdp", ".dpomdp") or (suffix == ".pomdp" and m > 1):
+        expected = ".pomdp or .dpomdp" if m == 1 else ".dpomdp"
+        raise InputError(f"{path}: a problem of {m} agents cannot be saved as {suffix!r}; give a name with {expected}.")
+    lines = [*_preamble(model, is_team=suffix == ".dpomdp"), *_entries(model.tables, suffix)]
+    try:
+        Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path}: cannot be written ({error.strerror}); give another place.") from None
+
+
+def _preamble(model: TeamPOMDP, *, is_team: bool) -> Iterator[str]:
+    """Write the declarations in the order that the stricter format wants."""
+    tables = model.tables
+    if is_team:
+        yield f"agents: {_declared(tables.agents)}"
+    yield f"discount: {float(model.discount)!r}"
+    yield "values: cost"
+    yield f"states: {_declared(tables.states)}"
+    start = ["start:", " ".join(map(repr, tables.start.tolist()))]
+    yield from start if is_team else ()
+    separator = "\n" if is_team else " "
+    for keyword, names in (("actions", tables.actions), ("observations", tables.observations)):
+        yield f"{keyword}:{separator}" + "\n".join(_declared(one) for one in names)
+    yield from () if is_team else start
+
+
+def _declared(names: Names) -> str:
+    """Write names, or only how many there are where they are numbers."""
+    numbered = names == tuple(map(str, range(len(names))))
+    return str(len(names)) if numbered else " ".join(map(_written, names))
+
+
+def _written(name: str) -> str:
+    return name if is_plain(name) else f'"{name}"'
+
+
+def _joint(names: tuple[Names, ...], number: int) -> str:
+    """Write the elements of a joint number."""
+    digits = np.unravel_index(number, [len(one) for one in names])
+    return " ".join(_referred(one, int(digit)) for one, digit in zip(names, digits, strict=True))
+
+
+def _referred(names: Names, index: int) -> str:
+    """Write one element by its name; a number that stands for it needs no quotes."""
+    return names[index] if names[index] == str(index) else _written(names[index])
+
+
+def _entries(tables: Tables, suffix: str) -> Iterator[str]:
+    """Write what is not zero, one number a line."""
+    before = " :" if suffix == ".dpomdp" else ""
+    actions = [_joint(tables.actions, a) for a in range(tables.num_joint_actions)]
+    seen = [_joint(tables.observations, o) for o in range(tables.num_joint_observations)]
+    states = [_referred(tables.states, s) for s in range(len(tables.states))]
+    yield from _table("T", tables.transition, (actions, states, states), before)
+    yield from _table("O", tables.observation, (actions, states, seen), before)
+    for a, s, costs in _rows(tables.cost):
+        head = f"R: {actions[a]} : {states[s]}"
+        if (costs == costs[0]).all():
+            yield f"{head} : * : *{before} {costs[0].item()!r}"
+        else:
+            yield from (f"{head} : {states[i]} : *{before} {costs[i].item()!r}" for i in np.flatnonzero(costs))
+
+
+def _table(
+    keyword: str, table: Float[np.ndarray, "a s k"], names: tuple[list[str], list[str], list[str]], before: str
+) -> Iterator[str]:
+    actions, states, last = names
+    for a, s, row in _rows(table):
+        for k in np.flatnonzero(row):
+            yield f"{keyword}: {actions[a]} : {states[s]} : {last[k]}{before} {row[k].item()!r}"
+
+
+def _rows(table: Float[np.ndarray, "a s k"]) -> Iterator[tuple[int, int, Float[np.ndarray, " k"]]]:
+    """List the rows that are not all zero."""
+    for a, s in np.argwhere(table.any(axis=2)):
+        yield int(a), int(s), table[a, s]

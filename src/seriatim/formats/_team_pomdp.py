@@ -1,0 +1,208 @@
+"""A problem file as a model: a team in a hidden state, of which each agent sees something.
+
+    x' ~ transition[u, x],   cost g = cost[u, x, x'],   o ~ observation[u, x'],
+
+each drawn by inverting a cumulative sum at a uniform number of its own: `w = (w_transition, w_observation)`. A file may
+let the reward depend on the observation; the model's stage cost is its expectation given x, u and x'. That changes no
+expected cost, since observations are not paid for twice.
+
+Sources: D. Bernstein, R. Givan, N. Immerman, S. Zilberstein, The Complexity of Decentralized Control of Markov Decision
+Processes, Mathematics of Operations Research 27(4), 2002; blind policies: M. Hauskrecht, Value-Function Approximations
+for Partially Observable Markov Decision Processes, Journal of Artificial Intelligence Research 13, 2000.
+"""
+
+import dataclasses
+import math
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from seriatim._errors import InputError
+from seriatim._inverse import inverse
+from seriatim._record import record, static
+from seriatim.formats._tables import Tables
+from seriatim.model import Key, Transition
+
+# What is left of the costs of a blind policy after this share of the discounting is not looked at.
+NEGLIGIBLE = 1e-4
+# Without discount, blind policies are compared over this many stages; with one, over no more than the second number.
+STAGES, MOST_STAGES = 100, 1000
+
+
+@record
+class BlindPolicy:
+    """The policy that always chooses the same joint control, whatever it is told.
+
+    Attributes:
+        control: of each agent, `[m]`.
+    """
+
+    control: Int[Array, " m"]
+
+    def __call__(self, info: Any, key: Key) -> Int[Array, " m"]:
+        """Return the control; neither argument is used."""
+        del info, key
+        return self.control
+
+
+@record
+class TeamPOMDP:
+    """A partially observed team problem given by tables: a `FiniteModel` and an `ObservedModel`.
+
+    The state is the number of the hidden state. Agents may have different numbers of controls; masks say which exist.
+
+    Attributes:
+        tables: the numbers in double precision, and the names.
+        discount: in (0, 1].
+
+    Raises:
+        InputError: the discount is out of range.
+    """
+
+    tables: Tables = static()
+    discount: float
+    successors: Int[Array, "s a k"] = dataclasses.field(init=False)
+    probabilities: Float[Array, "s a k"] = dataclasses.field(init=False)
+    costs: Float[Array, "s a k"] = dataclasses.field(init=False)
+    likelihoods: Float[Array, "a s o"] = dataclasses.field(init=False)
+    initial: Float[Array, " s"] = dataclasses.field(init=False)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.discount <= 1:
+            raise InputError(f"discount={self.discount}: give a number above 0 and at most 1.")
+        successors, probabilities, costs = _outcomes(self.tables)
+        derived = {
+            "successors": successors.astype(np.int32),
+            "probabilities": probabilities.astype(np.float32),
+            "costs": costs.astype(np.float32),
+            "likelihoods": _normalised(self.tables.observation).astype(np.float32),
+            "initial": _normalised(self.tables.start).astype(np.float32),
+        }
+        for name, array in derived.items():
+            object.__setattr__(self, name, jnp.asarray(array))
+
+    @property
+    def num_agents(self) -> int:
+        """The number of agents, m."""
+        return len(self.tables.agents)
+
+    @property
+    def num_controls(self) -> int:
+        """The largest number of controls of an agent, c."""
+        return max(self._num_actions)
+
+    @property
+    def num_observations(self) -> tuple[int, ...]:
+        """How many observations each agent can make, `m` numbers."""
+        return tuple(len(names) for names in self.tables.observations)
+
+    @property
+    def _num_actions(self) -> tuple[int, ...]:
+        return tuple(len(names) for names in self.tables.actions)
+
+    def initial_state(self, key: Key) -> Int[Array, ""]:
+        """Draw the first state from the start distribution."""
+        return inverse(self.initial, jax.random.uniform(key))
+
+    def control_mask(self, state: Int[Array, ""]) -> Bool[Array, "m c"]:
+        """Admit the controls that each agent has; they are the same at every state."""
+        del state
+        return jnp.arange(self.num_controls) < jnp.array(self._num_actions)[:, None]
+
+    def sample_disturbance(self, key: Key) -> Float[Array, "2"]:
+        """Draw two uniform numbers: one decides the next state, the other what is seen of it."""
+        return jax.random.uniform(key, (2,))
+
+    def transition(
+        self, state: Int[Array, ""], control: Int[Array, " m"], disturbance: Float[Array, "2"]
+    ) -> Transition:
+        """Pick the outcome whose share of the unit interval holds the first number; the problem never ends."""
+        after, probability = self.outcomes(state, control)
+        k = inverse(probability, disturbance[0])
+        chosen: Transition = jax.tree.map(lambda leaf: leaf[k], after)
+        return chosen
+
+    def states(self) -> Int[Array, " s"]:
+        """Number the states."""
+        return jnp.arange(len(self.tables.states), dtype=jnp.int32)
+
+    def index(self, state: Int[Array, ""]) -> Int[Array, ""]:
+        """Return the state, which is its own number."""
+        return state
+
+    def outcomes(self, state: Int[Array, ""], control: Int[Array, " m"]) -> tuple[Transition, Float[Array, " k"]]:
+        """List the next states; k is the largest number of them that any state and joint control may lead to."""
+        at = (state, _number(control, self._num_actions))
+        after = self.successors[at]
+        return Transition(after, self.costs[at], jnp.zeros(after.shape, bool)), self.probabilities[at]
+
+    def observation(
+        self, state: Int[Array, ""], control: Int[Array, " m"], disturbance: Float[Array, "2"]
+    ) -> Int[Array, " m"]:
+        """Return the number of what each agent sees of the new state."""
+        row = self.likelihoods[_number(control, self._num_actions), state]
+        return _digits(inverse(row, disturbance[1]), self.num_observations)
+
+    def observation_likelihood(
+        self, observation: Int[Array, " m"], state: Int[Array, ""], control: Int[Array, " m"]
+    ) -> Float[Array, ""]:
+        """Return the probability that the agents see this together, `[m]` numbers, in the new state."""
+        seen = _number(observation, self.num_observations)
+        return self.likelihoods[_number(control, self._num_actions), state, seen]
+
+    def base_policy(self) -> BlindPolicy:
+        """Return the blind policy of least expected cost from the start: the best joint control to repeat for ever.
+
+        A file names no heuristic. A blind policy needs no state and no belief, so it serves whatever is seen. Without
+        discount, the costs of the first 100 stages are compared.
+        """
+        best = int(np.argmin(blind_costs(self.tables, float(self.discount))))
+        return BlindPolicy(jnp.array(np.unravel_index(best, self._num_actions), jnp.int32))
+
+
+def blind_costs(tables: Tables, discount: float) -> Float[np.ndarray, " a"]:
+    """Return the expected cost from the start of repeating each joint control, `[a]`.
+
+    The distribution of the state is played forward until the discount leaves less than 1e-4 of a stage's cost.
+    """
+    moves = _normalised(tables.transition)
+    stage = np.sum(moves * tables.cost, axis=2)
+    stages = STAGES if discount == 1 else min(MOST_STAGES, math.ceil(math.log(NEGLIGIBLE) / math.log(discount)))
+    belief = np.tile(_normalised(tables.start), (len(moves), 1))
+    total = np.zeros(len(moves))
+    for t in range(stages):
+        total += discount**t * np.sum(belief * stage, axis=1)
+        belief = np.matmul(belief[:, None], moves)[:, 0]
+    return total
+
+
+def _normalised(rows: Float[np.ndarray, "*batch k"]) -> Float[np.ndarray, "*batch k"]:
+    """Make rounded rows sum to one."""
+    return np.asarray(rows / rows.sum(axis=-1, keepdims=True))
+
+
+def _outcomes(
+    tables: Tables,
+) -> tuple[Int[np.ndarray, "s a k"], Float[np.ndarray, "s a k"], Float[np.ndarray, "s a k"]]:
+    """Return successors, probabilities and costs, those of probability 0 left out as far as all rows allow."""
+    chances = _normalised(tables.transition)
+    k = int((chances > 0).sum(axis=2).max())
+    successors = np.argsort(chances == 0, axis=2, kind="stable")[..., :k]
+    kept = [np.take_along_axis(table, successors, axis=2) for table in (chances, tables.cost)]
+    moved = [np.moveaxis(table, 0, 1) for table in (successors, *kept)]
+    return moved[0], moved[1], moved[2]
+
+
+def _number(digits: Int[Array, " m"], sizes: tuple[int, ...]) -> Int[Array, ""]:
+    """Return the joint number of one element for each agent, the last running fastest."""
+    radix = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
+    return jnp.sum(digits * jnp.array(radix, digits.dtype), dtype=digits.dtype)
+
+
+def _digits(number: Int[Array, ""], sizes: tuple[int, ...]) -> Int[Array, " m"]:
+    """Return the element of each agent in a joint number."""
+    radix = jnp.array([math.prod(sizes[i + 1 :]) for i in range(len(sizes))], number.dtype)
+    return number // radix % jnp.array(sizes, number.dtype)
