@@ -23,10 +23,11 @@ ALLOWED = {
     "lanes": set(),
     "distributions": {"_errors", "model"},  # model: for the type of keys alone
     "gradients": {"_record", "_errors", "model", "distributions"},
-    "planning": TYPES | {"simulation", "lanes", "distributions"},
-    "training": TYPES | {"simulation", "lanes", "distributions", "gradients", "planning", "evaluation"},
+    "parallel": {"_record", "_errors", "model"},  # model: for the type of keys alone
+    "planning": TYPES | {"simulation", "lanes", "distributions", "parallel"},
+    "training": TYPES | {"simulation", "lanes", "distributions", "gradients", "parallel", "planning", "evaluation"},
     "exact": TYPES | {"simulation"},
-    "evaluation": TYPES | {"simulation", "lanes"},
+    "evaluation": TYPES | {"simulation", "lanes", "parallel"},
     "testing": TYPES | {"simulation", "lanes"},
     "formats": TYPES,
     "drawing": TYPES | {"simulation"},

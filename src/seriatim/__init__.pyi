@@ -4,6 +4,7 @@ from . import drawing as drawing
 from . import exact as exact
 from . import formats as formats
 from . import gradients as gradients
+from . import parallel as parallel
 from . import problems as problems
 from . import training as training
 from ._errors import InputError as InputError
@@ -14,6 +15,7 @@ from .evaluation import Estimate as Estimate
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
 from .model import DecentralisedModel as DecentralisedModel
+from .model import Features as Features
 from .model import FiniteModel as FiniteModel
 from .model import Model as Model
 from .model import ObservedModel as ObservedModel

@@ -10,6 +10,7 @@ inside every `vmap` and `jit`, on tracers. Here a record that JAX takes apart is
 
 import dataclasses
 import operator
+import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar, dataclass_transform
 
@@ -18,6 +19,8 @@ import jax
 T = TypeVar("T")
 
 _STATIC = "seriatim_static"
+# The classes that JAX knows.
+_registered: weakref.WeakSet[type[Any]] = weakref.WeakSet()
 
 
 def static(
@@ -52,12 +55,32 @@ def record(cls: type[T]) -> type[T]:
     Records compare by identity: comparing arrays gives arrays, not an answer.
     """
     made = dataclasses.dataclass(frozen=True, eq=False)(cls)
-    fields = dataclasses.fields(made)  # type: ignore[arg-type]
+    made.__reduce__ = _reduced  # type: ignore[method-assign]
+    _register(made)
+    return made
+
+
+def _register(made: type[Any]) -> None:
+    fields = dataclasses.fields(made)
     data = tuple(f.name for f in fields if not f.metadata.get(_STATIC))
     meta = tuple(f.name for f in fields if f.metadata.get(_STATIC))
     flatten, flatten_with_keys, unflatten = _pytree_functions(made, data, meta)
     jax.tree_util.register_pytree_with_keys(made, flatten_with_keys, unflatten, flatten)
-    return made
+    _registered.add(made)
+
+
+def _reduced(self: Any) -> tuple[Any, ...]:
+    """Say how a record travels to another process: its class, and its fields."""
+    return _rebuilt, (type(self), dict(vars(self)))
+
+
+def _rebuilt(cls: type[Any], fields: dict[str, Any]) -> Any:
+    """Put a record together again. Its class may have travelled with it, from a script; then JAX has yet to know it."""
+    if cls not in _registered:
+        _register(cls)
+    instance = object.__new__(cls)
+    vars(instance).update(fields)
+    return instance
 
 
 def _pytree_functions(

@@ -18,9 +18,8 @@ STATES = jax.vmap(MODEL.initial_state)(KEYS)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 20])
-def test_the_number_of_workers_makes_no_difference(workers, monkeypatch):
-    monkeypatch.setattr(_many, "_workers", lambda: jax.local_devices()[:1] * workers)
-    many = st.decide_many(PLANNER, STATES, KEYS)
+def test_the_number_of_workers_makes_no_difference(workers):
+    many = st.decide_many(PLANNER, STATES, KEYS, on=st.parallel.Local(workers))
     for i, key in enumerate(KEYS):
         one = PLANNER.decide(jax.tree.map(lambda leaf, i=i: leaf[i], STATES), key)
         np.testing.assert_array_equal(many.control[i], one.control)

@@ -67,6 +67,7 @@ def _execute(name: str, path: Path) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     code = _compiled(loader, name)
     known_as = [name, path.stem] if _is_imported_as(path.stem, path) else [name]
+    vars(module)["__loaded_by_path__"] = True  # other processes will not find it by its name
     sys.modules.update(dict.fromkeys(known_as, module))
     try:
         exec(code, module.__dict__)

@@ -63,14 +63,14 @@ class _Now(NamedTuple):
     stages: Int[Array, ""]  # played since the host was asked
 
 
-def play_episodes(model: Model, policy: Policy, key: Key, episodes: int, horizon: int) -> Iterator[Played]:
-    """Play episodes 0, 1, ... of a key, and return their summaries as they end, in no particular order."""
-    width = _width(model, policy, episodes)
+def play_episodes(model: Model, policy: Policy, key: Key, numbers: range, horizon: int) -> Iterator[Played]:
+    """Play some of the episodes 0, 1, ... of a key, and return their summaries as they end, in no particular order."""
+    width = _width(model, policy, len(numbers))
     patience = PLANNER_STAGES if _plans(policy) else np.iinfo(np.int32).max
-    now = _nothing_yet(model, key, lanes=width, room=width * ROOM)
+    now = _nothing_yet(model, key, lanes=width, room=width * ROOM)._replace(begun=jnp.int32(numbers.start))
     finished = 0
-    while finished < episodes:
-        now = _go_on(model, policy, key, now, jnp.int32(episodes), jnp.int32(horizon), jnp.int32(patience))
+    while finished < len(numbers):
+        now = _go_on(model, policy, key, now, jnp.int32(numbers.stop), jnp.int32(horizon), jnp.int32(patience))
         some = slice(int(now.written))
         finished += some.stop
         yield Played(*(np.asarray(each)[some] for each in now.results))

@@ -1,7 +1,7 @@
 """Evaluation by simulation: many independent episodes of one policy."""
 
-from collections.abc import Callable
-from typing import TypeAlias
+from collections.abc import Callable, Iterator
+from typing import Any, TypeAlias
 
 import jax
 import numpy as np
@@ -10,8 +10,12 @@ from seriatim._errors import InputError
 from seriatim.evaluation._episodes import Played, play_episodes
 from seriatim.evaluation._estimate import Estimate, estimate
 from seriatim.model import Key, Model
+from seriatim.parallel import Backend
 from seriatim.policy import Policy
 from seriatim.simulation import simulate
+
+# Episodes of one part, where several workers play.
+PLAYED_AT_ONCE, PLANNED_AT_ONCE = 1000, 50
 
 Progress: TypeAlias = Callable[[int, int], None]
 
@@ -24,6 +28,7 @@ def evaluate(
     episodes: int = 100,
     horizon: int = 400,
     progress: Progress | None = None,
+    on: Backend | None = None,
 ) -> Estimate:
     """Estimate the expected discounted cost of a policy from the initial states the model draws.
 
@@ -37,6 +42,8 @@ def evaluate(
         episodes: how many.
         horizon: stages after which an episode is cut; `Estimate` reports the share and the weight of what is missing.
         progress: called with (episodes done, episodes) as the work goes on.
+        on: who works: `seriatim.parallel.Local()`, `Devices()`, `Ray()`; by default one thread of this process. An
+            episode is the same whoever plays it.
 
     Raises:
         InputError: `episodes` or `horizon` is less than 1; the policy chose a control that is not admissible; a stage
@@ -47,13 +54,42 @@ def evaluate(
             raise InputError(f"{name}={value}: at least 1 is needed; give a positive whole number.")
     costs, stages, terminated = np.zeros(episodes), np.zeros(episodes, int), np.zeros(episodes, bool)
     finished = 0
-    for some in play_episodes(model, policy, key, episodes, horizon):
-        _refuse_faults(model, policy, key, some)
+    for some in _played(model, policy, key, episodes, horizon, on):
         costs[some.episode], stages[some.episode], terminated[some.episode] = some.cost, some.stages, some.terminated
         finished += len(some.episode)
         if progress is not None:
             progress(finished, episodes)
     return estimate(costs, stages, terminated, horizon=int(horizon), discount=float(model.discount))
+
+
+def _played(
+    model: Model, policy: Policy, key: Key, episodes: int, horizon: int, on: Backend | None
+) -> Iterator[Played]:
+    """Play the episodes, here or in parts elsewhere."""
+    shared = model, policy, key, horizon
+    if on is None:
+        yield from _lawful(shared, range(episodes))
+        return
+    size = PLANNED_AT_ONCE if hasattr(policy, "decide") else PLAYED_AT_ONCE
+
+    def given(number: int) -> tuple[int, int]:
+        return number * size, min((number + 1) * size, episodes)
+
+    for _, some in on.run(_part, shared, given, -(-episodes // size)):
+        yield some
+
+
+def _part(shared: Any, first: int, last: int) -> Played:
+    """Play some episodes: what a worker does."""
+    found = list(_lawful(shared, range(first, last)))
+    return Played(*(np.concatenate(each) for each in zip(*found, strict=True)))
+
+
+def _lawful(shared: Any, numbers: range) -> Iterator[Played]:
+    model, policy, key, horizon = shared
+    for some in play_episodes(model, policy, key, numbers, horizon):
+        _refuse_faults(model, policy, key, some)
+        yield some
 
 
 def _refuse_faults(model: Model, policy: Policy, key: Key, played: Played) -> None:

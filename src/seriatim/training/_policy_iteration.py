@@ -30,8 +30,9 @@ from jaxtyping import Array, Float, Int
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._record import record, static, with_fields
-from seriatim.evaluation import evaluate
+from seriatim.evaluation import Estimate, evaluate
 from seriatim.model import Key, Model, State
+from seriatim.parallel import Backend
 from seriatim.planning import OneAtATimeRollout, Simulation, decide_many
 from seriatim.planning._common import check_planner
 from seriatim.planning._order import check_order
@@ -111,6 +112,7 @@ class PolicyIteration:
         value_states: pairs of a state and a cost that the value is fitted to.
         episodes: that every policy plays to be compared.
         horizon: stages after which an episode is cut.
+        on: who makes labels and plays episodes, as in `decide_many`; it changes no number.
         gain: the iteration ends at a policy that is not better than the one before by so many standard errors.
 
     Raises:
@@ -137,6 +139,7 @@ class PolicyIteration:
     episodes: int = static(default=400)
     horizon: int = static(default=400)
     gain: float | int = 1.0
+    on: Backend | None = None
 
     # The loop makes steps one by one on the host, and keeps a checkpoint after each.
     on_host = True
@@ -150,7 +153,7 @@ class PolicyIteration:
         shown = visited(self.model, self.base, jax.random.split(first, SHOWN), self.horizon, self.noise)
         parameters = standardised_to(self.policy, shown)
         value = None if self.value is None else standardised_to(self.value, shown)
-        base = self._costs(self.base, evaluation)
+        base = jnp.asarray(self._episodes(self.base, evaluation).costs, float)
         zero = jnp.zeros((), jnp.int32)
         return PolicyIterationState(
             step=zero,
@@ -271,7 +274,7 @@ class PolicyIteration:
         number, end = self._round(first)
         sampling, deciding = jax.random.split(jax.random.fold_in(state.key, state.step))
         states = self._sampled(state, number, jax.random.split(sampling, self.part))
-        decisions = decide_many(self._planner(state), states, jax.random.split(deciding, self.part))
+        decisions = decide_many(self._planner(state), states, jax.random.split(deciding, self.part), on=self.on)
         new = labels_of(states, decisions)
         count = min(self.part, end - first)
         labels = jax.tree.map(lambda old, some: old.at[first : first + count].set(some[:count]), state.labels, new)
@@ -325,15 +328,14 @@ class PolicyIteration:
     def _next(self, state: PolicyIterationState) -> DecentralisedPolicy | PartitionedPolicy:
         return with_fields(self.policy, parameters=state.next_parameters)
 
-    def _costs(self, policy: Policy, key: Key) -> Float[Array, " episodes"]:
-        found = evaluate(self.model, policy, key, episodes=self.episodes, horizon=self.horizon)
-        return jnp.asarray(found.costs, float)
+    def _episodes(self, policy: Policy, key: Key) -> Estimate:
+        return evaluate(self.model, policy, key, episodes=self.episodes, horizon=self.horizon, on=self.on)
 
     def _evaluated(self, state: PolicyIterationState) -> tuple[PolicyIterationState, dict[str, Float[Array, ""]]]:
         """Compare the new policy with the one before and the heuristic; it is the next base."""
         _, evaluation = jax.random.split(state.key)
         new = self._next(state)
-        found = evaluate(self.model, self._playable(new), evaluation, episodes=self.episodes, horizon=self.horizon)
+        found = self._episodes(self._playable(new), evaluation)
         base, before, best = np.asarray(state.costs)
         change, gain = _paired(found.costs - before), _paired(found.costs - base)
         better = found.costs.mean() < best.mean() or not int(state.best[2])

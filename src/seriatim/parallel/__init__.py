@@ -1,0 +1,7 @@
+"""A function mapped over keys: in this process, on all devices, or on a cluster, with the same results."""
+
+from seriatim.parallel._backends import Backend, Devices, Local
+from seriatim.parallel._over_keys import over_keys
+from seriatim.parallel._ray import Ray
+
+__all__ = ["Backend", "Devices", "Local", "Ray", "over_keys"]

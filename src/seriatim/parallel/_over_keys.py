@@ -1,0 +1,76 @@
+"""Mapping over keys: work that is a function of its key alone, wherever it is done.
+
+    results = [f(shared, x_1, k_1), ..., f(shared, x_n, k_n)],        part by part, each part a call of one size
+
+Everything random is decided by the keys, and a part is the same call whoever makes it. So the results do not depend on
+how many workers there are, in which order they finish, or how often one of them was killed and its part done again.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Shaped
+
+from seriatim._errors import InputError
+from seriatim.model import Key
+from seriatim.parallel._backends import Backend, Local
+
+# `(shared, inputs [part, ...], keys [part]) -> results [part, ...]`
+Function = Callable[[Any, Any, Any], Any]
+Progress = Callable[[int, int], None]
+
+
+def over_keys(
+    function: Function,
+    keys: Key | Shaped[Array, "n ..."],
+    *,
+    shared: Any = None,
+    inputs: Any = None,
+    part: int = 256,
+    on: Backend | None = None,
+    progress: Progress | None = None,
+) -> Any:
+    """Map a function over keys, and inputs that go with them.
+
+    Args:
+        function: pure, of what is shared, and of inputs and keys stacked along axis 0, `part` of them; it returns
+            results stacked the same way. For Ray it must be found by name in a module, or be small enough to send.
+        keys: stacked, n of them.
+        shared: a pytree that every call is given: a planner, a policy. It is sent to each worker once.
+        inputs: a pytree of arrays stacked along axis 0, n of each; None: none.
+        part: how many a call is given. All calls are of one size, so one compilation serves them; the last is filled
+            up with what was there already.
+        on: who works; by default all cores of this process.
+        progress: called with (results so far, n) as parts are done.
+
+    Returns:
+        The results, stacked along axis 0, in the order of the keys.
+
+    Raises:
+        InputError: the leading axes differ, `part` is less than 1, or Ray is not there. Errors of the function are
+            raised as if it had been called here.
+    """
+    lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(inputs)} | {keys.shape[:1]}
+    if len(lengths) != 1 or lengths == {()}:
+        seen = ", ".join(str(n[0]) if n else "none" for n in sorted(lengths))
+        raise InputError(f"The leading axes of inputs and keys have lengths {seen}; give as many keys as inputs.")
+    if part < 1:
+        raise InputError(f"part={part}: give a positive whole number.")
+    count = int(keys.shape[0])
+    parts = -(-count // part)
+
+    def given(number: int) -> tuple[Any, Any]:
+        where = np.minimum(np.arange(part) + number * part, count - 1)
+        some: tuple[Any, Any] = jax.tree.map(lambda leaf: leaf[where], (inputs, keys))
+        return some
+
+    found: dict[int, Any] = {}
+    for number, results in (on or Local()).run(function, shared, given, parts):
+        found[number] = results
+        if progress is not None:
+            progress(min(count, len(found) * part), count)
+    in_order = [found[number] for number in range(parts)]
+    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:count], *in_order)

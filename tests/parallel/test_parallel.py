@@ -1,0 +1,154 @@
+"""Whoever does the work, the results are the same: threads, devices, and processes that are killed."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import seriatim as st
+from seriatim.parallel import Devices, Local, Ray, over_keys
+
+RAY = Ray(workers=2)
+BACKENDS = [Local(1), Local(3), Devices(), RAY]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def workers_compile_alike():
+    """Processes compile as this one does, or their results would differ by rounding."""
+    os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+    yield
+    del os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"]
+
+
+@st.record
+class Scale:
+    """What is shared: an array, a constant, a key."""
+
+    by: jax.Array
+    key: jax.Array
+    shift: float = st.static(default=1.0)
+
+
+SCALE = Scale(jnp.float32(3.0), jax.random.key(9))
+KEYS = jax.random.split(jax.random.key(0), 11)
+INPUTS = {"x": jnp.arange(11.0), "y": jnp.ones((11, 2), jnp.int32)}
+
+
+def work(shared, inputs, keys):
+    noise = jax.vmap(jax.random.normal)(keys) + jax.random.normal(shared.key)
+    return {"z": shared.by * inputs["x"] + shared.shift + noise, "y": inputs["y"], "key": keys}
+
+
+def numbers(tree):
+    return [
+        np.asarray(jax.random.key_data(x) if jnp.issubdtype(x.dtype, jax.dtypes.prng_key) else x)
+        for x in jax.tree.leaves(tree)
+    ]
+
+
+@pytest.mark.parametrize("on", BACKENDS, ids=str)
+@pytest.mark.parametrize("part", [1, 4, 11, 50])
+def test_results_are_those_of_one_call_in_the_order_of_the_keys(on, part):
+    counted = []
+    found = over_keys(work, KEYS, shared=SCALE, inputs=INPUTS, part=part, on=on, progress=lambda *n: counted.append(n))
+    for one, other in zip(numbers(found), numbers(work(SCALE, INPUTS, KEYS)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert counted[-1] == (11, 11)
+    assert [done for done, _ in counted] == sorted({done for done, _ in counted})
+
+
+@pytest.mark.parametrize("on", [Local(2), RAY], ids=str)
+def test_decisions_and_episodes_are_the_same_bit_for_bit(on):
+    model = st.problems.SpidersAndFlies(2, 2, 5, 5, fly_behaviour="wander")
+    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=5, num_samples=4))
+    keys = jax.random.split(jax.random.key(1), 10)
+    states = jax.vmap(model.initial_state)(keys)
+    for one, other in zip(
+        jax.tree.leaves(st.decide_many(planner, states, keys)),
+        jax.tree.leaves(st.decide_many(planner, states, keys, on=on)),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(one, other)
+    alone = st.evaluate(model, planner, keys[0], episodes=30, horizon=6)
+    shared = st.evaluate(model, planner, keys[0], episodes=30, horizon=6, on=on)
+    np.testing.assert_array_equal(alone.costs, shared.costs)
+    np.testing.assert_array_equal(alone.stages, shared.stages)
+    assert alone.mean == shared.mean
+
+
+def wrong(shared, inputs, keys):
+    raise st.InputError("this part is wrong; give another.")
+
+
+def broken(shared, inputs, keys):
+    raise ZeroDivisionError("nothing to divide by")
+
+
+@pytest.mark.parametrize("on", BACKENDS, ids=str)
+def test_errors_arrive_as_they_were_raised(on):
+    with pytest.raises(st.InputError, match=r"^this part is wrong; give another\.$"):
+        over_keys(wrong, KEYS, part=4, on=on)
+    with pytest.raises(ZeroDivisionError, match="nothing to divide by"):
+        over_keys(broken, KEYS, part=4, on=on)
+
+
+def dying(shared, inputs, keys):
+    """Die twice in every part whose first input is even; say in files how often each part was begun."""
+    first = int(inputs[0])
+    begun = len(list(Path(shared).glob(f"{first}-*")))
+    (Path(shared) / f"{first}-{begun}").touch()
+    if first % 2 == 0 and begun < 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return inputs + jax.vmap(jax.random.uniform)(keys)
+
+
+def test_parts_of_workers_that_are_killed_are_done_again_and_counted_once(tmp_path):
+    inputs = jnp.arange(11.0)
+    counted = []
+    found = over_keys(
+        dying, KEYS, shared=str(tmp_path), inputs=inputs, part=3, on=RAY, progress=lambda *n: counted.append(n)
+    )
+    np.testing.assert_array_equal(found, inputs + jax.vmap(jax.random.uniform)(KEYS))
+    assert [done for done, _ in counted] == [3, 6, 9, 11]
+    assert len(list(tmp_path.glob("0-*"))) == 3
+    assert len(list(tmp_path.glob("3-*"))) == 1
+
+
+def slow(shared, inputs, keys):
+    (Path(shared) / f"{os.getpid()}-{int(inputs[0])}").touch()
+    time.sleep(0.05)
+    return inputs * 2
+
+
+def test_no_more_parts_are_made_than_are_worked_on(tmp_path):
+    """Inputs are cut when their turn has come: while the first is worked on, few others exist."""
+    made = []
+
+    def given(number):
+        made.append(number)
+        return jnp.full(2, float(number)), KEYS[:2]
+
+    done = 0
+    for _ in RAY.run(slow, str(tmp_path), given, 12):
+        done += 1
+        assert len(made) <= done + 2 * 2
+    assert done == 12
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: over_keys(work, KEYS, part=0), "part=0"),
+        (lambda: over_keys(work, KEYS, inputs=jnp.zeros(3)), "3, 11|11, 3"),
+        (lambda: Local(0), "workers=0"),
+        (lambda: Ray(workers=0), "workers=0"),
+    ],
+)
+def test_mistakes_are_one_sentence(call, said):
+    with pytest.raises(st.InputError, match=said):
+        call()
