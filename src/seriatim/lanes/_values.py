@@ -8,6 +8,7 @@ inputs, so a reduction that folds over slices never meets the product of axes it
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -15,23 +16,32 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-# What has been computed, innermost branch last: what is computed in a branch means nothing outside of it.
-_memories: list[dict[tuple[int, Any], tuple[Any, Any]]] = []
+class _Memories(threading.local):
+    """What has been computed, innermost branch last: what is computed in a branch means nothing outside of it.
+
+    Nor in another thread, which is writing a program of its own.
+    """
+
+    def __init__(self) -> None:
+        self.stack: list[dict[tuple[int, Any], tuple[Any, Any]]] = []
+
+
+_memories = _Memories()
 
 
 @contextlib.contextmanager
 def memory() -> Iterator[None]:
     """Remember what is computed until this ends."""
-    _memories.append({})
+    _memories.stack.append({})
     try:
         yield
     finally:
-        _memories.pop()
+        _memories.stack.pop()
 
 
 def _recalled(owner: Any, what: Any) -> Any:
     """Return what is remembered, or None."""
-    found = (results.get((id(owner), what)) for results in reversed(_memories))
+    found = (results.get((id(owner), what)) for results in reversed(_memories.stack))
     return next((entry[1] for entry in found if entry is not None), None)
 
 
@@ -40,7 +50,7 @@ def _remembered(owner: Any, what: Any, make: Callable[[], Any]) -> Any:
     if result is None:
         result = make()
         # The owner is kept too, so that no other object takes its id.
-        _memories[-1][id(owner), what] = owner, result
+        _memories.stack[-1][id(owner), what] = owner, result
     return result
 
 
