@@ -22,6 +22,7 @@ ALLOWED = {
     "lanes": set(),
     "distributions": {"_errors", "model"},  # model: for the type of keys alone
     "gradients": {"_record", "_errors", "model", "distributions"},
+    "beliefs": TYPES | {"simulation", "distributions", "exact"},
     "planning": TYPES | {"simulation", "lanes", "distributions"},
     "training": TYPES | {"simulation", "lanes", "distributions", "gradients", "planning", "evaluation"},
     "exact": TYPES | {"simulation"},

@@ -1,3 +1,4 @@
+from . import beliefs as beliefs
 from . import controls as controls
 from . import distributions as distributions
 from . import drawing as drawing
