@@ -18,6 +18,7 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.beliefs._filter import Belief, Filter
+from seriatim.beliefs._lanes import one_or_many
 from seriatim.model import Disturbance, Key, ObservedModel, Transition
 
 
@@ -54,6 +55,7 @@ class BeliefModel:
     model: ObservedModel
     filter: Filter
     consistent: bool = static(init=False)
+    lanes_last = True
 
     def __post_init__(self) -> None:
         check_observed(self.model)
@@ -104,8 +106,11 @@ class BeliefModel:
         world, own = jax.random.split(key)
         return BeliefDisturbance(self.model.sample_disturbance(world), self.filter.sample_disturbance(own))
 
-    def transition(self, state: Belief, control: Int[Array, " m"], disturbance: BeliefDisturbance) -> Transition:
+    def transition(self, state: Belief, control: Int[Array, " m *lanes"], disturbance: BeliefDisturbance) -> Transition:
         """Draw a hidden state, let it move, look, and believe what was seen."""
+        return one_or_many(self._transition, state, control, disturbance)
+
+    def _transition(self, state: Belief, control: Int[Array, " m"], disturbance: BeliefDisturbance) -> Transition:
         hidden = self.filter.sample_state(state, disturbance.filter)
         after = self.model.transition(hidden, control, disturbance.model)
         seen = self.model.observation(after.state, control, disturbance.model)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Int
 from seriatim._record import record
 from seriatim.beliefs._belief_model import BeliefDisturbance, check_observed
 from seriatim.beliefs._filter import Belief, Filter
+from seriatim.beliefs._lanes import one_or_many
 from seriatim.model import Key, ObservedModel, State, Transition
 from seriatim.policy import Decision, Planner, Policy
 
@@ -43,6 +44,7 @@ class HiddenModel:
 
     model: ObservedModel
     filter: Filter
+    lanes_last = True
 
     def __post_init__(self) -> None:
         check_observed(self.model)
@@ -80,8 +82,13 @@ class HiddenModel:
         world, own = jax.random.split(key)
         return BeliefDisturbance(self.model.sample_disturbance(world), self.filter.sample_disturbance(own))
 
-    def transition(self, state: HiddenState, control: Int[Array, " m"], disturbance: BeliefDisturbance) -> Transition:
+    def transition(
+        self, state: HiddenState, control: Int[Array, " m *lanes"], disturbance: BeliefDisturbance
+    ) -> Transition:
         """Let the true state move, look, and believe what was seen."""
+        return one_or_many(self._transition, state, control, disturbance)
+
+    def _transition(self, state: HiddenState, control: Int[Array, " m"], disturbance: BeliefDisturbance) -> Transition:
         after = self.model.transition(state.state, control, disturbance.model)
         seen = self.model.observation(after.state, control, disturbance.model)
         belief = self.filter.update(state.belief, control, seen, disturbance.filter)

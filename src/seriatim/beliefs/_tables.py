@@ -1,7 +1,7 @@
 """Tables: a finite observed model as arrays in double precision, the form that filters and solvers work on.
 
-    costs[x, u] = E g(x, u, w),   transitions[u, x, y] = P(f(x, u, w) = y and the problem goes on),
-    likelihood[u, y, o] = P(o | y, u).
+costs[x, u] = E g(x, u, w),   transitions[u, x, y] = P(f(x, u, w) = y and the problem goes on),
+likelihood[u, y, o] = P(o | y, u).
 """
 
 from typing import Any
