@@ -33,8 +33,8 @@ class BeliefDisturbance(NamedTuple):
 class BeliefModel:
     """What a planner imagines of a problem whose state is hidden: a `Model` whose state is a belief.
 
-    The stage cost is the expected stage cost under the belief where the filter knows it (`ExactFilter`), which takes the
-    chance of the hidden state out of it; else it is that of the hidden state drawn, whose mean it is.
+    The stage cost is the expected stage cost under the belief where the filter knows it (`ExactFilter`). Else it is the
+    stage cost of the hidden state drawn: the same in the mean, with more noise.
 
     Controls are admissible at a belief if they are at every state of positive probability; an agent left without any
     by that may do what the most likely state admits. A joint control is feasible if it is at every such state.

@@ -2,9 +2,9 @@
 
     J_u(x) = g(x, u) + a sum_x' P(x'|x, u) J_u(x').
 
-Theorem. min_u sum_x b(x) J_u(x) is an upper bound on the optimal cost-to-go at every belief b: it is what the best blind
-policy costs. The policy that takes the best blind control anew at every belief costs no more: one stage of it, followed by
-the bound, never exceeds the bound.
+Theorem. min_u sum_x b(x) J_u(x) is an upper bound on the optimal cost-to-go at every belief b: it is what the best
+blind policy costs. The policy that takes the best blind control anew at every belief costs no more: one stage of it,
+followed by the bound, never exceeds the bound.
 
 Source: M. Hauskrecht, Value-Function Approximations for Partially Observable Markov Decision Processes, Journal of
 Artificial Intelligence Research 13, 2000.

@@ -26,7 +26,7 @@ from seriatim._record import record
 from seriatim.beliefs._alpha_vectors import AlphaVectors
 from seriatim.beliefs._blind import blind_policies
 from seriatim.beliefs._informed import fast_informed_bound
-from seriatim.beliefs._sawtooth import SawtoothValue, sawtooth
+from seriatim.beliefs._sawtooth import Sawtooth, SawtoothValue
 from seriatim.beliefs._tables import ObservedTables, observed_tables, prior_of
 from seriatim.beliefs._value_iteration import usable
 
@@ -48,9 +48,7 @@ class Bounds:
         trials: searches made.
         converged: whether the gap met the tolerance.
         vectors: the upper bound at every belief, and its policy.
-        corners: the lower bound: values where the state is known, `[s]`;
-        points: ... beliefs, `[k, s]`;
-        gains: ... and what they add, `[k]`: see `SawtoothValue`.
+        sawtooth: the lower bound at every belief.
     """
 
     lower: float
@@ -58,9 +56,7 @@ class Bounds:
     trials: int
     converged: bool
     vectors: AlphaVectors
-    corners: Float[np.ndarray, " s"]
-    points: Float[np.ndarray, "k s"]
-    gains: Float[np.ndarray, " k"]
+    sawtooth: Sawtooth
 
     @property
     def gap(self) -> float:
@@ -70,14 +66,14 @@ class Bounds:
     @property
     def lower_value(self) -> SawtoothValue:
         """The lower bound as a value of beliefs."""
-        return SawtoothValue(*(jnp.asarray(part, float) for part in (self.corners, self.points, self.gains)))
+        return SawtoothValue(*(jnp.asarray(part, float) for part in self.sawtooth))
 
     def lower_at(self, belief: Shaped[Any, " s"]) -> float:
         """Return the lower bound at a belief, in double precision."""
-        return float(sawtooth(np.asarray(belief, np.float64)[None], self.corners, self.points, self.gains)[0])
+        return float(self.sawtooth.at(np.asarray(belief, np.float64)[None])[0])
 
     def __str__(self) -> str:
-        kept = f"{len(self.vectors.vectors)} vectors, {len(self.points)} beliefs"
+        kept = f"{len(self.vectors.vectors)} vectors, {len(self.sawtooth.points)} beliefs"
         return f"between {self.lower:.6g} and {self.upper:.6g} (gap {self.gap:.2g}; {self.trials} trials, {kept})"
 
 
@@ -109,35 +105,28 @@ def bounds(model: Any, *, prior: Any = None, tolerance: float = 1e-3, max_trials
     while trials < max_trials and pair.gap(start) > tolerance:
         pair, trials = _trial(tables, pair, start, tolerance), trials + 1
     return Bounds(
-        lower=float(pair.lower(start[None])[0]),
+        lower=float(pair.sawtooth.at(start[None])[0]),
         upper=float(pair.upper(start[None])[0]),
         trials=trials,
         converged=pair.gap(start) <= tolerance,
         vectors=AlphaVectors(model, pair.vectors, tables.controls[pair.choice]),
-        corners=pair.corners,
-        points=pair.points,
-        gains=pair.gains,
+        sawtooth=pair.sawtooth,
     )
 
 
 class _Pair(NamedTuple):
-    """The two bounds: vectors with the joint controls they begin with, and the parts of the sawtooth."""
+    """The two bounds: vectors with the joint controls they begin with, and the sawtooth."""
 
     vectors: Float[np.ndarray, "k s"]
     choice: Int[np.ndarray, " k"]
-    corners: Float[np.ndarray, " s"]
-    points: Float[np.ndarray, "n s"]
-    gains: Float[np.ndarray, " n"]
+    sawtooth: Sawtooth
 
     def upper(self, beliefs: Float[np.ndarray, "n s"]) -> Float[np.ndarray, " n"]:
         best: Float[np.ndarray, " n"] = (beliefs @ self.vectors.T).min(axis=1)
         return best
 
-    def lower(self, beliefs: Float[np.ndarray, "n s"]) -> Float[np.ndarray, " n"]:
-        return sawtooth(beliefs, self.corners, self.points, self.gains)
-
     def gap(self, belief: Float[np.ndarray, " s"]) -> float:
-        return float(self.upper(belief[None])[0] - self.lower(belief[None])[0])
+        return float(self.upper(belief[None])[0] - self.sawtooth.at(belief[None])[0])
 
 
 class _Branches(NamedTuple):
@@ -154,12 +143,13 @@ def _first_pair(tables: ObservedTables, model: Any) -> _Pair:
     finite = np.isfinite(blind.vectors).all(axis=1)
     numbers = {tuple(u): k for k, u in enumerate(tables.controls.tolist())}
     choice = np.array([numbers[tuple(u)] for u in blind.controls[finite].tolist()], int)
-    return _Pair(blind.vectors[finite], choice, informed.vectors.min(axis=0), np.zeros((0, s)), np.zeros(0))
+    return _Pair(blind.vectors[finite], choice, Sawtooth(informed.vectors, np.zeros((0, s)), np.zeros(0)))
 
 
 def _trial(tables: ObservedTables, pair: _Pair, start: Float[np.ndarray, " s"], tolerance: float) -> _Pair:
     """Walk to where the gap matters most, and back up both bounds on the way back."""
-    path, belief = [], start
+    path: list[tuple[Float[np.ndarray, " s"], _Branches]] = []
+    belief = start
     allowed = tolerance / 2  # half of what is asked for: the way back then closes the rest
     while len(path) < DEEPEST and pair.gap(belief) > allowed:
         branches = _branches(tables, belief)
@@ -188,8 +178,8 @@ def _expected(tables: ObservedTables, branches: _Branches, values: Values) -> Fl
 
 def _next(tables: ObservedTables, pair: _Pair, branches: _Branches, allowed: float) -> Float[np.ndarray, " s"]:
     """Follow the control that looks best from below, and the observation whose gap weighs most."""
-    u = int(_expected(tables, branches, pair.lower).argmin())
-    gaps = pair.upper(branches.beliefs[u]) - pair.lower(branches.beliefs[u]) - allowed
+    u = int(_expected(tables, branches, pair.sawtooth.at).argmin())
+    gaps = pair.upper(branches.beliefs[u]) - pair.sawtooth.at(branches.beliefs[u]) - allowed
     chosen: Float[np.ndarray, " s"] = branches.beliefs[u, int((branches.probability[u] * gaps).argmax())]
     return chosen
 
@@ -208,10 +198,7 @@ def _lowered(tables: ObservedTables, pair: _Pair, belief: Float[np.ndarray, " s"
 
 def _raised(tables: ObservedTables, pair: _Pair, belief: Float[np.ndarray, " s"], branches: _Branches) -> _Pair:
     """Back up the lower bound at a belief: one more point, or a better one in place of the same."""
-    now = float(pair.lower(belief[None])[0])
-    better = float(_expected(tables, branches, pair.lower).min())
-    if better <= now:
+    better = float(_expected(tables, branches, pair.sawtooth.at).min())
+    if better <= pair.sawtooth.at(belief[None])[0]:
         return pair
-    other = np.abs(pair.points - belief).max(axis=1, initial=0.0) > SAME
-    points, gain = np.vstack([pair.points[other], belief]), better - belief @ pair.corners
-    return pair._replace(points=points, gains=np.append(pair.gains[other], gain))
+    return pair._replace(sawtooth=pair.sawtooth.raised(belief, better, SAME))

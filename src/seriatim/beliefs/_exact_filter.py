@@ -111,7 +111,7 @@ class ExactFilter:
         return jnp.sum(predicted * self._seen(control, observation))
 
     def expected_cost(self, belief: Float[Array, " s"], control: Int[Array, " m"]) -> Float[Array, ""]:
-        """Return `sum_x b(x) g(x, u)`; infinity where the control is inadmissible at a state of positive probability."""
+        """Return `sum_x b(x) g(x, u)`; infinity where the control is inadmissible at a state believed possible."""
         cost = self.costs[:, self._joint(control)]
         return jnp.sum(jnp.where(belief > 0, belief * cost, 0.0))
 

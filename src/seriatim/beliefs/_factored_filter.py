@@ -150,7 +150,7 @@ class FactoredFilter:
 
     @property
     def expected_cost(self) -> Callable[[FactoredBelief, Int[Array, " m"]], Float[Array, ""]] | None:
-        """The function that gives the expected stage cost of a belief and a control; None if the model does not know."""
+        """The function of a belief and a control that gives the expected stage cost; None if the model has none."""
         expected = getattr(self.model, "expected_cost", None)
         if expected is None:
             return None

@@ -45,7 +45,9 @@ def qmdp(model: Any, *, horizon: int | None = None, tolerance: float = 1e-6) -> 
     costs, transitions = motion(model)
 
     def sweep(q: Float[np.ndarray, "s a"]) -> Float[np.ndarray, "s a"]:
-        return costs + float(model.discount) * np.einsum("axy,y->xa", transitions, q.min(axis=1))
+        best = q.min(axis=1)
+        after: Float[np.ndarray, "s a"] = costs + float(model.discount) * np.einsum("axy,y->xa", transitions, best)
+        return after
 
     q = _swept("qmdp", sweep, _from_below(costs, float(model.discount)), horizon, tolerance)
     return _as_vectors(model, q)

@@ -70,7 +70,7 @@ def _where_needed(
         bounds=[(0, None)] * s + [(None, None)],
         method="highs",
     )
-    if program.status != 0 or -program.fun <= slack:
+    if program.x is None or program.x[s] <= slack:
         return None
     belief: Float[np.ndarray, " s"] = np.maximum(program.x[:s], 0.0)
     return belief

@@ -145,4 +145,5 @@ def prior_of(model: Any, prior: Any = None) -> Float[np.ndarray, " s"]:
             f"The prior has shape {given.shape} and sum {given.sum():.6g}; {s} probabilities that sum to 1 are "
             f"expected, one for each state of {name}."
         )
-    return given / given.sum()
+    normal: Float[np.ndarray, " s"] = given / given.sum()
+    return normal

@@ -10,8 +10,8 @@ observation at a time, and pruned each time, so that few of the many combination
 
 Theorem. The result is the optimal cost-to-go at every belief, but for rounding and, if asked for, `tolerance`.
 
-Source: A. Cassandra, M. Littman and N. Zhang, Incremental Pruning: A Simple, Fast, Exact Method for Partially Observable
-Markov Decision Processes, UAI 1997.
+Source: A. Cassandra, M. Littman and N. Zhang, Incremental Pruning: A Simple, Fast, Exact Method for Partially
+Observable Markov Decision Processes, UAI 1997.
 """
 
 import functools
@@ -65,7 +65,7 @@ def usable(tables: ObservedTables, name: str) -> ObservedTables:
     if odd.size:
         u, x = odd[0], int(np.argmin(finite[:, odd[0]]))
         raise InputError(
-            f"{name} admits the joint control {tables.controls[u].tolist()} in some states and not in state number {x}; "
+            f"{name} admits joint control {tables.controls[u].tolist()} in some states and not in state number {x}; "
             "vectors over beliefs need it admitted everywhere, at a high cost where it should not be chosen."
         )
     keep = finite.all(axis=0)
@@ -83,7 +83,7 @@ def _share(tables: ObservedTables, horizon: int, tolerance: float) -> float:
     """Share the tolerance out to all prunings: one for each observation's vectors, one for each sum, one at the end."""
     prunings = 2 * tables.likelihood.shape[2] + 1
     weight = sum(tables.discount**t for t in range(horizon))
-    return tolerance / (prunings * weight)
+    return tolerance / float(prunings * weight)
 
 
 def _stage(
@@ -109,7 +109,8 @@ def _plans(
     if not parts:
         return tables.costs[:, u][None]
     combined = functools.reduce(functools.partial(_summed, tolerance=tolerance), parts)
-    return tables.costs[:, u] + combined
+    plans: Float[np.ndarray, "n s"] = tables.costs[:, u] + combined
+    return plans
 
 
 def _summed(
@@ -118,8 +119,9 @@ def _summed(
     """Return all sums of a vector of each, pruned."""
     if len(one) * len(other) > MAX_COMBINATIONS:
         raise InputError(
-            f"A stage would combine {len(one):,} vectors with {len(other):,}; give a shorter horizon or a tolerance, or "
-            "use beliefs.bounds, which works from one belief."
+            f"A stage would combine {len(one):,} vectors with {len(other):,}; give a shorter horizon or a tolerance, "
+            "or use beliefs.bounds, which works from one belief."
         )
     sums = (one[:, None] + other[None]).reshape(-1, one.shape[1])
-    return sums[pruned(sums, tolerance)]
+    kept: Float[np.ndarray, "n s"] = sums[pruned(sums, tolerance)]
+    return kept
