@@ -36,7 +36,8 @@ class Sawtooth(NamedTuple):
         inside = self.points > 0
         room = np.where(inside, beliefs[:, None] / np.where(inside, self.points, 1.0), np.inf).min(axis=2)
         teeth = (room * self.gains).max(axis=1, initial=0.0)
-        return np.maximum((beliefs @ self.linear.T).min(axis=1), beliefs @ self.linear.min(axis=0) + teeth)
+        linear: Float[np.ndarray, " n"] = (beliefs @ self.linear.T).min(axis=1)
+        return np.maximum(linear, beliefs @ self.linear.min(axis=0) + teeth)
 
     def raised(self, belief: Float[np.ndarray, " s"], bound: float, same: float) -> "Sawtooth":
         """Take one more belief in, in place of the same if there is one: no further from it than `same`."""
