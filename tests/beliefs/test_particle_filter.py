@@ -33,7 +33,7 @@ def test_particles_tend_to_the_exact_filter_as_one_over_the_root():
     """Sixteen times the particles, a quarter of the error.
 
     Root mean square errors over 300 clouds have standard errors below 5 % (at the worst, one direction), and their
-    ratio one below 7 %; a ratio between 2.6 and 5.8 allows more than five of them, and the bias, of the order 1/n, besides.
+    ratio one below 7 %; a ratio between 2.6 and 5.8 allows more than five of them, and the bias, of order 1/n, besides.
     """
     truth = np.asarray(followed(EXACT, jax.random.key(0)))
     errors = []

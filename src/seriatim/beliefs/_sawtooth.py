@@ -37,8 +37,8 @@ class Sawtooth(NamedTuple):
         room = np.where(inside, beliefs[:, None] / np.where(inside, self.points, 1.0), np.inf).min(axis=2)
         teeth = (room * self.gains).max(axis=1, initial=0.0)
         linear: Float[np.ndarray, " n"] = (beliefs @ self.linear.T).min(axis=1)
-        corners: Float[np.ndarray, " n"] = beliefs @ self.linear.min(axis=0) + teeth
-        return np.maximum(linear, corners)
+        better: Float[np.ndarray, " n"] = np.maximum(linear, beliefs @ self.linear.min(axis=0) + teeth)
+        return better
 
     def raised(self, belief: Float[np.ndarray, " s"], bound: float, same: float) -> "Sawtooth":
         """Take one more belief in, in place of the same if there is one: no further from it than `same`."""

@@ -1,0 +1,16 @@
+"""The examples in docs/beliefs.md run, in order, and what they assert holds."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+DOCUMENT = ROOT / "docs" / "beliefs.md"
+
+
+def test_the_examples_run(monkeypatch):
+    monkeypatch.syspath_prepend(str(ROOT / "examples"))
+    blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL)
+    names: dict[str, object] = {}
+    for number, block in enumerate(blocks):
+        exec(compile(block, f"{DOCUMENT.name}, example {number + 1}", "exec"), names)
+    assert len(blocks) == 4
