@@ -12,6 +12,7 @@ from seriatim.beliefs._hidden import HiddenModel, HiddenState, on_belief
 from seriatim.beliefs._informed import fast_informed_bound, qmdp
 from seriatim.beliefs._particle_filter import ParticleBelief, ParticleFilter
 from seriatim.beliefs._sawtooth import SawtoothValue
+from seriatim.beliefs._tree_search import TreeSearch
 from seriatim.beliefs._value_iteration import value_iteration
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "ParticleBelief",
     "ParticleFilter",
     "SawtoothValue",
+    "TreeSearch",
     "blind_policies",
     "bounds",
     "fast_informed_bound",
