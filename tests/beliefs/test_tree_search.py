@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from small import random_problem, tree_value
+from small import Small, random_problem, tree_value
 
 import seriatim as st
 
@@ -23,14 +23,11 @@ def test_one_stage_is_the_expected_cost():
 def test_it_finds_what_looking_ahead_is_worth(optimised):
     """A control is bought now that shows the state, so that the right one can be chosen next.
 
-    Costs a look 0.1, a guess 0 or 1. Blind, a guess costs 0.5; after a look nothing. With two stages to go the Q-factors
-    are 0.1 for looking (the tree learns it from the mean of some thousand simulations) and 0.5 for guessing first and
-    again.
+    A look costs 0.1, a guess 0 or 1. Blind, a guess costs 0.5; after a look nothing. With two stages to go looking first
+    is worth 0.1, guessing first 0.6.
     """
     stay = jnp.broadcast_to(jnp.eye(2), (3, 2, 2))
     seen = jnp.stack([jnp.eye(2), jnp.full((2, 2), 0.5), jnp.full((2, 2), 0.5)])
-    from small import Small
-
     costs = jnp.array([[0.1, 0.0, 1.0], [0.1, 1.0, 0.0]])
     model = Small(stay, seen, costs, jnp.array([0.5, 0.5]), 1.0, num_controls=3)
     q = tree_value(model, np.array([0.5, 0.5]), 2)[1]
@@ -39,8 +36,9 @@ def test_it_finds_what_looking_ahead_is_worth(optimised):
     keys = jax.random.split(jax.random.key(0), 8)
     found = jax.vmap(lambda key: search.decide(model.prior, key))(keys)
     assert (np.asarray(found.control) == 0).all()
-    # Exploring a second stage costs a logarithm of the visits for each wrong guess, and a wrong guess costs at most 1.
-    assert (np.asarray(found.q_factors[:, 0]) < 0.1 + 2 * 0.02).all()
+    # Of some 2000 visits to a second stage about log(2000) / gap**2 go to a control that costs more by the gap: 760 to
+    # looking again, 8 to a wrong guess, which adds 0.05 to the mean. Twice that is allowed.
+    assert (np.asarray(found.q_factors[:, 0]) < 0.2).all()
     assert (np.asarray(found.q_factors[:, 0]) >= 0.1 - 1e-5).all()
 
 
