@@ -23,8 +23,8 @@ def test_one_stage_is_the_expected_cost():
 def test_it_finds_what_looking_ahead_is_worth(optimised):
     """A control is bought now that shows the state, so that the right one can be chosen next.
 
-    A look costs 0.1, a guess 0 or 1. Blind, a guess costs 0.5; after a look nothing. With two stages to go looking first
-    is worth 0.1, guessing first 0.6.
+    A look costs 0.1, a guess 0 or 1. Blind, a guess costs 0.5; after a look nothing. With two stages to go looking
+    first is worth 0.1, guessing first 0.6.
     """
     stay = jnp.broadcast_to(jnp.eye(2), (3, 2, 2))
     seen = jnp.stack([jnp.eye(2), jnp.full((2, 2), 0.5), jnp.full((2, 2), 0.5)])

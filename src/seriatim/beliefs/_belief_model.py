@@ -37,7 +37,8 @@ class BeliefModel:
     stage cost of the hidden state drawn: the same in the mean, with more noise.
 
     Controls are admissible at a belief if they are at every state of positive probability; an agent left without any
-    by that may do what the most likely state admits. A joint control is feasible if it is at every such state.
+    by that may do what the state of largest weight admits. A joint control is feasible if it is at every such state.
+    Where the filter lists no states (`FactoredFilter`), the most likely one speaks for all.
 
     With an `ExactFilter` of a model that lists its observations the outcomes of a control can be enumerated, so that
     `Simulation(expectation="exact")` applies.
@@ -82,12 +83,12 @@ class BeliefModel:
 
     def control_mask(self, state: Belief) -> Bool[Array, "m c"]:
         """Say what every state of positive probability admits."""
-        likely = jnp.asarray(self.model.control_mask(self.filter.most_likely(state)))
         support = getattr(self.filter, "support", None)
         if support is None:
-            return likely
+            return jnp.asarray(self.model.control_mask(self.filter.most_likely(state)))
         states, weights = support(state)
         masks = jax.vmap(self.model.control_mask)(states)
+        likely = masks[jnp.argmax(weights)]
         everywhere = jnp.all(masks | (weights <= 0)[:, None, None], axis=0)
         return jnp.where(jnp.any(everywhere, axis=1, keepdims=True), everywhere, likely)
 
