@@ -106,9 +106,9 @@ def test_one_disturbance_one_answer_whatever_the_belief_beside():
     filter = st.beliefs.ParticleFilter(MODEL, num_particles=16)
     noise = filter.sample_disturbance(jax.random.key(5))
     belief = filter.initial(jax.random.key(1))
-    alone = filter.update(belief, jnp.array([1]), jnp.int32(0), noise)
+    alone = jax.jit(filter.update)(belief, jnp.array([1]), jnp.int32(0), noise)
     both = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), belief)
-    beside = jax.vmap(filter.update, (0, 0, None, None))(both, jnp.array([[0], [1]]), jnp.int32(0), noise)
+    beside = jax.jit(jax.vmap(filter.update, (0, 0, None, None)))(both, jnp.array([[0], [1]]), jnp.int32(0), noise)
     assert np.array_equal(alone.states, beside.states[1])
     assert np.allclose(alone.weights, beside.weights[1])
 
