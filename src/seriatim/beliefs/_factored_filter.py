@@ -80,8 +80,8 @@ class FactoredFilter:
     impossible under its belief keeps its prediction, as if it had not been seen.
 
     Attributes:
-        model: what the filter believes of the world: a `FactoredModel`. Where the world is another, what is known at the
-            start must be drawn alike by both: the belief takes it from `model.initial_state(key)`.
+        model: what the filter believes of the world: a `FactoredModel`. Where the world is another, both must draw
+            alike what is known at the start: the belief takes it from `model.initial_state(key)`.
 
     Raises:
         InputError: the model is not factored, or rows of its distributions do not sum to one at the start.
