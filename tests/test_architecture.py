@@ -23,6 +23,7 @@ ALLOWED = {
     "lanes": set(),
     "distributions": {"_errors", "model"},  # model: for the type of keys alone
     "gradients": {"_record", "_errors", "model", "distributions"},
+    "beliefs": TYPES | {"simulation", "distributions", "exact"},
     "parallel": {"_record", "_errors", "model"},  # model: for the type of keys alone
     "planning": TYPES | {"simulation", "lanes", "distributions", "parallel"},
     "training": TYPES | {"simulation", "lanes", "distributions", "gradients", "parallel", "planning", "evaluation"},

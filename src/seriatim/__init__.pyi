@@ -1,3 +1,4 @@
+from . import beliefs as beliefs
 from . import controls as controls
 from . import distributions as distributions
 from . import drawing as drawing
@@ -31,6 +32,7 @@ from .policy import Planner as Planner
 from .policy import Policy as Policy
 from .simulation import Trajectory as Trajectory
 from .simulation import simulate as simulate
+from .testing import check_filter as check_filter
 from .testing import check_model as check_model
 from .testing import check_policy as check_policy
 from .value import Value as Value

@@ -129,7 +129,14 @@ class FiniteModel(Model, Protocol):
 
 @runtime_checkable
 class ObservedModel(Model, Protocol):
-    """A model whose state is hidden; the team sees observations."""
+    """A model whose state is hidden; the team sees observations.
+
+    Optional methods, with which a finite model can be filtered and solved exactly (`seriatim.beliefs`):
+
+    * `initial_distribution() -> Float["s"]`: the probabilities of the states that `initial_state` draws.
+    * `observations() -> Observation`: all observations, stacked along a leading axis `o`; for every new state and
+      control their likelihoods sum to one.
+    """
 
     def observation(self, state: State, control: Int[Array, " m"], disturbance: Disturbance) -> Observation:
         """Return what is seen of the *new* state, after the transition that `control` and `disturbance` made."""

@@ -1,8 +1,9 @@
-"""Public laws, checked on your models and policies and reported in sentences; and a count of compilations."""
+"""Public laws, checked on your models, filters and policies and reported in sentences; and a count of compilations."""
 
+from seriatim.testing._check_filter import check_filter
 from seriatim.testing._check_model import check_model
 from seriatim.testing._check_policy import check_policy
 from seriatim.testing._compilations import count_compilations
 from seriatim.testing._report import Finding, Report
 
-__all__ = ["Finding", "Report", "check_model", "check_policy", "count_compilations"]
+__all__ = ["Finding", "Report", "check_filter", "check_model", "check_policy", "count_compilations"]

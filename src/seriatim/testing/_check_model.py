@@ -9,7 +9,8 @@
 5. Simulated side by side, lanes last, states do as each would alone.
 6. A finite model numbers its states without gaps, its outcomes stay among them with probabilities that sum to one, and
    sampled transitions follow them.
-7. What each agent observes is finite. A relaxed model is the model at the corners of the simplex, and its gradients are
+7. What is seen of a hidden state is likely, and seen as often as its likelihood says; likelihoods sum to one.
+8. What each agent observes is finite. A relaxed model is the model at the corners of the simplex, and its gradients are
    finite.
 """
 

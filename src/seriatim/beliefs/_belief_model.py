@@ -1,0 +1,153 @@
+"""A partially observed problem as a model: its state is a belief.
+
+    b' = update(b, u, o),   g(b, u) = E[ g(x, u, w) | b ],   o the observation of f(x, u, w),   x drawn from b.
+
+Theorem (sufficiency). For the optimal cost, the belief serves as well as all that was ever seen; so whatever plans over
+states plans over beliefs. The disturbance draws the hidden state, the transition with its observation, and what is
+random in the filter, all without knowing the belief: beliefs under comparison meet the same draws.
+
+Source: D. Bertsekas, Dynamic Programming and Optimal Control, vol. I, 4th ed., Athena Scientific, 2017, chapter 4.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from seriatim._errors import InputError
+from seriatim._record import record, static
+from seriatim.beliefs._filter import Belief, Filter
+from seriatim.beliefs._lanes import one_or_many
+from seriatim.model import Disturbance, Key, ObservedModel, Transition
+
+
+class BeliefDisturbance(NamedTuple):
+    """What is random in one stage: in the world, and in the filter."""
+
+    model: Disturbance
+    filter: Disturbance
+
+
+@record
+class BeliefModel:
+    """What a planner imagines of a problem whose state is hidden: a `Model` whose state is a belief.
+
+    The stage cost is the expected stage cost under the belief where the filter knows it (`ExactFilter`). Else it is the
+    stage cost of the hidden state drawn: the same in the mean, with more noise.
+
+    Controls are admissible at a belief if they are at every state of positive probability; an agent left without any
+    by that may do what the state of largest weight admits. A joint control is feasible if it is at every such state.
+    Where the filter lists no states (`FactoredFilter`), the most likely one speaks for all.
+
+    With an `ExactFilter` of a model that lists its observations the outcomes of a control can be enumerated, so that
+    `Simulation(expectation="exact")` applies.
+
+    Attributes:
+        model: the problem, with `observation` and `observation_likelihood`.
+        filter: keeps the belief. If it was made for another model than `model`, it is a wrong filter: costs are then
+            those of the states drawn, and outcomes cannot be enumerated.
+        consistent: whether the filter was made for this very model; found out when the record is built.
+
+    Raises:
+        InputError: the model is not observed.
+    """
+
+    model: ObservedModel
+    filter: Filter
+    consistent: bool = static(init=False)
+    lanes_last = True
+
+    def __post_init__(self) -> None:
+        check_observed(self.model)
+        object.__setattr__(self, "consistent", self.filter.model is self.model)
+
+    @property
+    def num_agents(self) -> int:
+        """The number of agents, m."""
+        return self.model.num_agents
+
+    @property
+    def num_controls(self) -> int:
+        """The largest number of controls of an agent, c."""
+        return self.model.num_controls
+
+    @property
+    def discount(self) -> Any:
+        """The discount factor of one stage."""
+        return self.model.discount
+
+    def initial_state(self, key: Key) -> Belief:
+        """Return the filter's first belief."""
+        return self.filter.initial(key)
+
+    def control_mask(self, state: Belief) -> Bool[Array, "m c"]:
+        """Say what every state of positive probability admits."""
+        support = getattr(self.filter, "support", None)
+        if support is None:
+            return jnp.asarray(self.model.control_mask(self.filter.most_likely(state)))
+        states, weights = support(state)
+        masks = jax.vmap(self.model.control_mask)(states)
+        likely = masks[jnp.argmax(weights)]
+        everywhere = jnp.all(masks | (weights <= 0)[:, None, None], axis=0)
+        return jnp.where(jnp.any(everywhere, axis=1, keepdims=True), everywhere, likely)
+
+    def feasible(self, state: Belief, control: Int[Array, " m"]) -> Bool[Array, ""]:
+        """Say whether every state of positive probability allows the joint control."""
+        feasible, support = getattr(self.model, "feasible", None), getattr(self.filter, "support", None)
+        if feasible is None:
+            return jnp.array(True)
+        if support is None:
+            return jnp.asarray(feasible(self.filter.most_likely(state), control))
+        states, weights = support(state)
+        return jnp.all(jax.vmap(lambda x: feasible(x, control))(states) | (weights <= 0))
+
+    def sample_disturbance(self, key: Key) -> BeliefDisturbance:
+        """Draw what is random in the world and in the filter."""
+        world, own = jax.random.split(key)
+        return BeliefDisturbance(self.model.sample_disturbance(world), self.filter.sample_disturbance(own))
+
+    def transition(self, state: Belief, control: Int[Array, " m *lanes"], disturbance: BeliefDisturbance) -> Transition:
+        """Draw a hidden state, let it move, look, and believe what was seen."""
+        return one_or_many(self._transition, state, control, disturbance)
+
+    def _transition(self, state: Belief, control: Int[Array, " m"], disturbance: BeliefDisturbance) -> Transition:
+        hidden = self.filter.sample_state(state, disturbance.filter)
+        after = self.model.transition(hidden, control, disturbance.model)
+        seen = self.model.observation(after.state, control, disturbance.model)
+        belief = self.filter.update(state, control, seen, disturbance.filter)
+        return Transition(state=belief, cost=self._cost(state, control, after.cost), done=after.done)
+
+    def outcomes(self, state: Belief, control: Int[Array, " m"]) -> tuple[Transition, Float[Array, " k"]]:
+        """Enumerate the observations: the beliefs they lead to, and their probabilities.
+
+        Raises:
+            InputError: the filter cannot enumerate, or is one of another model.
+        """
+        enumerate_beliefs = getattr(self.filter, "outcomes", None)
+        lists = hasattr(self.model, "observations")
+        if enumerate_beliefs is None or not lists or not self.consistent:
+            raise InputError(
+                f"The outcomes of a belief can be enumerated by an ExactFilter of the same model, if that has "
+                f"observations(); here is a {type(self.filter).__name__} of {type(self.filter.model).__name__}: use "
+                "expectation='sampled'."
+            )
+        beliefs, probability, done = enumerate_beliefs(state, control)
+        cost = jnp.broadcast_to(self.filter.expected_cost(state, control), probability.shape)  # type: ignore[attr-defined]
+        return Transition(state=beliefs, cost=cost, done=done), probability
+
+    def _cost(self, belief: Belief, control: Int[Array, " m"], drawn: Any) -> Float[Array, ""]:
+        expected = getattr(self.filter, "expected_cost", None)
+        if expected is None or not self.consistent:
+            return jnp.asarray(drawn, float)
+        return jnp.asarray(expected(belief, control), float)
+
+
+def check_observed(model: Any) -> None:
+    """Refuse a model that does not say what is seen."""
+    for method in ("observation", "observation_likelihood"):
+        if not callable(getattr(model, method, None)):
+            raise InputError(
+                f"{type(model).__name__} has no {method}(); beliefs need an observed model, with "
+                "observation(state, control, disturbance) and observation_likelihood(observation, state, control)."
+            )

@@ -1,0 +1,135 @@
+"""Honest simulation: the true state moves, the policy sees only what is believed of it.
+
+A belief model is what a planner imagines. How good its decisions are is found out here, where the world may be another
+than the one imagined: another model, or one the filter is wrong about.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Int
+
+from seriatim._record import record
+from seriatim.beliefs._belief_model import BeliefDisturbance, check_observed
+from seriatim.beliefs._filter import Belief, Filter
+from seriatim.beliefs._lanes import one_or_many
+from seriatim.model import Key, ObservedModel, State, Transition
+from seriatim.policy import Decision, Planner, Policy
+
+
+@record
+class HiddenState:
+    """The true state, which nobody sees, and what is believed of it."""
+
+    state: State
+    belief: Belief
+
+
+@record
+class HiddenModel:
+    """The world together with the team's filter: a `Model` whose state is a `HiddenState`.
+
+    Play it with `on_belief(policy)`, which hands the policy the belief and nothing else; `simulate`, `evaluate` and
+    `compare` apply unchanged. Costs, admissible controls and ends are those of the true state. Two policies, or two
+    filters, under one key meet the same disturbances of the world.
+
+    Attributes:
+        model: the world as it is, with `observation`.
+        filter: what the team believes with; its model may be wrong.
+
+    Raises:
+        InputError: the model is not observed.
+    """
+
+    model: ObservedModel
+    filter: Filter
+    lanes_last = True
+
+    def __post_init__(self) -> None:
+        check_observed(self.model)
+
+    @property
+    def num_agents(self) -> int:
+        """The number of agents, m."""
+        return self.model.num_agents
+
+    @property
+    def num_controls(self) -> int:
+        """The largest number of controls of an agent, c."""
+        return self.model.num_controls
+
+    @property
+    def discount(self) -> Any:
+        """The discount factor of one stage."""
+        return self.model.discount
+
+    def initial_state(self, key: Key) -> HiddenState:
+        """Draw the true state, and believe what is known of it beforehand."""
+        return HiddenState(self.model.initial_state(key), self.filter.initial(key))
+
+    def control_mask(self, state: HiddenState) -> Bool[Array, "m c"]:
+        """Say what the true state admits."""
+        return self.model.control_mask(state.state)
+
+    def feasible(self, state: HiddenState, control: Int[Array, " m"]) -> Bool[Array, ""]:
+        """Say whether the true state allows the joint control."""
+        feasible = getattr(self.model, "feasible", None)
+        return jnp.array(True) if feasible is None else jnp.asarray(feasible(state.state, control))
+
+    def sample_disturbance(self, key: Key) -> BeliefDisturbance:
+        """Draw what is random in the world and in the filter, independently."""
+        world, own = jax.random.split(key)
+        return BeliefDisturbance(self.model.sample_disturbance(world), self.filter.sample_disturbance(own))
+
+    def transition(
+        self, state: HiddenState, control: Int[Array, " m *lanes"], disturbance: BeliefDisturbance
+    ) -> Transition:
+        """Let the true state move, look, and believe what was seen."""
+        return one_or_many(self._transition, state, control, disturbance)
+
+    def _transition(self, state: HiddenState, control: Int[Array, " m"], disturbance: BeliefDisturbance) -> Transition:
+        after = self.model.transition(state.state, control, disturbance.model)
+        seen = self.model.observation(after.state, control, disturbance.model)
+        belief = self.filter.update(state.belief, control, seen, disturbance.filter)
+        return Transition(state=HiddenState(after.state, belief), cost=after.cost, done=after.done)
+
+
+@record
+class OnBelief:
+    """The policy of hidden states that gives `policy` the belief alone."""
+
+    policy: Policy
+
+    def __call__(self, info: HiddenState, key: Key) -> Int[Array, " m"]:
+        """Choose by the belief."""
+        return self.policy(info.belief, key)
+
+
+@record
+class PlanningOnBelief:
+    """The planner of hidden states that gives `planner` the belief alone."""
+
+    planner: Planner
+
+    @property
+    def base(self) -> OnBelief:
+        """The planner's base policy, of hidden states too."""
+        return OnBelief(self.planner.base)
+
+    def __call__(self, info: HiddenState, key: Key) -> Int[Array, " m"]:
+        """Choose by the belief."""
+        return self.planner(info.belief, key)
+
+    def decide(self, info: HiddenState, key: Key) -> Decision:
+        """Decide by the belief."""
+        return self.planner.decide(info.belief, key)
+
+
+def on_belief(policy: Policy) -> OnBelief | PlanningOnBelief:
+    """Make a policy of hidden states from one of beliefs; of a planner, a planner.
+
+    Args:
+        policy: of the beliefs of the filter it will be played with.
+    """
+    return PlanningOnBelief(policy) if isinstance(policy, Planner) else OnBelief(policy)

@@ -1,0 +1,186 @@
+"""Particle filter: a belief as a cloud of weighted states, for any model that can be simulated.
+
+    x_i' = f(x_i, u, w_i),   weight_i' ~ weight_i P(o | x_i', u),
+
+and where few particles carry all the weight, each is replaced by copies in proportion to its weight: systematic
+resampling, with one uniform number for all. Means under the belief tend to those of the exact filter as
+1/sqrt(particles).
+
+Sources: N. Gordon, D. Salmond and A. Smith, Novel Approach to Nonlinear/Non-Gaussian Bayesian State Estimation, IEE
+Proceedings F 140(2), 1993; A. Doucet and A. Johansen, A Tutorial on Particle Filtering and Smoothing, in: The Oxford
+Handbook of Nonlinear Filtering, 2011.
+"""
+
+import operator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from seriatim._errors import InputError
+from seriatim._record import record, static
+from seriatim.beliefs._exact_filter import normalised
+from seriatim.beliefs._pick import pick
+from seriatim.model import Disturbance, Key, Observation, ObservedModel, State
+
+# Sets the particles of the prior apart from what the model itself draws with the same key.
+PRIOR = 0x5EED
+
+
+@record
+class ParticleBelief:
+    """A cloud of weighted states.
+
+    Attributes:
+        states: the particles, stacked along a leading axis `n`.
+        weights: their probabilities, `[n]`, which sum to one.
+        deprived: how often no particle could explain what was seen.
+    """
+
+    states: State
+    weights: Float[Array, " n"]
+    deprived: Int[Array, ""]
+
+
+class ParticleDisturbance(NamedTuple):
+    """What is random in a stage of the filter: a state drawn from it, the particles' moves, their resampling."""
+
+    state: Float[Array, ""]
+    moves: Disturbance
+    resampling: Float[Array, ""]
+
+
+@record
+class ParticleFilter:
+    """Bayes' rule by simulation, for any observed model; a belief is a `ParticleBelief`.
+
+    Deprivation: where no particle can explain what was seen, Bayes' rule has nothing to work on. The filter then keeps
+    the particles as they have moved, with the weights they had, as if nothing had been seen, and counts it in
+    `belief.deprived`. A cloud that was deprived may be far from the truth; the remedy is more particles, or
+    observations with a little more noise in the filter's model than in the world.
+
+    Attributes:
+        model: what the filter believes of the world.
+        num_particles: n.
+        resample_below: particles are resampled when their effective number, `1 / sum(weights**2)`, falls below this
+            share of n: 1 does so always, 0 never.
+
+    Raises:
+        InputError: an argument is out of range.
+    """
+
+    model: ObservedModel
+    num_particles: int = static(default=1000)
+    resample_below: float | Float[Array, ""] = 0.5
+
+    def __post_init__(self) -> None:
+        try:
+            enough = operator.index(self.num_particles) >= 1
+        except TypeError:
+            enough = False
+        if not enough:
+            raise InputError(f"num_particles={self.num_particles!r}: give a whole number from 1 up.")
+        if not 0 <= float(self.resample_below) <= 1:
+            raise InputError(f"resample_below={self.resample_below}: give a share of the particles, from 0 to 1.")
+
+    def initial(self, key: Key) -> ParticleBelief:
+        """Draw particles from the model's initial states, independent of the one that it draws with the same key."""
+        keys = jax.random.split(jax.random.fold_in(key, PRIOR), self.num_particles)
+        states = jax.vmap(self.model.initial_state)(keys)
+        return ParticleBelief(states, self._equal(), jnp.zeros((), jnp.int32))
+
+    def sample_disturbance(self, key: Key) -> ParticleDisturbance:
+        """Draw a disturbance for each particle, and uniform numbers for the state drawn and for resampling."""
+        state, resampling, moves = jax.random.split(key, 3)
+        draws = jax.vmap(self.model.sample_disturbance)(jax.random.split(moves, self.num_particles))
+        return ParticleDisturbance(jax.random.uniform(state), draws, jax.random.uniform(resampling))
+
+    def sample_state(self, belief: ParticleBelief, disturbance: ParticleDisturbance) -> State:
+        """Pick a particle by inverting the weights' cumulative sum."""
+        number = pick(belief.weights, disturbance.state)
+        return jax.tree.map(lambda leaf: leaf[number], belief.states)
+
+    def most_likely(self, belief: ParticleBelief) -> State:
+        """Return the state whose particles carry most weight together; equal particles count as one."""
+        together = jax.vmap(lambda x: jnp.sum(jnp.where(_equals(x, belief.states), belief.weights, 0.0)))(belief.states)
+        number = jnp.argmax(together)
+        return jax.tree.map(lambda leaf: leaf[number], belief.states)
+
+    def support(self, belief: ParticleBelief) -> tuple[State, Float[Array, " n"]]:
+        """Return the particles and their weights."""
+        return belief.states, belief.weights
+
+    def update(
+        self,
+        belief: ParticleBelief,
+        control: Int[Array, " m"],
+        observation: Observation,
+        disturbance: ParticleDisturbance,
+    ) -> ParticleBelief:
+        """Move every particle, weigh it by what was seen, and resample where few carry all the weight."""
+        states, going_on, seen = self._moved(belief, control, observation, disturbance)
+        predicted = normalised(belief.weights * going_on, belief.weights)
+        joint = belief.weights * going_on * seen
+        weights = normalised(joint, predicted)
+        # A problem that surely ends leaves nothing to explain.
+        deprived = (jnp.sum(joint) <= 0) & jnp.any((belief.weights > 0) & (going_on > 0))
+        return self._resampled(states, weights, belief.deprived + deprived, disturbance.resampling)
+
+    def likelihood(
+        self,
+        belief: ParticleBelief,
+        control: Int[Array, " m"],
+        observation: Observation,
+        disturbance: ParticleDisturbance,
+    ) -> Float[Array, ""]:
+        """Estimate the probability of an observation by the particles that go on, moved by the same disturbance."""
+        _, going_on, seen = self._moved(belief, control, observation, disturbance)
+        return jnp.sum(normalised(belief.weights * going_on, jnp.zeros_like(belief.weights)) * seen)
+
+    def _equal(self) -> Float[Array, " n"]:
+        return jnp.full(self.num_particles, 1 / self.num_particles, float)
+
+    def _moved(
+        self,
+        belief: ParticleBelief,
+        control: Int[Array, " m"],
+        observation: Observation,
+        disturbance: ParticleDisturbance,
+    ) -> tuple[State, Float[Array, " n"], Float[Array, " n"]]:
+        """Return the particles after the stage, 1 for those that go on, and how well each explains what was seen."""
+        after = jax.vmap(lambda x, w: self.model.transition(x, control, w))(belief.states, disturbance.moves)
+        seen = jax.vmap(lambda x: self.model.observation_likelihood(observation, x, control))(after.state)
+        return after.state, 1.0 - jnp.asarray(after.done, float), jnp.asarray(seen, float)
+
+    def _resampled(
+        self, states: State, weights: Float[Array, " n"], deprived: Int[Array, ""], uniform: Float[Array, ""]
+    ) -> ParticleBelief:
+        n = self.num_particles
+        effective = 1 / jnp.sum(weights**2)
+        copies = systematic(weights, uniform)
+        again = effective < jnp.asarray(self.resample_below) * n
+        places = jnp.where(again, copies, jnp.arange(n))
+        return ParticleBelief(
+            states=jax.tree.map(lambda leaf: leaf[places], states),
+            weights=jnp.where(again, self._equal(), weights),
+            deprived=deprived,
+        )
+
+
+def systematic(weights: Float[Array, " n"], uniform: Float[Array, ""]) -> Int[Array, " n"]:
+    """Return n places in proportion to the weights, from n equally spaced numbers shifted by one uniform number.
+
+    A place of weight p is returned floor(n p) or ceil(n p) times, but for rounding; one of weight 0 never.
+    """
+    n = weights.shape[0]
+    cumulative = jnp.cumsum(weights)
+    marks = (jnp.arange(n) + uniform) / n * cumulative[-1]
+    last = n - 1 - jnp.argmax((weights > 0)[::-1])
+    return jnp.minimum(jnp.searchsorted(cumulative, marks, side="right"), last).astype(jnp.int32)
+
+
+def _equals(one: State, many: State) -> Array:
+    """Say which of the stacked states equal one."""
+    same = jax.tree.map(lambda a, b: jnp.all((a == b).reshape(b.shape[0], -1), axis=1), one, many)
+    return jnp.all(jnp.stack(jax.tree.leaves(same)), axis=0)

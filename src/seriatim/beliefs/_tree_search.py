@@ -1,0 +1,270 @@
+"""Monte Carlo tree search over controls and observations: POMCP, the rival of rollout.
+
+A tree of histories grows by one node a simulation. A simulation draws a hidden state from the belief, descends by
+optimism in the face of uncertainty (costs are minimised),
+
+    u = argmin Q(h, u) - exploration sqrt(log N(h) / N(h, u)),      controls never tried first,
+
+lets the model move and look, until it leaves the tree; there a playout policy takes over. What it cost is averaged into
+every Q(h, u) on the way.
+
+Theorem. With more and more simulations Q tends to the optimal Q-factors at the root, for the horizon simulated. Nothing
+is guaranteed of any number of them: unlike rollout it may be worse than its playout policy.
+
+The tree lives in arrays of fixed size, so that decisions compile and many are made side by side.
+
+Sources: D. Silver and J. Veness, Monte-Carlo Planning in Large POMDPs, NeurIPS 2010; L. Kocsis and C. Szepesvari,
+Bandit Based Monte-Carlo Planning, ECML 2006.
+"""
+
+import operator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int
+
+from seriatim._compile import jit
+from seriatim._errors import InputError
+from seriatim._record import record, static
+from seriatim.beliefs._certainty_equivalent import CertaintyEquivalent
+from seriatim.beliefs._filter import Belief, Filter
+from seriatim.beliefs._playouts import First, Uniform
+from seriatim.controls import is_admissible, joint_controls, joint_index, num_joint_controls
+from seriatim.model import Key, Observation, State
+from seriatim.policy import Decision, Policy
+
+# Numbers that the tree's table of children may hold.
+MAX_NUMBERS = 2**26
+
+
+@record
+class TreeSearch:
+    """Monte Carlo tree search over beliefs, a planner: all agents at once, c**m joint controls a node.
+
+    `Decision.q_factors` is `[c**m]`, infinite for controls never tried; `improvement` compares its own estimates, and
+    its standard error is unknown (nan).
+
+    Attributes:
+        filter: whose beliefs they are; its model lists its `observations()` and is what the search simulates.
+        playout: a policy of the model's *states*, which plays on from where the tree ends; None draws admissible
+            controls at random. It sees the simulated state, which no policy of beliefs does.
+        num_simulations: for each decision.
+        exploration: how many cost units a control never tried is given credit for; about the spread of costs-to-go.
+        horizon: stages simulated, in and beyond the tree.
+
+    Raises:
+        InputError: the model does not list its observations, an argument is out of range, or the tree would be too
+            large.
+    """
+
+    filter: Filter
+    playout: Policy | None = None
+    num_simulations: int = static(default=1000)
+    exploration: float | Float[Array, ""] = 1.0
+    horizon: int = static(default=50)
+
+    def __post_init__(self) -> None:
+        for name, value in (("num_simulations", self.num_simulations), ("horizon", self.horizon)):
+            if not isinstance(value, int) or operator.index(value) < 1:
+                raise InputError(f"{name}={value!r}: give a whole number from 1 up.")
+        if not float(self.exploration) >= 0:
+            raise InputError(f"exploration={self.exploration}: give a number from 0 up, in the units of the cost.")
+        if not hasattr(self._model, "observations"):
+            raise InputError(
+                f"{type(self._model).__name__} has no observations(); a tree of histories needs all observations, "
+                "stacked along a leading axis."
+            )
+        numbers = (self.num_simulations + 1) * self._num_joint * self._num_observations
+        if numbers > MAX_NUMBERS:
+            raise InputError(
+                f"The tree would hold {numbers:,} children, more than {MAX_NUMBERS:,}: {self.num_simulations:,} "
+                f"simulations, {self._num_joint:,} joint controls, {self._num_observations:,} observations; take fewer "
+                "simulations."
+            )
+
+    @property
+    def base(self) -> Policy:
+        """The playout policy at the most likely state: what a decision is compared with."""
+        return CertaintyEquivalent(self.playout or First(self._model), self.filter)
+
+    def __call__(self, info: Belief, key: Key) -> Int[Array, " m"]:
+        """Return the control of `decide`."""
+        return self.decide(info, key).control
+
+    def decide(self, info: Belief, key: Key) -> Decision:
+        """Search from a belief. Compiled when first called."""
+        return _decide(self, info, key)
+
+    @property
+    def _model(self) -> Any:
+        return self.filter.model
+
+    @property
+    def _num_joint(self) -> int:
+        return num_joint_controls(self._model.num_agents, self._model.num_controls)
+
+    @property
+    def _num_observations(self) -> int:
+        return int(jax.tree.leaves(jax.eval_shape(self._model.observations))[0].shape[0])
+
+    def _decide(self, info: Belief, key: Key) -> Decision:
+        search, ask = jax.random.split(key)
+
+        def one(number: Int[Array, ""], tree: _Tree) -> _Tree:
+            return self._simulated(tree, info, jax.random.fold_in(search, number))
+
+        tree = jax.lax.fori_loop(0, self.num_simulations, one, self._empty())
+        q = jnp.where(tree.visits[0] > 0, tree.cost[0], jnp.inf)
+        base_control = jnp.asarray(self.base(info, ask), jnp.int32)
+        best = jnp.argmin(q)
+        compared = jnp.sum(tree.visits[0] > 0, dtype=jnp.int32)
+        count = jnp.asarray(self.num_simulations, jnp.int32)
+        return Decision(
+            control=self._controls[best],
+            base_control=base_control,
+            q_factors=q,
+            improvement=q[joint_index(base_control, self._model.num_controls)] - q[best],
+            standard_error=jnp.full((), jnp.nan),
+            num_q_factors=compared,
+            num_simulations=compared,
+            num_passes=count,
+            num_trajectories=count,
+        )
+
+    @property
+    def _controls(self) -> Int[Array, "a m"]:
+        return jnp.asarray(joint_controls(self._model.num_agents, self._model.num_controls))
+
+    def _empty(self) -> "_Tree":
+        nodes, a = self.num_simulations + 1, self._num_joint
+        return _Tree(
+            used=jnp.ones((), jnp.int32),
+            visits=jnp.zeros((nodes, a), jnp.int32),
+            cost=jnp.zeros((nodes, a)),
+            child=jnp.full((nodes, a, self._num_observations), -1, jnp.int32),
+        )
+
+    def _simulated(self, tree: "_Tree", belief: Belief, key: Key) -> "_Tree":
+        """Run one simulation and average what it cost into the tree."""
+        start, inside, outside = jax.random.split(key, 3)
+        hidden = self.filter.sample_state(belief, self.filter.sample_disturbance(start))
+        left = self._descended(tree, hidden, inside)
+        rest = self._played_out(left.state, left.t, left.done, outside)
+        grown = tree._replace(
+            used=tree.used + left.grows,
+            child=tree.child.at[left.node, left.control, left.seen].set(
+                jnp.where(left.grows, tree.used, tree.child[left.node, left.control, left.seen])
+            ),
+        )
+        return self._backed_up(grown, left, rest)
+
+    def _descended(self, tree: "_Tree", hidden: State, key: Key) -> "_Descent":
+        def inside(now: _Descent) -> Bool[Array, ""]:
+            return (now.t < self.horizon) & ~now.done & ~now.grows
+
+        def stage(now: _Descent) -> _Descent:
+            node = jnp.where(now.t == 0, 0, tree.child[now.node, now.control, now.seen])
+            control = self._optimistic(tree, node, self._allowed(now.state))
+            after, seen = self._moved(now.state, self._controls[control], jax.random.fold_in(key, now.t))
+            return _Descent(
+                t=now.t + 1,
+                state=after.state,
+                done=jnp.asarray(after.done),
+                node=node,
+                control=control,
+                seen=seen,
+                grows=(tree.child[node, control, seen] < 0) & ~after.done & (now.t + 1 < self.horizon),
+                nodes=now.nodes.at[now.t].set(node),
+                controls=now.controls.at[now.t].set(control),
+                costs=now.costs.at[now.t].set(jnp.asarray(after.cost, float)),
+            )
+
+        zero, off = jnp.zeros((), jnp.int32), jnp.array(False)
+        none = jnp.full(self.horizon, self.num_simulations + 1, jnp.int32)  # no node: updates there are dropped
+        state = jax.tree.map(jnp.asarray, hidden)
+        first = _Descent(zero, state, off, zero, zero, zero, off, none, none * 0, jnp.zeros(self.horizon))
+        return jax.lax.while_loop(inside, stage, first)
+
+    def _optimistic(self, tree: "_Tree", node: Int[Array, ""], allowed: Bool[Array, " a"]) -> Int[Array, ""]:
+        visits = tree.visits[node]
+        total = jnp.maximum(jnp.sum(visits), 1)
+        credit = self.exploration * jnp.sqrt(jnp.log(total) / jnp.maximum(visits, 1))
+        worth = jnp.where(visits > 0, tree.cost[node] - credit, -jnp.inf)
+        # Controls never tried come first, and among them the first; a control not allowed comes never.
+        return jnp.argmin(jnp.where(allowed, worth, jnp.inf)).astype(jnp.int32)
+
+    def _allowed(self, state: State) -> Bool[Array, " a"]:
+        mask, feasible = self._model.control_mask(state), getattr(self._model, "feasible", None)
+        admissible = jax.vmap(is_admissible, (0, None))(self._controls, mask)
+        return admissible if feasible is None else admissible & jax.vmap(lambda u: feasible(state, u))(self._controls)
+
+    def _moved(self, state: State, control: Int[Array, " m"], key: Key) -> tuple[Any, Int[Array, ""]]:
+        disturbance = self._model.sample_disturbance(key)
+        after = self._model.transition(state, control, disturbance)
+        return after, self._number(self._model.observation(after.state, control, disturbance))
+
+    def _number(self, observation: Observation) -> Int[Array, ""]:
+        same = jax.tree.map(
+            lambda a, b: jnp.all((a == b).reshape(b.shape[0], -1), axis=1), observation, self._model.observations()
+        )
+        return jnp.argmax(jnp.all(jnp.stack(jax.tree.leaves(same)), axis=0)).astype(jnp.int32)
+
+    def _played_out(self, state: State, t: Int[Array, ""], done: Bool[Array, ""], key: Key) -> Float[Array, ""]:
+        """Return what the playout policy pays from stage `t` to the horizon, discounted to stage `t`."""
+        playout, discount = self.playout or Uniform(self._model), jnp.asarray(self._model.discount, float)
+
+        def stage(now: tuple[Any, ...]) -> tuple[Any, ...]:
+            t, state, _, cost, weight = now
+            own, noise = jax.random.split(jax.random.fold_in(key, t))
+            control = jnp.asarray(playout(state, own), jnp.int32)
+            after = self._model.transition(state, control, self._model.sample_disturbance(noise))
+            paid = cost + weight * jnp.asarray(after.cost, float)
+            return t + 1, after.state, jnp.asarray(after.done), paid, weight * discount
+
+        first = (t, state, done, jnp.zeros(()), jnp.ones(()))
+        total: Float[Array, ""] = jax.lax.while_loop(lambda now: (now[0] < self.horizon) & ~now[2], stage, first)[3]
+        return total
+
+    def _backed_up(self, tree: "_Tree", left: "_Descent", rest: Float[Array, ""]) -> "_Tree":
+        discount = jnp.asarray(self._model.discount, float)
+
+        def stage(later: Array, now: tuple[Array, Array]) -> tuple[Array, Array]:
+            # Beyond the tree there is nothing to discount: the playout is counted from where the tree was left.
+            total = jnp.where(now[1], now[0] + discount * later, later)
+            return total, total
+
+        inside = jnp.arange(self.horizon) < left.t
+        _, totals = jax.lax.scan(stage, rest, (left.costs, inside), reverse=True)
+        at = (left.nodes, left.controls)
+        visits = tree.visits.at[at].add(1, mode="drop")
+        before, count = tree.cost.at[at].get(mode="clip"), visits.at[at].get(mode="clip")
+        cost = tree.cost.at[at].add((totals - before) / jnp.maximum(count, 1), mode="drop")
+        return tree._replace(visits=visits, cost=cost)
+
+
+class _Tree(NamedTuple):
+    """Histories by number, the root 0: visits and mean costs of each joint control, and the histories that follow."""
+
+    used: Int[Array, ""]
+    visits: Int[Array, "nodes a"]
+    cost: Float[Array, "nodes a"]
+    child: Int[Array, "nodes a o"]
+
+
+class _Descent(NamedTuple):
+    """A simulation inside the tree: where it is, whether it grows the tree there, and the way it came."""
+
+    t: Int[Array, ""]
+    state: State
+    done: Bool[Array, ""]
+    node: Int[Array, ""]
+    control: Int[Array, ""]
+    seen: Int[Array, ""]
+    grows: Bool[Array, ""]
+    nodes: Int[Array, " T"]
+    controls: Int[Array, " T"]
+    costs: Float[Array, " T"]
+
+
+_decide = jit(TreeSearch._decide)
