@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
+from seriatim._inverse import inverse
 from seriatim._record import record, static
-from seriatim.beliefs._pick import pick
 from seriatim.beliefs._tables import likelihood_table, motion, prior_of
 from seriatim.controls import joint_index
 from seriatim.model import Key, Observation, ObservedModel, State
@@ -75,7 +75,7 @@ class ExactFilter:
 
     def sample_state(self, belief: Float[Array, " s"], disturbance: Float[Array, ""]) -> State:
         """Invert the belief's cumulative sum."""
-        return self._state(pick(belief, disturbance))
+        return self._state(inverse(belief, disturbance))
 
     def most_likely(self, belief: Float[Array, " s"]) -> State:
         """Return the first of the most likely states."""

@@ -22,7 +22,6 @@ from jaxtyping import Array, Float, Int
 
 from seriatim._errors import InputError
 from seriatim._record import record
-from seriatim.beliefs._pick import pick
 from seriatim.model import Key, Observation, ObservedModel, State
 
 
@@ -117,7 +116,7 @@ class FactoredFilter:
 
     def sample_state(self, belief: FactoredBelief, disturbance: Float[Array, " n"]) -> State:
         """Draw each site's level by inverting its cumulative sum."""
-        return self.model.join(belief.known, jax.vmap(pick)(belief.sites, disturbance))
+        return self.model.join(belief.known, jax.vmap(inverse)(belief.sites, disturbance))
 
     def most_likely(self, belief: FactoredBelief) -> State:
         """Return the state of each site's most likely level."""

@@ -19,9 +19,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from seriatim._errors import InputError
+from seriatim._inverse import inverse
 from seriatim._record import record, static
 from seriatim.beliefs._exact_filter import normalised
-from seriatim.beliefs._pick import pick
 from seriatim.model import Disturbance, Key, Observation, ObservedModel, State
 
 # Sets the particles of the prior apart from what the model itself draws with the same key.
@@ -98,7 +98,7 @@ class ParticleFilter:
 
     def sample_state(self, belief: ParticleBelief, disturbance: ParticleDisturbance) -> State:
         """Pick a particle by inverting the weights' cumulative sum."""
-        number = pick(belief.weights, disturbance.state)
+        number = inverse(belief.weights, disturbance.state)
         return jax.tree.map(lambda leaf: leaf[number], belief.states)
 
     def most_likely(self, belief: ParticleBelief) -> State:

@@ -124,6 +124,7 @@ class TreeSearch:
             control=self._controls[best],
             base_control=base_control,
             q_factors=q,
+            q_errors=jnp.full_like(q, jnp.nan),
             improvement=q[joint_index(base_control, self._model.num_controls)] - q[best],
             standard_error=jnp.full((), jnp.nan),
             num_q_factors=compared,

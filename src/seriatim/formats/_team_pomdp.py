@@ -107,6 +107,15 @@ class TeamPOMDP:
         """Draw the first state from the start distribution."""
         return inverse(self.initial, jax.random.uniform(key))
 
+    def initial_distribution(self) -> Float[Array, " s"]:
+        """Return the start distribution."""
+        return self.initial
+
+    def observations(self) -> Int[Array, "o m"]:
+        """List the joint observations."""
+        count = math.prod(self.num_observations)
+        return jax.vmap(lambda number: _digits(number, self.num_observations))(jnp.arange(count, dtype=jnp.int32))
+
     def control_mask(self, state: Int[Array, ""]) -> Bool[Array, "m c"]:
         """Admit the controls that each agent has; they are the same at every state."""
         del state

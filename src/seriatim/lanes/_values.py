@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
+
 class _Memories(threading.local):
     """What has been computed, innermost branch last: what is computed in a branch means nothing outside of it.
 
