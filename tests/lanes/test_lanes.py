@@ -1,5 +1,7 @@
 """`lanes(f)` is `vmap(f)` with lanes last, for every program: random ones, and one for each kind of operation."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -322,3 +324,40 @@ def test_lanes_are_taken_in_whole_vectors_and_odd_numbers_of_them(wanted):
     assert wanted <= taken <= wanted + 31
     assert taken % 16 == 0 or taken in (1, 2, 4, 8)
     assert wanted < 128 or taken % 32 == 16
+
+
+# --- weights that all lanes share ------------------------------------------------------------------------------------
+
+WEIGHTS = jnp.asarray(np.random.default_rng(0).normal(size=(4, 3)), jnp.float32)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: WEIGHTS @ x[0],
+        lambda x: x @ WEIGHTS.T,
+        lambda x: jax.vmap(lambda row: WEIGHTS @ row)(x),
+        lambda x: jnp.max(jax.nn.relu(jnp.stack([x[0] + 1, x[1] * 2]) @ WEIGHTS.T + 1.0), axis=0),
+        lambda x: jnp.einsum("hk,ak->ha", WEIGHTS, jnp.where(x > 0, x, 0.0)),
+        lambda x: WEIGHTS.T @ jax.nn.relu(WEIGHTS @ jnp.concatenate([x[0, :2], jnp.ones(1)])),
+        lambda x: jnp.concatenate([x, jnp.broadcast_to(jnp.arange(3.0), (2, 3))]) @ WEIGHTS.T,
+        lambda x: x.T[::-1].T @ jnp.transpose(WEIGHTS),
+        lambda x: jnp.tensordot(x, jnp.ones((3, 2, 2)), 1),
+    ],
+)
+def test_a_product_with_weights_that_all_lanes_share(function):
+    same(function, jnp.asarray(np.random.default_rng(1).normal(size=(2, 3, 5)), jnp.float32))
+
+
+def test_what_one_thread_remembers_is_not_taken_from_it_by_another():
+    """Two programs are written at the same time, and the first to begin is the first to end."""
+    from seriatim.lanes._values import Known, memory
+
+    x = Known(jnp.ones((2, 3)), shared=False)
+    with ThreadPoolExecutor(1) as other:
+        mine, theirs = memory(), memory()
+        other.submit(theirs.__enter__).result()
+        with mine:
+            part = x.at(0, 1)
+            other.submit(theirs.__exit__, None, None, None).result()
+            assert x.at(0, 1) is part

@@ -21,6 +21,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from seriatim._errors import InputError
+from seriatim._inverse import inverse
 from seriatim._record import record
 from seriatim.model import Key, Observation, ObservedModel, State
 

@@ -208,9 +208,9 @@ def measured(metrics: Mapping[str, Any], name: str) -> Any:
 
 
 def _print_iterations(metrics: Mapping[str, Any]) -> None:
-    found = {name: measured(metrics, name) for name in _names(metrics)}
-    means = with_errors(list(found["cost"]), list(found["cost_error"]))
-    changes, gains = (with_errors(list(found[name]), list(found[f"{name}_error"])) for name in ("change", "gain"))
+    found = {name: [float(number) for number in measured(metrics, name)] for name in _names(metrics)}
+    means = with_errors(found["cost"], found["cost_error"])
+    changes, gains = (with_errors(found[name], found[f"{name}_error"]) for name in ("change", "gain"))
     rows = [
         [f"{int(number)}", mean, change, gain, f"{truncated:.0%}", f"{agreement:.0%}"]
         for number, mean, change, gain, truncated, agreement in zip(

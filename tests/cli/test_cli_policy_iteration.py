@@ -1,0 +1,83 @@
+"""`seriatim train policy-iteration`, and what its runs are good for: policies, bases, signals, terminal costs."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+
+import seriatim as st
+
+MODEL = ["spiders-on-a-line"]
+SMALL = ["--hidden", "4", "--entities", 2, "--states", 20, "--samples", 2, "--simulation-horizon", 2, "--passes", 1]
+TRAIN = ["train", "policy-iteration", *MODEL, *SMALL, "--episodes", 4, "--horizon", 10, "--iterations", 1]
+
+
+@pytest.fixture(scope="module")
+def trained(seriatim, tmp_path_factory):
+    place = tmp_path_factory.mktemp("runs") / "whole"
+    return seriatim(*TRAIN, "--run", place), place
+
+
+def test_a_table_says_what_each_iteration_gained(trained):
+    result, place = trained
+    assert result.status == 0, result.err
+    assert "difference" in result.out
+    assert f"--policies base,{place}" in result.out
+    metrics = st.training.Run.open(place).metrics()
+    assert metrics["iteration"][-1] == 1
+    assert np.isnan(metrics["cost"][0])
+
+
+def test_stopped_and_resumed_it_is_the_same_policy(seriatim, trained, tmp_path):
+    place = tmp_path / "parts"
+    stopped = seriatim(*TRAIN, "--run", place, "--max-seconds", "1e-6")
+    assert stopped.status == 0, stopped.err
+    assert "--resume" in stopped.err
+    result = seriatim(*TRAIN, "--run", place, "--resume", "--format", "json")
+    assert result.status == 0, result.err
+    assert json.loads(result.out)["finished"]
+    model = st.problems.SpidersOnALine()
+    policies = [st.training.trained_policy(st.training.Run.open(one), model) for one in (place, trained[1])]
+    first, second = (np.concatenate([np.ravel(x) for x in jax.tree.leaves(policy)]) for policy in policies)
+    assert first.tobytes() == second.tobytes()
+
+
+def test_a_run_is_a_policy_a_base_a_signal_and_a_terminal_cost(seriatim, trained):
+    _, place = trained
+    policies = ["--policies", f"base,{place},one-at-a-time,signalling-learned", "--base", place]
+    of_run = ["--signal", place, "--value", place, "--simulation-horizon", 2]
+    result = seriatim("compare", *MODEL, *policies, *of_run, "--episodes", 3, "--horizon", 8, "--format", "json")
+    assert result.status == 0, result.err
+    found = json.loads(result.out)["policies"]
+    assert list(found) == ["base", str(place), "one-at-a-time", "signalling-learned"]
+    assert found["base"]["mean"] == found[str(place)]["mean"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--policies", "signalling-learned"], "give --signal"),
+        (["--policies", "one-at-a-time", "--signal", "nowhere"], "--signal nowhere is no run"),
+        (["--policies", "one-at-a-time", "--value", "nowhere"], "--value nowhere is no run"),
+    ],
+)
+def test_mistakes_are_one_sentence(seriatim, arguments, said):
+    result = seriatim("compare", *MODEL, *arguments)
+    assert result.status == 2
+    assert said in result.err
+    assert "Traceback" not in result.err
+
+
+def test_a_value_needs_simulations_that_are_cut(seriatim, trained):
+    result = seriatim("compare", *MODEL, "--policies", "one-at-a-time", "--value", trained[1])
+    assert result.status == 2
+    assert "give --simulation-horizon too" in result.err
+
+
+def test_runs_lists_the_last_policy(seriatim, trained):
+    result = seriatim("runs", trained[1], "--format", "json")
+    assert result.status == 0, result.err
+    (found,) = json.loads(result.out)["runs"] if "runs" in json.loads(result.out) else json.loads(result.out)
+    assert found["kind"] == "policy-iteration"
+    assert np.isfinite(found["cost"])
