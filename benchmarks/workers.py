@@ -1,0 +1,88 @@
+"""Labels a second: one planner alone, threads, and processes of Ray.
+
+One-at-a-time decisions at states of a hunt, fifteen spiders and flies, 20 x 20 cells, in parts of 256. The bare planner
+is one compiled call for each part, on one core of two; workers are threads, or processes. Two cores are needed:
+`python -m benchmarks workers --all-cores`.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import numpy as np
+from matplotlib.figure import Figure
+
+import seriatim as st
+from benchmarks._results import Row, publish
+from seriatim.parallel import Local, Ray
+
+MODEL = st.problems.SpidersAndFlies(15, 15, 20, 20)
+PLANNER = st.OneAtATimeRollout(MODEL, MODEL.base_policy(), st.Simulation())
+PART, STATES, REPEATS = 256, 16384, 5
+COLUMNS = {"workers": "", "labels a second": ",.0f", "to the bare planner": ".2f", "to one of the kind": ".2f"}
+
+
+def main(*, redraw: bool = False) -> None:
+    publish("workers", COLUMNS, measure, draw=draw, redraw=redraw, page="parallel.md")
+
+
+def measure() -> list[Row]:
+    keys = jax.random.split(jax.random.key(1), STATES)
+    states = jax.vmap(MODEL.initial_state)(keys)
+    bare = jax.jit(jax.vmap(PLANNER.decide))
+    parts = [jax.tree.map(lambda leaf, n=n: leaf[n : n + PART], (states, keys)) for n in range(0, STATES, PART)]
+
+    def alone() -> None:
+        for part in parts:
+            jax.block_until_ready(bare(*part))
+
+    def spread(on: Any) -> Callable[[], None]:
+        return lambda: jax.block_until_ready(st.decide_many(PLANNER, states, keys, on=on))
+
+    ways = {"bare planner": alone, "1 thread": spread(Local(1)), "2 threads": spread(Local(2))}
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[:1])
+    seconds = {"bare planner": _median(alone), "1 thread": _median(ways["1 thread"])}
+    os.sched_setaffinity(0, cores)
+    seconds["2 threads"] = _median(ways["2 threads"])
+    for workers in (1, 2):
+        seconds[f"{workers} Ray"] = _median(spread(Ray(workers=workers)))
+        _stop_ray()
+    rate = {name: STATES / each for name, each in seconds.items()}
+    return [
+        {
+            "workers": name.replace("Ray", "process of Ray" if name[0] == "1" else "processes of Ray"),
+            "labels a second": each,
+            "to the bare planner": each / rate["bare planner"],
+            "to one of the kind": each / rate[name.replace("2 threads", "1 thread").replace("2 Ray", "1 Ray")],
+        }
+        for name, each in rate.items()
+    ]
+
+
+def _median(call: Callable[[], None]) -> float:
+    call()  # compiles, starts
+    seconds = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - began)
+    return float(np.median(seconds))
+
+
+def _stop_ray() -> None:
+    import ray
+
+    ray.shutdown()
+
+
+def draw(rows: list[Any]) -> Figure:
+    """Labels a second of each."""
+    figure = Figure(figsize=(7, 3), layout="constrained")
+    axes = figure.subplots()
+    axes.barh([row["workers"] for row in rows], [row["labels a second"] for row in rows])
+    axes.invert_yaxis()
+    axes.set_xlabel("labels a second")
+    return figure
