@@ -18,7 +18,8 @@ STATES = jax.vmap(MODEL.initial_state)(KEYS)
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 20])
-def test_the_number_of_workers_makes_no_difference(workers):
+def test_the_number_of_workers_makes_no_difference(workers, monkeypatch):
+    monkeypatch.setattr(_many, "FEWEST", 1)
     many = st.decide_many(PLANNER, STATES, KEYS, on=st.parallel.Local(workers))
     for i, key in enumerate(KEYS):
         one = PLANNER.decide(jax.tree.map(lambda leaf, i=i: leaf[i], STATES), key)
@@ -44,6 +45,8 @@ def test_inside_a_compiled_function_it_is_one_program():
 SCRIPT = """
 import jax, numpy as np, seriatim as st
 from tests.planning import test_many as t
+from seriatim.planning import _many
+_many.FEWEST = 1
 assert len(jax.local_devices()) == 3
 many = st.decide_many(t.PLANNER, t.STATES, t.KEYS)
 print(many.control.tolist())

@@ -17,6 +17,8 @@ from seriatim.policy import Decision, Planner
 
 # States decided side by side; more are taken in turns, which bounds the memory.
 STATES_AT_ONCE = 256
+# Fewer are not worth the way to another worker.
+FEWEST = 32
 
 
 def decide_many(
@@ -54,7 +56,7 @@ def decide_many(
     count, usual = keys.shape[0], _all_here()
     workers = jax.local_device_count() if isinstance(usual, Devices) else cores()
     # The same parts for all who may work, so that the size of a part cannot tell them apart.
-    part = min(STATES_AT_ONCE, -(-count // workers))
+    part = min(count, STATES_AT_ONCE, max(FEWEST, -(-count // workers)))
     if on is None and part == count and progress is None:
         return _decide_many(planner, states, keys)
     decisions: Decision = over_keys(
