@@ -59,8 +59,8 @@ def measure() -> list[Row]:
     for name, each in found.items():
         entries = paired(each, found["heuristic"])
         beside = paired(each, found["rollout on the heuristic"]) if len(each.costs) == PLANNED_EPISODES else None
-        gain = found["heuristic"].mean - found["rollout on the heuristic"].mean
-        row: Row = {"policy": name, **entries, "share of its gain, %": -100 * entries["to the heuristic"] / gain}
+        gain = paired(found["rollout on the heuristic"], found["heuristic"])["to the heuristic"]
+        row: Row = {"policy": name, **entries, "share of its gain, %": 100 * entries["to the heuristic"] / gain}
         if beside is not None and name != "rollout on the heuristic":
             row |= {"to rollout on the heuristic": beside["to the heuristic"], "±  ": beside["± "]}
         if "network" in name:
