@@ -69,6 +69,12 @@ def test_mistakes_are_one_sentence(seriatim, arguments, said):
     assert "Traceback" not in result.err
 
 
+def test_who_works_is_named_or_refused(seriatim, tmp_path):
+    result = seriatim(*TRAIN, "--run", tmp_path / "new", "--on", "moon")
+    assert result.status == 2
+    assert "--on moon: give cores, devices, ray, or ray=ADDRESS" in result.err
+
+
 def test_a_value_needs_simulations_that_are_cut(seriatim, trained):
     result = seriatim("compare", *MODEL, "--policies", "one-at-a-time", "--value", trained[1])
     assert result.status == 2

@@ -90,6 +90,7 @@ class Iteration:
     passes: int
     episodes: int
     horizon: int
+    on: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -395,6 +396,14 @@ iteration = grouped(
         _count("--passes", 1, 20, "How often a label is used in fitting."),
         _count("--episodes", 2, 400, "Episodes that compare each policy with the one before."),
         _count("--horizon", 1, 400, "Stages after which an episode is cut."),
+        click.option(
+            "--on",
+            default="cores",
+            show_default=True,
+            metavar="WHERE",
+            help="Who makes labels, plays episodes and fits regions: cores (of this process), devices, ray (processes "
+            "on this machine), ray=ADDRESS (a cluster). It changes no number.",
+        ),
     ],
 )
 

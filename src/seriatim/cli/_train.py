@@ -51,7 +51,8 @@ def policy_iteration(
     """Train by approximate policy iteration, and print what came of it."""
     network, settings = dataclasses.asdict(classifier), dataclasses.asdict(iteration)
     of_rollout = {name: getattr(labelling, name) for name in ("samples", "simulation_horizon", "significance", "order")}
-    iterations, passes = settings.pop("iterations"), settings.pop("passes")
+    iterations, passes, on = (settings.pop(name) for name in ("iterations", "passes", "on"))
+    workers = _workers(on)
 
     def make(loaded: Loaded, key: Any) -> tuple[Any, int]:
         training = training_part()
@@ -71,12 +72,27 @@ def policy_iteration(
             order=labelling.order,
             part=min(PART, settings["states"]),
             fitting=training.Fitting(passes=passes),
+            on=workers,
             **settings,
         )
         return trainer, trainer.steps(iterations)
 
     parts = {"base": problem.base, "network": network, "settings": settings | {"passes": passes}, "rollout": of_rollout}
     _train("policy-iteration", "policy-iteration", parts, make, problem, loop)
+
+
+def _workers(where: str) -> Any:
+    """Read who works: `cores`, `devices`, `ray` or `ray=ADDRESS`."""
+    known: dict[str, Callable[[], Any]] = {
+        "cores": lambda: None,
+        "devices": st.parallel.Devices,
+        "ray": st.parallel.Ray,
+    }
+    if where in known:
+        return known[where]()
+    if where.startswith("ray=") and len(where) > len("ray="):
+        return st.parallel.Ray(address=where.removeprefix("ray="))
+    raise InputError(f"--on {where}: give cores, devices, ray, or ray=ADDRESS of a cluster.")
 
 
 def _train(kind: str, way: str, parts: Mapping[str, Any], make: Make, problem: Problem, loop: Loop) -> None:

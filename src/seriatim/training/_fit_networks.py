@@ -1,4 +1,4 @@
-"""Fitting a policy or a value whatever it is made of: one network, or one for each region, all regions at once."""
+"""Fitting a policy or a value whatever it is made of: one network, or one for each region, regions side by side."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
@@ -6,9 +6,10 @@ from typing import Any, TypeAlias
 import equinox as eqx
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from seriatim.model import Key, State
+from seriatim.parallel import Backend, over_keys
 from seriatim.training._classifier import NetworkValue, TeamNetwork
 from seriatim.training._decentralised import DecentralisedPolicy
 from seriatim.training._fit import Fitting, Loss, fit
@@ -26,6 +27,8 @@ def fit_networks(
     chance: Float[Array, " n"],
     key: Key,
     fitting: Fitting,
+    *,
+    on: Backend | None = None,
 ) -> tuple[Any, Float[Array, ""]]:
     """Fit networks to rows, starting at their parameters.
 
@@ -37,6 +40,7 @@ def fit_networks(
         chance: how often each row is drawn, relative to the others.
         key: decides which rows are drawn.
         fitting: how.
+        on: who fits the networks of different regions; by default all cores of this process.
 
     Returns:
         The parameters, and the mean loss over the last steps.
@@ -44,16 +48,26 @@ def fit_networks(
     if not isinstance(networks, PartitionedPolicy | PartitionedValue):
         return fit(loss(networks), networks.parameters, rows, chance, key, fitting)
     regions = regions_of(networks, states)
-    one = loss(of_one_region(networks))
-
-    def own(number: Int[Array, ""], parameters: Any) -> tuple[Any, Float[Array, ""]]:
-        here = jnp.where(regions == number, chance, 0.0)
-        return fit(one, parameters, rows, here, jax.random.fold_in(key, number), fitting)
-
     count = jax.tree.leaves(networks.parameters)[0].shape[0]
-    parameters, losses = jax.vmap(own)(jnp.arange(count), networks.parameters)
+    numbers = jnp.arange(count)
+    parameters, losses = over_keys(
+        _fit_region,
+        jax.vmap(lambda number: jax.random.fold_in(key, number))(numbers),
+        shared=(loss(of_one_region(networks)), rows, regions, chance, fitting),
+        inputs=(numbers, networks.parameters),
+        part=1,
+        on=on,
+    )
     share = jax.ops.segment_sum(chance, regions, count)
     return parameters, jnp.sum(losses * share) / jnp.maximum(jnp.sum(share), 1e-12)
+
+
+def _fit_region(shared: Any, inputs: Any, keys: Key) -> Any:
+    """Fit the networks of one region to its own rows: what a worker does."""
+    loss, rows, regions, chance, fitting = shared
+    number, parameters = jax.tree.map(lambda leaf: leaf[0], inputs)
+    fitted = fit(loss, parameters, rows, jnp.where(regions == number, chance, 0.0), keys[0], fitting)
+    return jax.tree.map(lambda leaf: leaf[None], fitted)
 
 
 def of_one_region(networks: Networks) -> DecentralisedPolicy | NetworkValue:

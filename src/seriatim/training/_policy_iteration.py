@@ -302,6 +302,7 @@ class PolicyIteration:
             chance,
             jax.random.fold_in(state.key, state.step),
             self.fitting,
+            on=self.on,
         )
         return with_fields(state, next_parameters=parameters, loss=mean)
 
@@ -322,6 +323,7 @@ class PolicyIteration:
             jnp.ones(self.value_states),
             fitting,
             self.value_fitting,
+            on=self.on,
         )
         return with_fields(state, value=parameters)
 
@@ -336,9 +338,11 @@ class PolicyIteration:
         _, evaluation = jax.random.split(state.key)
         new = self._next(state)
         found = self._episodes(self._playable(new), evaluation)
+        # All in the precision that the state keeps: the same costs must compare equal.
         base, before, best = np.asarray(state.costs)
-        change, gain = _paired(found.costs - before), _paired(found.costs - base)
-        better = found.costs.mean() < best.mean() or not int(state.best[2])
+        costs = np.asarray(found.costs, base.dtype)
+        change, gain = _paired(costs - before), _paired(costs - base)
+        better = costs.mean() < best.mean() or not int(state.best[2])
         iteration = state.iteration + 1
         metrics = {
             "iteration": float(iteration),
@@ -356,7 +360,7 @@ class PolicyIteration:
             state,
             iteration=iteration,
             parameters=state.next_parameters,
-            costs=jnp.asarray(np.stack([base, found.costs, found.costs if better else best]), float),
+            costs=jnp.asarray(np.stack([base, costs, costs if better else best])),
             best=(state.next_parameters, state.value, iteration) if better else state.best,
             gained=jnp.asarray(change[0] < -float(self.gain) * change[1], jnp.int32),
         )
