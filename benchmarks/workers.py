@@ -5,7 +5,9 @@ is one compiled call for each part, on one core of two; workers are threads, or 
 `python -m benchmarks workers --all-cores`.
 """
 
-import os
+import json
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -29,24 +31,8 @@ def main(*, redraw: bool = False) -> None:
 
 
 def measure() -> list[Row]:
-    keys = jax.random.split(jax.random.key(1), STATES)
-    states = jax.vmap(MODEL.initial_state)(keys)
-    bare = jax.jit(jax.vmap(PLANNER.decide))
-    parts = [jax.tree.map(lambda leaf, n=n: leaf[n : n + PART], (states, keys)) for n in range(0, STATES, PART)]
-
-    def alone() -> None:
-        for part in parts:
-            jax.block_until_ready(bare(*part))
-
-    def spread(on: Any) -> Callable[[], None]:
-        return lambda: jax.block_until_ready(st.decide_many(PLANNER, states, keys, on=on))
-
-    ways = {"bare planner": alone, "1 thread": spread(Local(1)), "2 threads": spread(Local(2))}
-    cores = sorted(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, cores[:1])
-    seconds = {"bare planner": _median(alone), "1 thread": _median(ways["1 thread"])}
-    os.sched_setaffinity(0, cores)
-    seconds["2 threads"] = _median(ways["2 threads"])
+    seconds = json.loads(_on_one_core())
+    seconds["2 threads"] = _median(spread(Local(2)))
     for workers in (1, 2):
         seconds[f"{workers} Ray"] = _median(spread(Ray(workers=workers)))
         _stop_ray()
@@ -60,6 +46,39 @@ def measure() -> list[Row]:
         }
         for name, each in rate.items()
     ]
+
+
+def alone() -> dict[str, float]:
+    """Return the seconds of the bare planner and of one thread; for a process that has one core."""
+    states, keys = _given()
+    bare = jax.jit(jax.vmap(PLANNER.decide))
+    parts = [jax.tree.map(lambda leaf, n=n: leaf[n : n + PART], (states, keys)) for n in range(0, STATES, PART)]
+
+    def each() -> None:
+        for part in parts:
+            jax.block_until_ready(bare(*part))
+
+    return {"bare planner": _median(each), "1 thread": _median(spread(Local(1)))}
+
+
+def spread(on: Any) -> Callable[[], None]:
+    """Return a call that makes all labels."""
+    states, keys = _given()
+    return lambda: jax.block_until_ready(st.decide_many(PLANNER, states, keys, on=on))
+
+
+def _given() -> tuple[Any, Any]:
+    keys = jax.random.split(jax.random.key(1), STATES)
+    return jax.vmap(MODEL.initial_state)(keys), keys
+
+
+def _on_one_core() -> str:
+    """Measure in a process that was given one core before JAX started, and counted the cores."""
+    script = (
+        "from benchmarks._one_core import use_one_core; use_one_core(); "
+        "import json; from benchmarks.workers import alone; print(json.dumps(alone()))"
+    )
+    return subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
 
 
 def _median(call: Callable[[], None]) -> float:

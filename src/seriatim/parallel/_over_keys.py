@@ -62,9 +62,11 @@ def over_keys(
     count = int(keys.shape[0])
     parts = -(-count // part)
 
+    whole = jax.tree.map(_cuttable, (inputs, keys))
+
     def given(number: int) -> tuple[Any, Any]:
         where = np.minimum(np.arange(part) + number * part, count - 1)
-        some: tuple[Any, Any] = jax.tree.map(lambda leaf: leaf[where], (inputs, keys))
+        some: tuple[Any, Any] = jax.tree.map(lambda leaf: leaf[where], whole)
         return some
 
     found: dict[int, Any] = {}
@@ -73,4 +75,18 @@ def over_keys(
         if progress is not None:
             progress(min(count, len(found) * part), count)
     in_order = [found[number] for number in range(parts)]
-    return jax.tree.map(lambda *leaves: jnp.concatenate(leaves)[:count], *in_order)
+    return jax.tree.map(lambda *leaves: _joined(leaves)[:count], *in_order)
+
+
+def _cuttable(leaf: Any) -> Any:
+    """Return the array as NumPy's where that is the same memory: cutting it then takes no program."""
+    if not isinstance(leaf, jax.Array) or jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        return leaf
+    here = all(device.platform == "cpu" for device in leaf.devices())
+    return np.asarray(leaf) if here and len(leaf.devices()) == 1 else leaf
+
+
+def _joined(leaves: tuple[Any, ...]) -> Array:
+    if all(isinstance(leaf, np.ndarray) for leaf in leaves):
+        return jnp.asarray(np.concatenate(leaves))
+    return jnp.concatenate(leaves)

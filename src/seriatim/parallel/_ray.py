@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from seriatim._errors import InputError
@@ -23,6 +24,11 @@ from seriatim.parallel._backends import cores
 RETRIES = 20
 # Parts under way for each worker: one that is worked on, and one that waits for it.
 WAITING = 2
+# Parts that travel together, at most, and journeys of each worker, at least.
+TOGETHER, JOURNEYS = 8, 4
+# A worker has a core to itself. XLA would start threads for all cores in each: with two workers on two cores that
+# halved the labels a second.
+ALONE = {"env_vars": {"NPROC": "1"}}
 # What was unpacked in this worker, by the name it was put into the store under; the last few.
 _UNPACKED: dict[Any, Any] = {}
 REMEMBERED = 4
@@ -50,17 +56,22 @@ class Ray:
     ) -> Iterator[tuple[int, Any]]:
         """Yield numbers and results as they are done."""
         ray = _started(self)
-        call = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False)(_work)
+        call = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False, runtime_env=ALONE)(_work)
         packed = ray.put(ray.cloudpickle.dumps((function, portable(shared))))
-        most = self.workers or WAITING * max(1, int(ray.cluster_resources().get("CPU", 1)))
-        under_way: dict[Any, int] = {}
+        processors = max(1, int(ray.cluster_resources().get("CPU", 1)))
+        workers = min(self.workers or processors, processors)
+        most = self.workers or WAITING * workers
+        # Several parts travel together, for each journey costs milliseconds; enough journeys to end together.
+        together = max(1, min(TOGETHER, count // (JOURNEYS * workers)))
+        under_way: dict[Any, range] = {}
         try:
-            for number in range(count):
-                under_way[call.remote([packed], portable(given(number)))] = number
+            for first in range(0, count, together):
+                numbers = range(first, min(count, first + together))
+                under_way[call.remote([packed], [portable(given(number)) for number in numbers])] = numbers
                 if len(under_way) >= most:
-                    yield _next(ray, under_way)
+                    yield from _next(ray, under_way)
             while under_way:
-                yield _next(ray, under_way)
+                yield from _next(ray, under_way)
         finally:
             for reference in under_way:
                 ray.cancel(reference, force=True)
@@ -110,12 +121,12 @@ def _send_by_value(ray: Any) -> None:
             ray.cloudpickle.register_pickle_by_value(module)
 
 
-def _next(ray: Any, under_way: dict[Any, int]) -> tuple[int, Any]:
-    """Wait for one part, and return its number and results; raise what the function raised, as it raised it."""
+def _next(ray: Any, under_way: dict[Any, range]) -> list[tuple[int, Any]]:
+    """Wait for one journey, and return its parts; raise what the function raised, as it raised it."""
     (ready, *_), _ = ray.wait(list(under_way))
-    number = under_way.pop(ready)
+    numbers = under_way.pop(ready)
     try:
-        return number, unpacked(ray.get(ready))
+        return list(zip(numbers, with_keys(ray.get(ready)), strict=True))
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
     except ray.exceptions.WorkerCrashedError as error:
@@ -125,8 +136,8 @@ def _next(ray: Any, under_way: dict[Any, int]) -> tuple[int, Any]:
         ) from error
 
 
-def _work(packed: list[Any], given: Any) -> Any:
-    """Do a part, in a worker."""
+def _work(packed: list[Any], journey: list[Any]) -> list[Any]:
+    """Do some parts, in a worker."""
     (reference,) = packed
     if reference not in _UNPACKED:
         import ray
@@ -135,10 +146,10 @@ def _work(packed: list[Any], given: Any) -> Any:
         while len(_UNPACKED) >= REMEMBERED:
             _UNPACKED.pop(next(iter(_UNPACKED)))
         # Unpacked once, so that constants stay the same objects, and nothing is compiled again.
-        _UNPACKED[reference] = function, unpacked(shared)
+        arrays = jax.tree.map(lambda leaf: _array(leaf), shared)
+        _UNPACKED[reference] = function, with_keys(arrays)
     function, shared = _UNPACKED[reference]
-    inputs, keys = unpacked(given)
-    return portable(function(shared, inputs, keys))
+    return [portable(function(shared, *with_keys(given))) for given in journey]
 
 
 class _KeyData(NamedTuple):
@@ -154,19 +165,21 @@ def portable(tree: Any) -> Any:
     def one(leaf: Any) -> Any:
         if not isinstance(leaf, jax.Array):
             return leaf
-        if jax.numpy.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             return _KeyData(np.asarray(jax.random.key_data(leaf)), str(jax.random.key_impl(leaf)))
         return np.asarray(leaf)
 
     return jax.tree.map(one, tree)
 
 
-def unpacked(tree: Any) -> Any:
-    """Return a portable tree with its keys, and arrays that are JAX's."""
+def with_keys(tree: Any) -> Any:
+    """Return a portable tree with its keys; arrays stay NumPy's."""
 
     def one(leaf: Any) -> Any:
-        if isinstance(leaf, _KeyData):
-            return jax.random.wrap_key_data(jax.numpy.asarray(leaf.data), impl=leaf.implementation)
-        return jax.numpy.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf
+        return jax.random.wrap_key_data(leaf.data, impl=leaf.implementation) if isinstance(leaf, _KeyData) else leaf
 
     return jax.tree.map(one, tree, is_leaf=lambda node: isinstance(node, _KeyData))
+
+
+def _array(leaf: Any) -> Any:
+    return jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf
