@@ -8,23 +8,24 @@ import numpy as np
 import seriatim as st
 from seriatim.training import Fitting, PolicyIteration, policy_classifier, value_network
 
-MODEL = st.problems.SpidersAndFlies(15, 15, 20, 20, fly_behaviour="wander")
-BASE = MODEL.base_policy()
-# Long simulations of the heuristic; short ones of the networks, whose value does the rest.
+WANDER = st.problems.SpidersAndFlies(15, 15, 20, 20, fly_behaviour="wander")
+STAY = st.problems.SpidersAndFlies(15, 15, 20, 20)
+# Long simulations of the heuristic; short ones of the networks, whose value does the rest. Where flies stay, one sample.
 LONG, SHORT = st.Simulation(num_samples=32), st.Simulation(horizon=6, num_samples=16)
+LONG_STAY = st.Simulation()
 NETWORK = {"hidden": (32, 32), "entities": 16}
 EVALUATION = jax.random.key(1000)
 
 
-def trainer(states: int) -> PolicyIteration:
+def trainer(states: int, model: st.problems.SpidersAndFlies = WANDER) -> PolicyIteration:
     """Return the iteration with so many labels."""
     return PolicyIteration(
-        MODEL,
-        BASE,
-        policy_classifier(MODEL, jax.random.key(0), **NETWORK),
-        value_network(MODEL, jax.random.key(1), **NETWORK),
+        model,
+        model.base_policy(),
+        policy_classifier(model, jax.random.key(0), **NETWORK),
+        value_network(model, jax.random.key(1), **NETWORK),
         SHORT,
-        first_simulation=LONG,
+        first_simulation=LONG_STAY if model is STAY else LONG,
         states=states,
         part=1024,
         temperature=0.15,
@@ -35,9 +36,9 @@ def trainer(states: int) -> PolicyIteration:
     )
 
 
-def costs(policy: Any, episodes: int) -> Any:
+def costs(policy: Any, episodes: int, model: Any = WANDER) -> Any:
     """Return the costs of the first episodes, the same for all policies."""
-    return st.evaluate(MODEL, policy, EVALUATION, episodes=episodes)
+    return st.evaluate(model, policy, EVALUATION, episodes=episodes)
 
 
 def paired(found: Any, reference: Any) -> dict[str, float]:

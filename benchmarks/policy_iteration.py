@@ -13,9 +13,11 @@ import jax
 from matplotlib.figure import Figure
 
 import seriatim as st
-from benchmarks._hunt_networks import BASE, LONG, MODEL, costs, paired, trainer
+from benchmarks._hunt_networks import LONG, costs, paired, trainer
+from benchmarks._hunt_networks import WANDER as MODEL
 from benchmarks._results import Row, publish
 
+BASE = MODEL.base_policy()
 ITERATIONS, STATES = 3, 8192
 EPISODES, PLANNED_EPISODES = 2000, 300
 PLAYED = st.Simulation(horizon=6, num_samples=32)
