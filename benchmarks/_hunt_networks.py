@@ -10,7 +10,7 @@ from seriatim.training import Fitting, PolicyIteration, policy_classifier, value
 
 WANDER = st.problems.SpidersAndFlies(15, 15, 20, 20, fly_behaviour="wander")
 STAY = st.problems.SpidersAndFlies(15, 15, 20, 20)
-# Long simulations of the heuristic; short ones of the networks, whose value does the rest. Where flies stay, one sample.
+# Long simulations of the heuristic, one sample where flies stay; short ones of the networks, whose value does the rest.
 LONG, SHORT = st.Simulation(num_samples=32), st.Simulation(horizon=6, num_samples=16)
 LONG_STAY = st.Simulation()
 NETWORK = {"hidden": (32, 32), "entities": 16}
