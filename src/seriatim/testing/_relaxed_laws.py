@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from seriatim._errors import InputError
-from seriatim.model import Disturbance, Key, State
+from seriatim.model import Disturbance, Features, Key, State
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._structure import in_words, require_arrays, require_same, shapes
 from seriatim.testing._walk import random_control, walk
@@ -29,6 +29,7 @@ def relaxed_laws(model: Any, key: Key) -> list[Law]:
     """List the laws; they do not apply to a model without the methods they are about."""
     return [
         Law("observations: each agent's are k finite numbers", lambda: _observed(model, key), vital=True),
+        Law("features: each agent's are finite numbers", lambda: _told(model, key), vital=True),
         Law("relaxed: transition keeps the state's shapes", lambda: _structure(model, key), vital=True),
         Law("relaxed: one-hot controls play the model itself", lambda: _corners(model, key)),
         Law("relaxed: gradients are finite", lambda: _gradients(model, key)),
@@ -50,6 +51,31 @@ def _observed(model: Any, key: Key) -> str:
     if odd.size:
         raise Broken(f"{name} holds a number that is not finite, number {odd[0][2]} of agent {odd[0][1]}.")
     return f"{one.shape[1]} numbers for each of {one.shape[0]} agents"
+
+
+def _told(model: Any, key: Key) -> str:
+    if not callable(getattr(model, "features", None)):
+        raise NotApplicable("the model has no features()")
+    name = f"{type(model).__name__}.features"
+    path = walk(model, key, EPISODES)
+    states = jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:]), path.states)
+    first = jax.tree.map(lambda leaf: leaf[0], states)
+    one = shapes(call(model, "features", first, jnp.zeros((), jnp.int32), traced=True))
+    parts = (one.own, one.entities) if isinstance(one, Features) else (one,)
+    for part, axes in zip(parts, ("k", "n, d"), strict=False):
+        if getattr(part, "ndim", None) != len(axes.split(",")) or part.dtype.kind != "f":
+            words = in_words(part) if hasattr(part, "shape") else repr(part)
+            raise Broken(f"{name} returned {words}; float[{axes}] is expected, for one agent.")
+    if isinstance(one, Features) and (one.present.shape != one.entities.shape[:1] or one.present.dtype != bool):
+        raise Broken(f"{name} returned present {in_words(one.present)}; bool[{one.entities.shape[0]}] is expected.")
+    every = jax.jit(jax.vmap(jax.vmap(model.features, (None, 0)), (0, None)))(states, jnp.arange(model.num_agents))
+    alive = np.asarray(path.alive).ravel()
+    numbers = (every.own, every.entities) if isinstance(one, Features) else (every,)
+    for part in numbers:
+        odd = np.argwhere(~np.isfinite(np.asarray(part)[alive]))
+        if odd.size:
+            raise Broken(f"{name} holds a number that is not finite, of agent {odd[0][1]}.")
+    return f"{sum(int(np.prod(part.shape)) for part in parts)} numbers for each of {model.num_agents} agents"
 
 
 def _relaxed_state(model: Any, state: State) -> State:
