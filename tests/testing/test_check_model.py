@@ -172,6 +172,7 @@ def test_a_finite_model_is_found_lawful():
         "feasible is one boolean",
         "nominal_disturbance is like a drawn one",
         "observed",
+        "features",
         "observations",
         "relaxed",
     }
