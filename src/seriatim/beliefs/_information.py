@@ -8,7 +8,6 @@ Source: D. Bernstein, R. Givan, N. Immerman, S. Zilberstein, The Complexity of D
 Processes, Mathematics of Operations Research 27(4), 2002.
 """
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -54,7 +53,7 @@ class InformationModel:
     set to 0 before the filter sees it.
 
     Attributes:
-        model: the world as it is; `observation(state, control, disturbance)` has a leading axis m: what each agent sees.
+        model: the world as it is; `observation(state, control, disturbance)` says what each agent sees, `[m, ...]`.
         filter: what the agents know by.
         arrival: rho, the probability that a message arrives, in [0, 1]: 1 always, 0 never.
         in_reach: says for a new state who can hear whom, `[m, m]`, receivers first; None is everybody.
@@ -72,7 +71,9 @@ class InformationModel:
     def __post_init__(self) -> None:
         name = type(self.model).__name__
         if not callable(getattr(self.model, "observation", None)):
-            raise InputError(f"{name} has no observation(state, control, disturbance); say what each agent sees, [m, ...].")
+            raise InputError(
+                f"{name} has no observation(state, control, disturbance); say what each agent sees, [m, ...]."
+            )
         if not 0 <= float(self.arrival) <= 1:
             raise InputError(f"arrival={self.arrival}: the probability that a message arrives; give one from 0 to 1.")
         if self.in_reach is not None and not callable(self.in_reach):
