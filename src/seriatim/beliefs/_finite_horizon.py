@@ -51,12 +51,12 @@ def centralised_value(model: Any, horizon: int) -> float:
     beliefs = tables.prior[None]
     levels: list[tuple[Any, ...]] = []
     for stage in range(horizon):
-        _check_size(beliefs, tables, stage, horizon)
-        predicted = np.einsum("ns,ast->nat", beliefs, tables.transitions)
-        costs = np.where(beliefs[:, :, None] > 0, beliefs[:, :, None] * tables.costs, 0.0).sum(axis=1)
+        costs = _expected(beliefs, tables.costs)
         if stage == horizon - 1:
             levels.append((costs, None, None))
             break
+        _check_size(beliefs, tables, stage, horizon)
+        predicted = np.einsum("ns,ast->nat", beliefs, tables.transitions)
         joint = predicted[:, :, None] * tables.likelihood.transpose(0, 2, 1)
         chance = joint.sum(axis=3)
         after = (joint / np.where(chance > 0, chance, 1.0)[..., None]).reshape(-1, beliefs.shape[1])
@@ -64,6 +64,13 @@ def centralised_value(model: Any, horizon: int) -> float:
         beliefs, places = np.unique(after.round(DIGITS), axis=0, return_inverse=True)
         levels.append((costs, chance, places.reshape(chance.shape)))
     return float(_backwards(levels, tables.discount)[0])
+
+
+def _expected(beliefs: Float[np.ndarray, "n s"], costs: Float[np.ndarray, "s a"]) -> Float[np.ndarray, "n a"]:
+    """Return expected stage costs; infinity where a control is inadmissible at a state that is possible."""
+    finite = np.isfinite(costs)
+    forbidden = (beliefs > 0).astype(float) @ ~finite > 0
+    return np.where(forbidden, np.inf, beliefs @ np.where(finite, costs, 0.0))
 
 
 def _backwards(levels: list[tuple[Any, ...]], discount: float) -> Float[np.ndarray, " n"]:
