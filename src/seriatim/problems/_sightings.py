@@ -20,7 +20,7 @@ from seriatim.problems._hunt import Hunt, in_sight
 
 @record
 class Sight:
-    """What each spider sees: its own cell, `[m, 2]`, and living flies: which, `[m, n]`, and where, `[m, n, 2]`, or 0."""
+    """What each spider sees: its own cell `[m, 2]`; which living flies `[m, n]`, and where `[m, n, 2]`, or 0."""
 
     spiders: Int[Array, "*batch m 2"]
     seen: Bool[Array, "*batch m n"]
