@@ -50,4 +50,5 @@ def test_reach_is_counted_in_moves():
 def test_mistakes_are_one_sentence(fields):
     with pytest.raises(st.InputError) as found:
         st.problems.Sightings(st.problems.SpidersAndFlies(spiders=2, flies=2, width=4, height=4, **fields))
-    assert "\n" not in str(found.value) and str(found.value).endswith(".")
+    assert "\n" not in str(found.value)
+    assert str(found.value).endswith(".")
