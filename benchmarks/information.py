@@ -1,7 +1,7 @@
 """Agents that each know something else: small problem files by stages, exactly; spiders whose messages get lost.
 
-Files: expected rewards over so many stages, exact. Everybody knows everything (a ceiling), then agents that hear nothing
-and plan on their own, by what they take for the state and for what others do; and the best there is, as published.
+Files: expected rewards over so many stages, exact. Everybody knows everything (a ceiling), then agents that hear
+nothing and plan on their own, by what they take for the state and for what others do; and the best, as published.
 Published values of GridSmall count the reward of the cell arrived at. The file pays for the cell left, and nothing in
 the first stage: they stand beside one stage more.
 
@@ -90,7 +90,7 @@ def row(name: str, stages: int) -> Row:
 def measure_games() -> list[Row]:
     memory, base = st.problems.Sightings(GAME), GAME.base_policy()
     simulation = st.Simulation(horizon=20)
-    planners = {
+    planners: dict[str, st.Policy] = {
         "base": base,
         "in turn": st.OneAtATimeRollout(GAME, base, simulation),
         "all at once": st.SignallingRollout(GAME, base, simulation=simulation),

@@ -84,12 +84,11 @@ class TeamFilter:
     guess: Policy
 
     def __post_init__(self) -> None:
-        name = type(self.exact.model).__name__
+        model: Any = self.exact.model
+        name = type(model).__name__
         if self.exact.observation_table is None:
             raise InputError(f"{name} has no observations(); one agent's belief needs them: all, stacked, [o, m, ...].")
-        check_rows(
-            name, jax.tree.map(lambda leaf: leaf[0], self.exact.model.observations()), self.exact.model.num_agents
-        )  # type: ignore[attr-defined]
+        check_rows(name, jax.tree.map(lambda leaf: leaf[0], model.observations()), model.num_agents)
         if not callable(self.guess):
             raise InputError(
                 f"guess={self.guess!r} cannot be called; give a policy of beliefs, such as the base policy."

@@ -8,13 +8,15 @@ and looks; it never gives up one that lives.
 The memory is an agent filter (`seriatim.beliefs.AgentFilter`): it completes a state to plan on.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._errors import InputError
 from seriatim._record import record, static
-from seriatim.model import Key, Model
+from seriatim.model import Key
 from seriatim.problems._hunt import Hunt, in_sight
 
 
@@ -73,20 +75,20 @@ class Sightings:
         InputError: the model is another game, or `vision` is None or below 1.
     """
 
-    model: Model
+    model: Any
 
     def __post_init__(self) -> None:
         model = self.model
-        settled = getattr(model, "fly_behaviour", None) == "stay" and not model.swarm.arrives  # type: ignore[attr-defined]
-        if not settled or model.max_flies is not None or model.max_spiders is not None:  # type: ignore[attr-defined]
+        settled = getattr(model, "fly_behaviour", None) == "stay" and not model.swarm.arrives
+        if not settled or model.max_flies is not None or model.max_spiders is not None:
             raise InputError(
                 f"This {type(model).__name__} is not one of spiders and flies that stay; give SpidersAndFlies with "
                 "fly_behaviour='stay', no arrivals, no max_spiders and no max_flies."
             )
-        if model.vision is None or model.vision < 1:  # type: ignore[attr-defined]
+        if model.vision is None or model.vision < 1:
             raise InputError(
                 f"vision={model.vision}: give a number of moves from 1 up, so that there is something to tell."
-            )  # type: ignore[attr-defined]
+            )
 
     def initial(self, key: Key) -> Memory:
         """Return what each spider sees at the start, `[m]`."""
@@ -104,7 +106,7 @@ class Sightings:
 
     def sample_disturbance(self, key: Key) -> Float[Array, "n cells"]:
         """Draw a number for each fly and cell; an unfound fly is where the greatest is, of cells never in view."""
-        return jax.random.uniform(key, (self.model.swarm.num_slots, self._cells.shape[0]))  # type: ignore[attr-defined]
+        return jax.random.uniform(key, (self.model.swarm.num_slots, self._cells.shape[0]))
 
     def update(
         self,
@@ -117,12 +119,12 @@ class Sightings:
     ) -> Memory:
         """Remember what this spider saw, and what it heard that others saw."""
         del agent, control, disturbance
-        near = _apart(observation.spiders, self._cells) <= self.model.vision  # type: ignore[attr-defined]
+        near = _apart(observation.spiders, self._cells) <= self.model.vision
         viewed = jnp.any(near & heard[:, None], axis=0)
         seen = observation.seen & heard[:, None]
         here = jnp.any(seen, axis=0)
         cells = jnp.max(jnp.where(seen[..., None], observation.flies, 0), axis=0)
-        in_view = _apart(observation.spiders, known.flies) <= self.model.vision  # type: ignore[attr-defined]
+        in_view = _apart(observation.spiders, known.flies) <= self.model.vision
         missing = known.found & jnp.any(in_view & heard[:, None], axis=0) & ~here
         return Memory(
             agent=known.agent,
@@ -153,12 +155,12 @@ class Sightings:
 
     @property
     def _cells(self) -> Int[Array, "cells 2"]:
-        return jnp.asarray(self.model.terrain.cells)  # type: ignore[attr-defined]
+        return jnp.asarray(self.model.terrain.cells)
 
 
-def sight(model: Model, state: Hunt) -> Sight:
+def sight(model: Any, state: Hunt) -> Sight:
     """Return what each spider sees, by itself, within the model's vision."""
-    seen = in_sight(state, model.vision)  # type: ignore[attr-defined]
+    seen = in_sight(state, model.vision)
     flies = jnp.where(seen[..., None], state.flies, jnp.zeros_like(state.flies))
     return Sight(state.spiders, seen, flies)
 
