@@ -37,7 +37,7 @@ FILE_COLUMNS = {
     "published optimum": ".4f",
 }
 GAME = st.problems.SpidersAndFlies(spiders=3, flies=4, width=8, height=8, vision=2)
-RATES, RADIUS, EPISODES, STAGES = (1.0, 0.75, 0.5, 0.25, 0.0), 4, 1000, 200
+RATES, RADIUS, EPISODES, STAGES = (1.0, 0.75, 0.5, 0.25, 0.0), 4, 500, 200
 GAME_COLUMNS = {
     "messages": "",
     "policy": "",
