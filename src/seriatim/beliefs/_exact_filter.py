@@ -94,7 +94,7 @@ class ExactFilter:
     ) -> Float[Array, " s"]:
         """Apply Bayes' rule; `disturbance` is not used."""
         del disturbance
-        predicted = self._predicted(belief, control)
+        predicted = self.predicted(belief, control)
         seen = normalised(predicted * self._seen(control, observation), normalised(predicted, belief))
         return seen
 
@@ -107,7 +107,7 @@ class ExactFilter:
     ) -> Float[Array, ""]:
         """Return the probability of an observation, if the problem goes on; 0 where it surely ends."""
         del disturbance
-        predicted = normalised(self._predicted(belief, control), jnp.zeros_like(belief))
+        predicted = normalised(self.predicted(belief, control), jnp.zeros_like(belief))
         return jnp.sum(predicted * self._seen(control, observation))
 
     def expected_cost(self, belief: Float[Array, " s"], control: Int[Array, " m"]) -> Float[Array, ""]:
@@ -123,7 +123,7 @@ class ExactFilter:
         Returns:
             Their beliefs, their probabilities, and which of them is the end.
         """
-        predicted = self._predicted(belief, control)
+        predicted = self.predicted(belief, control)
         joint = self.observation_table[self._joint(control)].T * predicted
         otherwise = normalised(predicted, belief)
         after = jax.vmap(lambda row: normalised(row, otherwise))(joint)
@@ -136,7 +136,12 @@ class ExactFilter:
     def _joint(self, control: Int[Array, " m"]) -> Int[Array, ""]:
         return joint_index(control, self.model.num_controls)
 
-    def _predicted(self, belief: Float[Array, " s"], control: Int[Array, " m"]) -> Float[Array, " s"]:
+    def likelihoods(self, control: Int[Array, " m"]) -> Float[Array, "s o"]:
+        """Return the probabilities of all observations after a control, in each new state."""
+        return jnp.asarray(self.observation_table[self._joint(control)])
+
+    def predicted(self, belief: Float[Array, " s"], control: Int[Array, " m"]) -> Float[Array, " s"]:
+        """Return the probabilities that the problem goes on in each state after a control, before anything is seen."""
         return jnp.sum(belief[:, None] * self.transitions[self._joint(control)], axis=0)
 
     def _seen(self, control: Int[Array, " m"], observation: Observation) -> Float[Array, " s"]:

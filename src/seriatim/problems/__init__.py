@@ -3,6 +3,7 @@
 from seriatim.problems._distance_fields import UNREACHABLE, distance_fields
 from seriatim.problems._hunt import Hunt, NearestFly, NearestSeenFly
 from seriatim.problems._relaxed_hunt import RelaxedHunt
+from seriatim.problems._sightings import Sight, Sightings, WithinMoves
 from seriatim.problems._spiders_and_flies import SpidersAndFlies
 from seriatim.problems._spiders_on_a_line import LineState, NearestEnd, SpidersOnALine
 from seriatim.problems._tabular import TablePlayer, Tabular, random_team, static_team
@@ -15,10 +16,13 @@ __all__ = [
     "NearestFly",
     "NearestSeenFly",
     "RelaxedHunt",
+    "Sight",
+    "Sightings",
     "SpidersAndFlies",
     "SpidersOnALine",
     "TablePlayer",
     "Tabular",
+    "WithinMoves",
     "distance_fields",
     "random_team",
     "static_team",

@@ -33,6 +33,7 @@ from seriatim.problems._hunting_ground import Cells, at_least, check_discount, h
 from seriatim.problems._relaxed_hunt import RelaxedHunt, possible_moves, relax, relaxed_stage
 from seriatim.problems._roster import fly_goes, fly_joins, spider_goes, spider_joins
 from seriatim.problems._sight import observe
+from seriatim.problems._sightings import Sight, sight
 from seriatim.problems._swarm import Luck, Swarm
 from seriatim.problems._terrain import MOVES, POSITION, Terrain
 
@@ -263,6 +264,11 @@ class SpidersAndFlies:
         the numbers are expectations. The order of cells is that of `seriatim.problems._sight`.
         """
         return observe(self, state)
+
+    def observation(self, state: Hunt, control: Int[Array, " m"], disturbance: Luck) -> Sight:
+        """Return what each spider sees of the new state: its own cell, and the living flies within `vision` moves."""
+        del control, disturbance
+        return sight(self, state)
 
     def features(self, state: Hunt, agent: Int[Array, ""]) -> Features:
         """Return what a network is told for one spider: every living fly, and who else might catch it.

@@ -1,0 +1,77 @@
+"""Each agent plans on its own: it completes what it does not know, plans for the team, and does its own part.
+
+    u_i = i-th component of policy(completion(what i knows)).
+
+Agents that know the same plan the same, for they share the planner and the seed; then this is the policy of a shared
+belief. Agents that know different things may get into each other's way: there is no guarantee. What a planner guesses
+its predecessors will choose is the planner's: `SignallingRollout(signal=)`, the base policy by default, or a network;
+`OneAtATimeRollout` plans for them, as if they knew what the agent knows.
+
+Source: D. Bertsekas, Multiagent Reinforcement Learning: Rollout and Policy Iteration, IEEE/CAA Journal of Automatica
+Sinica 8(2), 2021, section V (imperfect state information).
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Int
+
+from seriatim._errors import InputError
+from seriatim._record import record, static
+from seriatim.beliefs._agent_filter import AgentFilter, Known
+from seriatim.beliefs._information import Information
+from seriatim.model import Key
+from seriatim.policy import Policy
+
+COMPLETIONS = ("belief", "most-likely", "sampled")
+
+
+@record
+class OwnPlans:
+    """The policy in which every agent plans on its own completion and applies its own component.
+
+    Attributes:
+        policy: a planner or policy of completions: of what the filter keeps ("belief"), else of states. A policy of
+            what is known, a trained network say, is used with "belief".
+        filter: whose knowledge it is.
+        completion: "belief" hands on what the agent knows as it is; "most-likely" takes the most likely state for the
+            true one; "sampled" draws `num_samples` states, and the agent does what most of them call for, the control
+            of least number among equals.
+        num_samples: states drawn.
+
+    Raises:
+        InputError: an argument is out of range.
+    """
+
+    policy: Policy
+    filter: AgentFilter
+    completion: str = static(default="belief")
+    num_samples: int = static(default=1)
+
+    def __post_init__(self) -> None:
+        if not callable(self.policy):
+            raise InputError(f"policy={self.policy!r} cannot be called; give a planner or a policy of completions.")
+        if self.completion not in COMPLETIONS:
+            raise InputError(f"completion={self.completion!r}: give one of {', '.join(map(repr, COMPLETIONS))}.")
+        if self.num_samples < 1:
+            raise InputError(f"num_samples={self.num_samples}: give a whole number of states from 1 up.")
+
+    def __call__(self, info: Information, key: Key) -> Int[Array, " m"]:
+        """Let every agent choose by what it knows itself, all with the same key: a seed agreed on beforehand."""
+        return self.of_known(info.known, key)
+
+    def of_known(self, known: Known, key: Key) -> Int[Array, " m"]:
+        """Return the joint control for what the agents know, stacked `[m]`."""
+        agents = jnp.arange(jax.tree.leaves(known)[0].shape[0])
+        return jax.vmap(lambda own, agent: self._choice(own, agent, key))(known, agents)
+
+    def _choice(self, known: Known, agent: Int[Array, ""], key: Key) -> Int[Array, ""]:
+        if self.completion == "belief":
+            return jnp.asarray(self.policy(known, key)[agent], jnp.int32)
+        if self.completion == "most-likely":
+            return jnp.asarray(self.policy(self.filter.most_likely(known), key)[agent], jnp.int32)
+        drawing, planning = jax.random.split(key)
+        draws = jax.vmap(self.filter.sample_disturbance)(jax.random.split(drawing, self.num_samples))
+        states = jax.vmap(self.filter.sample_state, (None, 0))(known, draws)
+        controls = jax.vmap(lambda state: self.policy(state, planning)[agent])(states)
+        votes = jnp.sum(jnp.arange(self.filter.model.num_controls)[:, None] == controls, axis=1)
+        return jnp.argmax(votes).astype(jnp.int32)
