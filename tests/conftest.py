@@ -2,6 +2,7 @@
 
 import os
 import pkgutil
+from pathlib import Path
 
 import jaxlib
 
@@ -44,3 +45,16 @@ def without_type_checks():
             jaxtyping.config.update("jaxtyping_disable", False)
 
     return call
+
+
+# A compiled program takes a few of the 65,530 pieces of memory that Linux lets a process have; the suite has thousands
+# of programs, and the one too many is a segmentation fault.
+MOST_PIECES = 30_000
+
+
+@pytest.fixture(autouse=True, scope="module")
+def programs_are_forgotten_before_there_are_too_many():
+    yield
+    pieces = Path("/proc/self/maps")
+    if pieces.exists() and len(pieces.read_bytes().splitlines()) > MOST_PIECES:
+        jax.clear_caches()
