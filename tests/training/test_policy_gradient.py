@@ -156,7 +156,10 @@ def test_relaxed_gradients_are_derivatives_at_fixed_noise():
             return relaxed(trained, choices, streams(jax.random.key(3)), 5, through_observations=True).cost
 
         normal = lambda leaf: jax.random.normal(jax.random.key(leaf.size), leaf.shape, leaf.dtype)  # noqa: E731
-        way = jax.tree.map(normal, policy.parameters)
+        # What standardises the observations is not trained.
+        fixed = lambda network: (network.encoder.centre, network.encoder.spread)  # noqa: E731
+        still = jax.tree.map(jnp.zeros_like, fixed(policy.parameters))
+        way = eqx.tree_at(fixed, jax.tree.map(normal, policy.parameters), still)
         step = lambda size: jax.tree.map(lambda leaf, w: leaf + size * w, policy.parameters, way)  # noqa: E731
         compiled = jax.jit(cost)
         secant = (compiled(step(1e-5)) - compiled(step(-1e-5))) / 2e-5

@@ -100,7 +100,7 @@ def _print(entries: Sequence[Entry]) -> None:
     others = {run: " ".join(word for word in mine if word not in common) for run, mine in words.items()}
     if alike:
         console().print(Text(" ".join(alike), style="bold"))
-    headings = ["run", "model", "estimator", "seed", "state", "steps", "seconds", "cost at\nthe end"]
+    headings = ["run", "model", "estimator", "seed", "state", "steps", "seconds", "final\ncost"]
     rows = [
         [
             Text(entry["run"]),

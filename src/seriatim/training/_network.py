@@ -77,9 +77,9 @@ class AgentNetwork(eqx.Module):
     def __init__(
         self, told: Any, outputs: int, hidden: tuple[int, ...], memory: int, key: Key, entities: int = 32
     ) -> None:
-        keys = jax.random.split(key, len(hidden) + 3)
-        self.encoder = Encoder(told, entities, keys[2])
-        self.layers = layers_of((self.encoder.size, *hidden), keys[3:])
+        keys = jax.random.split(key, len(hidden) + 2)
+        self.encoder = Encoder(told, entities, jax.random.fold_in(key, 0))
+        self.layers = layers_of((self.encoder.size, *hidden), keys[2:])
         last = (self.encoder.size, *hidden)[-1]
         self.cell = eqx.nn.GRUCell(last, memory, key=keys[1]) if memory else None
         head = eqx.nn.Linear(memory or last, outputs, key=keys[0])
