@@ -93,10 +93,10 @@ def draw(rows: list[Any]) -> Figure:
     left, right = figure.subplots(1, 2)
     played = [row for row in rows if row.get("% of in turn") is not None]
     left.barh([_label(row) for row in played], [row["% of in turn"] for row in played])
-    left.set_xlabel("mean cost, % of that in turn")
+    left.set_xlabel("cost, % of that in turn")
     counted = [row for row in rows if row.get("passes") is not None]
     right.barh([_label(row) for row in counted], [row["passes"] for row in counted])
-    right.set_xlabel("passes that wait for one another, a decision")
+    right.set_xlabel("passes of a decision")
     for axes in (left, right):
         axes.invert_yaxis()
     return figure
