@@ -1,7 +1,7 @@
 """Labels a second: one planner alone, threads, and processes of Ray.
 
-One-at-a-time decisions at states of a hunt, fifteen spiders and flies, 20 x 20 cells, in parts of 256. The bare planner
-is one compiled call for each part, on one core of two; workers are threads, or processes. Two cores are needed:
+One-at-a-time decisions at states of a hunt, fifteen spiders and wandering flies, 20 x 20 cells, 32 samples, in parts of
+32: the labels that approximate policy iteration makes. The bare planner is one compiled call for each part, on one core of two; workers are threads, or processes. Two cores are needed:
 `python -m benchmarks workers --all-cores`.
 """
 
@@ -20,9 +20,9 @@ import seriatim as st
 from benchmarks._results import Row, publish
 from seriatim.parallel import Local, Ray
 
-MODEL = st.problems.SpidersAndFlies(15, 15, 20, 20)
-PLANNER = st.OneAtATimeRollout(MODEL, MODEL.base_policy(), st.Simulation())
-PART, STATES, REPEATS = 256, 16384, 5
+MODEL = st.problems.SpidersAndFlies(15, 15, 20, 20, fly_behaviour="wander")
+PLANNER = st.OneAtATimeRollout(MODEL, MODEL.base_policy(), st.Simulation(num_samples=32))
+PART, STATES, REPEATS = 32, 1536, 5
 COLUMNS = {"workers": "", "labels a second": ",.0f", "to the bare planner": ".2f", "to one of the kind": ".2f"}
 
 

@@ -91,7 +91,7 @@ def small(**changes):
         "value_states": 32,
         "episodes": 8,
         "horizon": 6,
-        "gain": 0.0,
+        "gain": None,
         "fitting": Fitting(passes=2, batch=16, least_steps=5),
         "value_fitting": Fitting(passes=2, batch=16, least_steps=5),
     }

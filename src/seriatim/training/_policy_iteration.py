@@ -113,7 +113,8 @@ class PolicyIteration:
         episodes: that every policy plays to be compared.
         horizon: stages after which an episode is cut.
         on: who makes labels and plays episodes, as in `decide_many`; it changes no number.
-        gain: the iteration ends at a policy that is not better than the one before by so many standard errors.
+        gain: the iteration ends at a policy that is not better than the one before by so many standard errors; None:
+            it goes on, whatever is gained.
 
     Raises:
         InputError: an argument is out of range.
@@ -138,7 +139,7 @@ class PolicyIteration:
     value_states: int = static(default=8192)
     episodes: int = static(default=400)
     horizon: int = static(default=400)
-    gain: float | int = 1.0
+    gain: float | int | None = 1.0
     on: Backend | None = None
 
     # The loop makes steps one by one on the host, and keeps a checkpoint after each.
@@ -362,7 +363,7 @@ class PolicyIteration:
             parameters=state.next_parameters,
             costs=jnp.asarray(np.stack([base, costs, costs if better else best])),
             best=(state.next_parameters, state.value, iteration) if better else state.best,
-            gained=jnp.asarray(change[0] < -float(self.gain) * change[1], jnp.int32),
+            gained=jnp.asarray(self.gain is None or change[0] < -float(self.gain) * change[1], jnp.int32),
         )
         return after, {name: jnp.asarray(number, float) for name, number in metrics.items()}
 
@@ -389,9 +390,9 @@ def _check(trainer: PolicyIteration) -> None:
     for name in ("share_of_base", "noise"):
         if not 0 <= getattr(trainer, name) <= 1:
             raise InputError(f"{name}={getattr(trainer, name)}: give a share, from 0 to 1.")
-    for name in ("temperature", "gain"):
-        if not getattr(trainer, name) >= 0:
-            raise InputError(f"{name}={getattr(trainer, name)}: give a number from 0 up.")
+    for name, number in (("temperature", trainer.temperature), ("gain", 0 if trainer.gain is None else trainer.gain)):
+        if not number >= 0:
+            raise InputError(f"{name}={number}: give a number from 0 up.")
     if trainer.rounds > trainer.states:
         raise InputError(
             f"rounds={trainer.rounds}: each needs a label at least; give no more than states={trainer.states}."
