@@ -1,8 +1,8 @@
 """Labels a second: one planner alone, threads, and processes of Ray.
 
 One-at-a-time decisions at states of a hunt, fifteen spiders and wandering flies, 20 x 20 cells, 32 samples, in parts of
-32: the labels that approximate policy iteration makes. The bare planner is one compiled call for each part, on one core of two; workers are threads, or processes. Two cores are needed:
-`python -m benchmarks workers --all-cores`.
+32: labels of approximate policy iteration. The bare planner is one compiled call for each part, on one core of two;
+workers are threads, or processes. Two cores are needed: `python -m benchmarks workers --all-cores`.
 """
 
 import json

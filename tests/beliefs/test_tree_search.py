@@ -52,6 +52,26 @@ def test_it_plays_in_the_world_beside_the_others():
     assert np.isfinite(st.evaluate(world, hidden, jax.random.key(0), episodes=4, horizon=4).mean)
 
 
+def test_observations_need_not_be_listed():
+    """The same decisions, bit for bit, where the model does not say what may be seen."""
+    model = random_problem(54, states=3, discount=0.9)
+
+    class Unlisted:
+        def __getattr__(self, name):
+            if name == "observations":
+                raise AttributeError(name)
+            return getattr(model, name)
+
+    filter = st.beliefs.ParticleFilter(model, num_particles=8)
+    hiding = st.beliefs.ParticleFilter(Unlisted(), num_particles=8)
+    belief = filter.initial(jax.random.key(1))
+    one, other = (
+        st.beliefs.TreeSearch(each, num_simulations=32, horizon=4).decide(belief, jax.random.key(2))
+        for each in (filter, hiding)
+    )
+    np.testing.assert_array_equal(one.q_factors, other.q_factors)
+
+
 def test_what_no_state_admits_is_never_tried():
     @st.record
     class Masked(type(random_problem(0))):

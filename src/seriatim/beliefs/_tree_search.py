@@ -11,7 +11,8 @@ every Q(h, u) on the way.
 Theorem. With more and more simulations Q tends to the optimal Q-factors at the root, for the horizon simulated. Nothing
 is guaranteed of any number of them: unlike rollout it may be worse than its playout policy.
 
-The tree lives in arrays of fixed size, so that decisions compile and many are made side by side.
+The tree lives in arrays of fixed size, so that decisions compile and many are made side by side. Every joint control is
+tried once at a history before any is tried twice, so c**m simulations are spent before the second stage is thought of.
 
 Sources: D. Silver and J. Veness, Monte-Carlo Planning in Large POMDPs, NeurIPS 2010; L. Kocsis and C. Szepesvari,
 Bandit Based Monte-Carlo Planning, ECML 2006.
@@ -22,20 +23,21 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.beliefs._certainty_equivalent import CertaintyEquivalent
+from seriatim.beliefs._children import Children, find, mark, no_children
 from seriatim.beliefs._filter import Belief, Filter
 from seriatim.beliefs._playouts import First, Uniform
 from seriatim.controls import is_admissible, joint_controls, joint_index, num_joint_controls
-from seriatim.model import Key, Observation, State
+from seriatim.model import Key, State
 from seriatim.policy import Decision, Policy
 
-# Numbers that the tree's table of children may hold.
-MAX_NUMBERS = 2**26
+# Pairs of a history and a joint control that a tree may hold.
+MAX_PAIRS = 2**26
 
 
 @record
@@ -46,7 +48,8 @@ class TreeSearch:
     its standard error is unknown (nan).
 
     Attributes:
-        filter: whose beliefs they are; its model lists its `observations()` and is what the search simulates.
+        filter: whose beliefs they are; its model is what the search simulates. Histories part where observations
+            differ: those drawn from a density never come again, and the tree stays one stage deep.
         playout: a policy of the model's *states*, which plays on from where the tree ends; None draws admissible
             controls at random. It sees the simulated state, which no policy of beliefs does.
         num_simulations: for each decision.
@@ -54,8 +57,7 @@ class TreeSearch:
         horizon: stages simulated, in and beyond the tree.
 
     Raises:
-        InputError: the model does not list its observations, an argument is out of range, or the tree would be too
-            large.
+        InputError: an argument is out of range, or the tree would be too large.
     """
 
     filter: Filter
@@ -70,17 +72,11 @@ class TreeSearch:
                 raise InputError(f"{name}={value!r}: give a whole number from 1 up.")
         if not float(self.exploration) >= 0:
             raise InputError(f"exploration={self.exploration}: give a number from 0 up, in the units of the cost.")
-        if not hasattr(self._model, "observations"):
+        pairs = (self.num_simulations + 1) * self._num_joint
+        if pairs > MAX_PAIRS:
             raise InputError(
-                f"{type(self._model).__name__} has no observations(); a tree of histories needs all observations, "
-                "stacked along a leading axis."
-            )
-        numbers = (self.num_simulations + 1) * self._num_joint * self._num_observations
-        if numbers > MAX_NUMBERS:
-            raise InputError(
-                f"The tree would hold {numbers:,} children, more than {MAX_NUMBERS:,}: {self.num_simulations:,} "
-                f"simulations, {self._num_joint:,} joint controls, {self._num_observations:,} observations; take fewer "
-                "simulations."
+                f"The tree would hold {pairs:,} pairs of a history and a control, more than {MAX_PAIRS:,}: "
+                f"{self.num_simulations:,} simulations, {self._num_joint:,} joint controls; take fewer simulations."
             )
 
     @property
@@ -103,10 +99,6 @@ class TreeSearch:
     @property
     def _num_joint(self) -> int:
         return num_joint_controls(self._model.num_agents, self._model.num_controls)
-
-    @property
-    def _num_observations(self) -> int:
-        return int(jax.tree.leaves(jax.eval_shape(self._model.observations))[0].shape[0])
 
     def _decide(self, info: Belief, key: Key) -> Decision:
         search, ask = jax.random.split(key)
@@ -143,7 +135,7 @@ class TreeSearch:
             used=jnp.ones((), jnp.int32),
             visits=jnp.zeros((nodes, a), jnp.int32),
             cost=jnp.zeros((nodes, a)),
-            child=jnp.full((nodes, a, self._num_observations), -1, jnp.int32),
+            children=no_children(nodes),
         )
 
     def _simulated(self, tree: "_Tree", belief: Belief, key: Key) -> "_Tree":
@@ -152,30 +144,32 @@ class TreeSearch:
         hidden = self.filter.sample_state(belief, self.filter.sample_disturbance(start))
         left = self._descended(tree, hidden, inside)
         rest = self._played_out(left.state, left.t, left.done, outside)
-        grown = tree._replace(
-            used=tree.used + left.grows,
-            child=tree.child.at[left.node, left.control, left.seen].set(
-                jnp.where(left.grows, tree.used, tree.child[left.node, left.control, left.seen])
-            ),
-        )
-        return self._backed_up(grown, left, rest)
+        slot = jnp.where(left.grows, left.slot, tree.children.edge.shape[0])  # beyond the end: nothing is written
+        entry = Children(self._edge(left), left.mark, tree.used)
+        children = jax.tree.map(lambda held, new: held.at[slot].set(new, mode="drop"), tree.children, entry)
+        return self._backed_up(tree._replace(used=tree.used + left.grows, children=children), left, rest)
+
+    def _edge(self, now: "_Descent") -> Int[Array, ""]:
+        return now.node * self._num_joint + now.control
 
     def _descended(self, tree: "_Tree", hidden: State, key: Key) -> "_Descent":
         def inside(now: _Descent) -> Bool[Array, ""]:
             return (now.t < self.horizon) & ~now.done & ~now.grows
 
         def stage(now: _Descent) -> _Descent:
-            node = jnp.where(now.t == 0, 0, tree.child[now.node, now.control, now.seen])
+            node = jnp.where(now.t == 0, 0, tree.children.child[now.slot])
             control = self._optimistic(tree, node, self._allowed(now.state))
             after, seen = self._moved(now.state, self._controls[control], jax.random.fold_in(key, now.t))
+            slot, known = find(tree.children, node * self._num_joint + control, seen)
             return _Descent(
                 t=now.t + 1,
                 state=after.state,
                 done=jnp.asarray(after.done),
                 node=node,
                 control=control,
-                seen=seen,
-                grows=(tree.child[node, control, seen] < 0) & ~after.done & (now.t + 1 < self.horizon),
+                mark=seen,
+                slot=slot,
+                grows=~known & ~after.done & (now.t + 1 < self.horizon),
                 nodes=now.nodes.at[now.t].set(node),
                 controls=now.controls.at[now.t].set(control),
                 costs=now.costs.at[now.t].set(jnp.asarray(after.cost, float)),
@@ -184,7 +178,8 @@ class TreeSearch:
         zero, off = jnp.zeros((), jnp.int32), jnp.array(False)
         none = jnp.full(self.horizon, self.num_simulations + 1, jnp.int32)  # no node: updates there are dropped
         state = jax.tree.map(jnp.asarray, hidden)
-        first = _Descent(zero, state, off, zero, zero, zero, off, none, none * 0, jnp.zeros(self.horizon))
+        unseen = jnp.zeros(2, jnp.uint32)
+        first = _Descent(zero, state, off, zero, zero, unseen, zero, off, none, none * 0, jnp.zeros(self.horizon))
         return jax.lax.while_loop(inside, stage, first)
 
     def _optimistic(self, tree: "_Tree", node: Int[Array, ""], allowed: Bool[Array, " a"]) -> Int[Array, ""]:
@@ -200,16 +195,10 @@ class TreeSearch:
         admissible = jax.vmap(is_admissible, (0, None))(self._controls, mask)
         return admissible if feasible is None else admissible & jax.vmap(lambda u: feasible(state, u))(self._controls)
 
-    def _moved(self, state: State, control: Int[Array, " m"], key: Key) -> tuple[Any, Int[Array, ""]]:
+    def _moved(self, state: State, control: Int[Array, " m"], key: Key) -> tuple[Any, UInt32[Array, " 2"]]:
         disturbance = self._model.sample_disturbance(key)
         after = self._model.transition(state, control, disturbance)
-        return after, self._number(self._model.observation(after.state, control, disturbance))
-
-    def _number(self, observation: Observation) -> Int[Array, ""]:
-        same = jax.tree.map(
-            lambda a, b: jnp.all((a == b).reshape(b.shape[0], -1), axis=1), observation, self._model.observations()
-        )
-        return jnp.argmax(jnp.all(jnp.stack(jax.tree.leaves(same)), axis=0)).astype(jnp.int32)
+        return after, mark(self._model.observation(after.state, control, disturbance))
 
     def _played_out(self, state: State, t: Int[Array, ""], done: Bool[Array, ""], key: Key) -> Float[Array, ""]:
         """Return what the playout policy pays from stage `t` to the horizon, discounted to stage `t`."""
@@ -250,18 +239,19 @@ class _Tree(NamedTuple):
     used: Int[Array, ""]
     visits: Int[Array, "nodes a"]
     cost: Float[Array, "nodes a"]
-    child: Int[Array, "nodes a o"]
+    children: Children
 
 
 class _Descent(NamedTuple):
-    """A simulation inside the tree: where it is, whether it grows the tree there, and the way it came."""
+    """A simulation inside the tree: where it is, the slot of what it saw, whether it grows the tree, and its way."""
 
     t: Int[Array, ""]
     state: State
     done: Bool[Array, ""]
     node: Int[Array, ""]
     control: Int[Array, ""]
-    seen: Int[Array, ""]
+    mark: UInt32[Array, " 2"]
+    slot: Int[Array, ""]
     grows: Bool[Array, ""]
     nodes: Int[Array, " T"]
     controls: Int[Array, " T"]
