@@ -8,6 +8,7 @@ import numpy as np
 import svg
 
 import seriatim as st
+from seriatim.training import PolicyIteration, policy_classifier, train
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -24,6 +25,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73")  # M. Okabe and K. Ito, Color Univer
 def main() -> None:
     """Make all pictures."""
     episodes()
+    policy_iteration()
     relaxed_choices()
 
 
@@ -32,7 +34,28 @@ def episodes() -> None:
     model = st.problems.SpidersAndFlies()
     base = model.base_policy()
     rollout = st.OneAtATimeRollout(model, base)
-    for name, policy in (("heuristic", base), ("one-at-a-time", rollout)):
+    save({"heuristic": base, "one-at-a-time": rollout}, model)
+
+
+def policy_iteration() -> None:
+    """One episode with wandering flies, by the heuristic and by a network after one iteration. Trains two minutes."""
+    model = st.problems.SpidersAndFlies(fly_behaviour="wander")
+    base = model.base_policy()
+    trainer = PolicyIteration(
+        model,
+        base,
+        policy_classifier(model, jax.random.key(0), hidden=(32, 32), entities=16),
+        simulation=st.Simulation(num_samples=32),
+        states=8192,
+        temperature=0.15,
+    )
+    trained = train(trainer, jax.random.key(5), steps=trainer.steps(1))
+    save({"before-iteration": base, "after-iteration": trainer.present(trained.state)[0]}, model)
+
+
+def save(policies: dict[str, st.Policy], model: st.problems.SpidersAndFlies) -> None:
+    """Save an episode of each, from the same start."""
+    for name, policy in policies.items():
         played = st.simulate(model, policy, jax.random.key(0))
         path = st.drawing.save_episode(IMAGES / f"{name}.svg", model, played)
         print(f"{path.relative_to(Path.cwd())}: {int(played.length)} stages, {path.stat().st_size:,} bytes")

@@ -1,5 +1,6 @@
 """Every test runs with shapes and types checked at run time: the annotations are laws too."""
 
+import gc
 import os
 import pkgutil
 from pathlib import Path
@@ -20,6 +21,8 @@ import seriatim
 jax.config.update("jax_platforms", "cpu")
 # Most tests compile for seconds and compute for milliseconds.
 jax.config.update("jax_disable_most_optimizations", True)
+# Traces are millions of small objects that live long: looking for garbage as often as usual takes a tenth of the time.
+gc.set_threshold(100_000, 50, 100)
 # Lanes are made of small objects, thousands to a program, without shapes to check.
 PACKAGES = [f"seriatim.{module.name}" for module in pkgutil.iter_modules(seriatim.__path__) if module.name != "lanes"]
 jaxtyping.install_import_hook(PACKAGES, "beartype.beartype")
