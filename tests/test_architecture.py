@@ -32,7 +32,7 @@ ALLOWED = {
     "testing": TYPES | {"simulation", "lanes"},
     "formats": TYPES,
     "drawing": TYPES | {"simulation"},
-    "problems": TYPES | {"formats", "drawing"},
+    "problems": TYPES | {"formats", "drawing", "beliefs"},
     "__main__": {"cli"},
     "cli": TYPES
     | {"simulation", "planning", "exact", "evaluation", "testing", "formats", "drawing", "problems", "training"},

@@ -136,6 +136,9 @@ class ObservedModel(Model, Protocol):
     * `initial_distribution() -> Float["s"]`: the probabilities of the states that `initial_state` draws.
     * `observations() -> Observation`: all observations, stacked along a leading axis `o`; for every new state and
       control their likelihoods sum to one.
+
+    Optional, and used by the command line: `belief_model() -> Model`, the problem over beliefs, as it is planned and
+    played by those who do not see the state.
     """
 
     def observation(self, state: State, control: Int[Array, " m"], disturbance: Disturbance) -> Observation:

@@ -44,7 +44,9 @@ def load(problem: Problem) -> Loaded:
         raise InputError(
             f"{name} made {model!r}, which has no transition(); a model has the methods of seriatim.Model."
         )
-    return Loaded(model, name, fields, module)
+    # Where the state is hidden, what can be planned and played is the problem over beliefs.
+    hidden = getattr(model, "belief_model", None)
+    return Loaded(model if hidden is None else hidden(), name, fields, module)
 
 
 def _without_module(name: str) -> Any:

@@ -3,6 +3,8 @@
 from seriatim.problems._distance_fields import UNREACHABLE, distance_fields
 from seriatim.problems._hunt import Hunt, NearestFly, NearestSeenFly
 from seriatim.problems._relaxed_hunt import RelaxedHunt
+from seriatim.problems._repair import Inspection, Repair, RepairState
+from seriatim.problems._repair_beliefs import DamageForever, NearestDamage, RepairBeliefs
 from seriatim.problems._sightings import Sight, Sightings, WithinMoves
 from seriatim.problems._spiders_and_flies import SpidersAndFlies
 from seriatim.problems._spiders_on_a_line import LineState, NearestEnd, SpidersOnALine
@@ -10,12 +12,18 @@ from seriatim.problems._tabular import TablePlayer, Tabular, random_team, static
 
 __all__ = [
     "UNREACHABLE",
+    "DamageForever",
     "Hunt",
+    "Inspection",
     "LineState",
+    "NearestDamage",
     "NearestEnd",
     "NearestFly",
     "NearestSeenFly",
     "RelaxedHunt",
+    "Repair",
+    "RepairBeliefs",
+    "RepairState",
     "Sight",
     "Sightings",
     "SpidersAndFlies",

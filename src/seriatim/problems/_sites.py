@@ -1,0 +1,79 @@
+"""Sites and the ways between them: a line, a grid, or any graph, with its distances and first steps.
+
+Sources of the graph of 32 sites: S. Bhattacharya, S. Kailas, S. Badyal, S. Gil and D. Bertsekas, Multiagent Rollout and
+Policy Iteration for POMDP with Application to Multi-Robot Repair Problems, CoRL 2020.
+"""
+
+import itertools
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Int32
+
+from seriatim._errors import InputError
+from seriatim.problems._distance_fields import UNREACHABLE, distance_fields
+
+# The sites are called A .. Z, AA .. AF.
+GRAPH32 = (
+    "A-B A-D B-K C-D C-K D-E D-L E-L E-F F-G F-J G-H G-J H-I I-J I-Q J-O K-L K-M L-N M-R N-T O-P O-S P-Q P-U R-X R-Y "
+    "S-Z T-U T-V T-AD U-V U-W V-AE W-AE X-Y X-AA Y-Z Y-AA Z-AB Z-AC AA-AB AB-AC AC-AD AD-AE AD-AF AE-AF"
+)
+
+Edges = tuple[tuple[int, int], ...]
+
+
+class Sites(NamedTuple):
+    """n sites: `neighbours[i, k]` is where control k leads from site i, itself for k = 0 and where there is no k-th.
+
+    `distance[i, j]` counts the edges of a shortest path; `step[i, j]` is the first control of one, the least of them,
+    and 0 where j is i.
+    """
+
+    neighbours: Int32[np.ndarray | Array, "n c"]
+    distance: Int32[np.ndarray | Array, "n n"]
+    step: Int32[np.ndarray | Array, "n n"]
+
+
+def sites(edges: Sequence[tuple[int, int]], count: int) -> Sites:
+    """Number the ways out of each site, and find the shortest paths.
+
+    Raises:
+        InputError: an edge names no site, or some site cannot be reached.
+    """
+    ways: list[set[int]] = [set() for _ in range(count)]
+    for a, b in edges:
+        if not (0 <= a < count and 0 <= b < count) or a == b:
+            raise InputError(f"The edge ({a}, {b}) does not join two of the sites 0 .. {count - 1}; correct the edges.")
+        ways[a].add(b)
+        ways[b].add(a)
+    degree = max((len(each) for each in ways), default=0)
+    rows = [[site, *sorted(each), *[site] * (degree - len(each))] for site, each in enumerate(ways)]
+    neighbours = np.array(rows, np.int32).reshape(count, degree + 1)
+    distance = distance_fields(neighbours, np.arange(count))
+    if (distance == UNREACHABLE).any():
+        alone = int(np.argmax(distance[0] == UNREACHABLE))
+        raise InputError(f"Site {alone} cannot be reached from site 0; add an edge, or leave it out.")
+    # The first neighbour that is nearest to the goal; site itself comes first, and is nearest only to itself.
+    step = np.argmin(distance[neighbours], axis=1).astype(np.int32)
+    return Sites(neighbours, distance, step)
+
+
+def line(count: int) -> Edges:
+    """Return the edges of a line."""
+    return tuple(itertools.pairwise(range(count)))
+
+
+def grid(width: int, height: int) -> Edges:
+    """Return the edges of a grid; site `row * width + column`."""
+    across = ((cell, cell + 1) for cell in range(width * height) if (cell + 1) % width)
+    down = ((cell, cell + width) for cell in range(width * (height - 1)))
+    return (*across, *down)
+
+
+def graph32() -> Edges:
+    """Return the edges of the graph of 32 sites."""
+    letters = [chr(ord("A") + number) for number in range(26)]
+    number = {name: site for site, name in enumerate([*letters, *(f"A{letter}" for letter in letters[:6])])}
+    first, second = zip(*(edge.split("-") for edge in GRAPH32.split()), strict=True)
+    return tuple((number[a], number[b]) for a, b in zip(first, second, strict=True))
