@@ -31,6 +31,8 @@ from seriatim.problems._sites import Edges, Sites, graph32, grid, line, sites
 # Published: how fast damage grows, and what a site of each level costs a stage.
 GAMMA = (0.01, 0.02, 0.03, 0.05)
 COSTS = (0.0, 0.1, 1.0, 10.0, 100.0)
+# Ours, for no start is published: one site in five is damaged, at any level.
+PRIOR = (0.8, 0.05, 0.05, 0.05, 0.05)
 
 
 @record
@@ -65,8 +67,7 @@ class Repair:
         gamma: probabilities that a site of level 0, 1, .. worsens in a stage; with gamma_0 = 0 repaired sites stay
             sound.
         costs: c, of a stage, for a site of each level, one more than `gamma`.
-        prior: distribution of each site's first level, known to the team: one for all, or one for each site; None is
-            uniform.
+        prior: distribution of each site's first level, known to the team: one for all, or one for each site.
         starts: the robots' first sites; None draws them uniformly.
         discount: in (0, 1).
         sites: neighbours, distances and first steps.
@@ -81,7 +82,7 @@ class Repair:
     height: int = static(default=5)
     gamma: tuple[float | int, ...] = static(default=GAMMA)
     costs: tuple[float | int, ...] = static(default=COSTS)
-    prior: tuple[float | int, ...] | tuple[tuple[float | int, ...], ...] | None = static(default=None)
+    prior: tuple[float | int, ...] | tuple[tuple[float | int, ...], ...] = static(default=PRIOR)
     starts: tuple[int, ...] | None = static(default=None)
     discount: float | int | Float[Array, ""] = 0.95
     sites: Sites = dataclasses.field(init=False, repr=False)
@@ -170,8 +171,7 @@ class Repair:
 
     def initial_sites(self) -> Float[Array, "n l"]:
         """Return the prior."""
-        prior = np.full(self.num_levels, 1 / self.num_levels) if self.prior is None else np.asarray(self.prior, float)
-        return jnp.broadcast_to(jnp.asarray(prior, float), (self.num_sites, self.num_levels))
+        return jnp.broadcast_to(jnp.array(self.prior, float), (self.num_sites, self.num_levels))
 
     def site_transition(self, known: Int[Array, " m"], control: Int[Array, " m"]) -> Float[Array, "n l l"]:
         """Return to level 0 what is repaired, and let the others worsen."""
@@ -247,8 +247,6 @@ def _check(model: Repair) -> None:
 
 
 def _check_prior(model: Repair) -> None:
-    if model.prior is None:
-        return
     prior = np.asarray(model.prior, float)
     shapes = ((model.num_levels,), (model.num_sites, model.num_levels))
     if prior.shape not in shapes or (prior < 0).any() or (abs(prior.sum(-1) - 1) > 1e-4).any():

@@ -14,7 +14,8 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._record import record
 from seriatim.beliefs import FactoredBelief, FactoredFilter
-from seriatim.model import Key, Transition
+from seriatim.model import Features, Key, Transition
+from seriatim.problems._repair_features import repair_features
 
 
 @record
@@ -82,6 +83,10 @@ class RepairBeliefs:
         sites = jnp.where(visited[:, None], _drawn(predicted, disturbance), predicted)
         cost = problem.expected_cost(state.known, state.sites, control)
         return Transition(FactoredBelief(positions, sites), cost, jnp.array(False))
+
+    def features(self, state: FactoredBelief, agent: Int[Array, ""]) -> Features:
+        """Return what a network is told for one robot; see `seriatim.problems._repair_features`."""
+        return repair_features(self.problem, state.known, state.sites, agent)
 
 
 @record

@@ -1,0 +1,100 @@
+"""Repair: teams on the graph of 32 sites, networks over beliefs, a robot on a line, and messages that get lost.
+
+Costs are expected discounted costs over beliefs, from a random start (one site in five is damaged), the same for all
+policies. Episodes are cut after 80 stages: what is cut off weighs 1.7 % of a stage that went on for ever.
+"""
+
+from typing import Any
+
+import jax
+import numpy as np
+from matplotlib.figure import Figure
+
+import seriatim as st
+from benchmarks._results import Row, publish
+from benchmarks._timing import in_turns
+from seriatim.parallel import Local
+
+KEY, STAGES, TEAMS = jax.random.key(20), 80, (4, 8, 10)
+# Fewer where every decision compares 625 joint controls.
+EPISODES, FEW = 200, 60
+ALL = "all joint controls"
+COLUMNS = {
+    "robots": "d",
+    "policy": "",
+    "episodes": "d",
+    "cost": ".0f",
+    "±": ".0f",
+    "to in turn": "+.1f",
+    "± ": ".1f",
+    "base costs, times": ".2f",
+    "ms a decision": ".1f",
+}
+
+
+def main(*, redraw: bool = False) -> None:
+    publish("repair", COLUMNS, measure, draw=draw, redraw=redraw, page="repair.md")
+
+
+def simulation(world: st.problems.Repair) -> st.Simulation:
+    """Ten stages, then as if damage stayed as it is."""
+    return st.Simulation(horizon=10, num_samples=32, terminal_cost=st.problems.DamageForever(world))
+
+
+def measure() -> list[Row]:
+    return [row for robots in TEAMS for row in _team(robots)]
+
+
+def _team(robots: int) -> list[Row]:
+    world = st.problems.Repair(robots=robots)
+    model = world.belief_model()
+    base, future = model.base_policy(), simulation(world)
+    policies: dict[str, Any] = {
+        "in turn": st.OneAtATimeRollout(model, base, future),
+        "base": base,
+        "in turn, order optimised": st.OneAtATimeRollout(model, base, future, order="optimised"),
+        "all at once, base policy's controls": st.SignallingRollout(model, base, simulation=future),
+    }
+    if robots == 4:
+        policies[ALL] = st.StandardRollout(model, base, future)
+    found = {name: costs(model, each, FEW if name == ALL else EPISODES) for name, each in policies.items()}
+    return [
+        {"robots": robots, "policy": name, **beside(found[name], found["in turn"])}
+        | {"base costs, times": found["base"].mean / found[name].mean, "ms a decision": _milliseconds(model, policy)}
+        for name, policy in policies.items()
+    ]
+
+
+def costs(model: Any, policy: Any, episodes: int) -> Any:
+    """Return the costs of the first episodes, the same for all policies."""
+    return st.evaluate(model, policy, KEY, episodes=episodes, horizon=STAGES, on=Local())
+
+
+def beside(found: Any, reference: Any) -> dict[str, float]:
+    """Return the entries of a policy beside a reference on the same episodes."""
+    n = min(len(found.costs), len(reference.costs))
+    difference = found.costs[:n] - reference.costs[:n]
+    return {
+        "episodes": len(found.costs),
+        "cost": found.mean,
+        "±": found.standard_error,
+        "to in turn": float(np.mean(difference)),
+        "± ": float(np.std(difference, ddof=1) / np.sqrt(n)),
+    }
+
+
+def _milliseconds(model: Any, policy: Any) -> float:
+    state = model.initial_state(jax.random.key(1))
+    decide = getattr(policy, "decide", jax.jit(policy))
+    return 1e3 * in_turns({"": lambda: jax.block_until_ready(decide(state, jax.random.key(2)))}, 20, patience=5)[""]
+
+
+def draw(rows: list[Any]) -> Figure:
+    """Cost of each policy, for every number of robots."""
+    figure = Figure(figsize=(11, 3.4), layout="constrained")
+    for axes, robots in zip(figure.subplots(1, len(TEAMS)), TEAMS, strict=True):
+        mine = sorted((row for row in rows if row["robots"] == robots), key=lambda row: -row["cost"])
+        axes.barh([row["policy"] for row in mine], [row["cost"] for row in mine], xerr=[2 * row["±"] for row in mine])
+        axes.set_title(f"{robots} robots")
+        axes.set_xlabel("mean discounted cost")
+    return figure
