@@ -65,6 +65,7 @@ def grid_svg(
     walls: Bool[np.ndarray, "height width"] | None = None,
     caption: str = "",
     vision: Number | None = None,
+    ways: Sequence[tuple[tuple[int, int], tuple[int, int]]] = (),
 ) -> str:
     """Draw a grid and what stands in it as one SVG picture, legible on light and dark pages.
 
@@ -78,6 +79,7 @@ def grid_svg(
         walls: True where a cell is blocked.
         caption: a line under the grid.
         vision: shade the cells that lie within so many moves (up, down, left, right) of an agent.
+        ways: pairs of (row, column) cells, joined by a line; in place of the lines between cells.
 
     Raises:
         InputError: there are no cells, the walls have another shape, a mark is outside, or `vision` is negative.
@@ -87,7 +89,7 @@ def grid_svg(
         raise InputError(f"vision={vision}: a distance in moves; give a number from 0 up, or None.")
     grid = _Grid(height, width)
     drawn = [
-        *_ground(grid, walls),
+        *(_ways(grid, ways) if ways else _ground(grid, walls)),
         *_sites(grid, spread(of_kind(marks, "site"), grid.room)),
         *_gone(grid, of_kind(marks, "gone")),
         *_vision(grid, of_kind(marks, "agent"), vision),
@@ -126,6 +128,14 @@ def _ground(grid: _Grid, walls: Bool[np.ndarray, "height width"] | None) -> list
     if walls is not None and np.any(walls):
         ground.append(svg.Path(fill=WALL, transform=[svg.Scale(CELL)], extra={"d": wall_path(walls)}))
     return ground
+
+
+def _ways(grid: _Grid, ways: Sequence[tuple[tuple[int, int], tuple[int, int]]]) -> list[svg.Element]:
+    middle = CELL // 2
+    path = "".join(
+        f"M{a[1] * CELL + middle} {a[0] * CELL + middle}L{b[1] * CELL + middle} {b[0] * CELL + middle}" for a, b in ways
+    )
+    return [svg.Path(stroke=BORDER, stroke_width=_short(2 * grid.pixel), fill="none", extra={"d": path})]
 
 
 def _sites(grid: _Grid, sites: list[Placed]) -> list[svg.Element]:

@@ -26,6 +26,7 @@ from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.model import Key, Transition
 from seriatim.problems._repair_beliefs import RepairBeliefs
+from seriatim.problems._repair_drawing import Plan, lines, picture, plan
 from seriatim.problems._sites import Edges, Sites, graph32, grid, line, sites
 
 # Published: how fast damage grows, and what a site of each level costs a stage.
@@ -160,6 +161,24 @@ class Repair:
     def belief_model(self) -> RepairBeliefs:
         """Return the problem over beliefs, with its base policy."""
         return RepairBeliefs(self)
+
+    def draw(self, state: RepairState) -> str:
+        """Draw the true damage, and the robots, as SVG."""
+        return picture(self.plan, self._shares(state), np.asarray(state.positions))
+
+    def text(self, state: RepairState) -> str:
+        """Draw the same for the terminal."""
+        return lines(self.plan, self._shares(state), np.asarray(state.positions))
+
+    @property
+    def plan(self) -> Plan:
+        """Where sites are drawn."""
+        rows = {"line": self.width, "grid": self.width}
+        width = rows.get(self.layout) if isinstance(self.layout, str) else None
+        return plan(_edges(self), self.num_sites, width)
+
+    def _shares(self, state: RepairState) -> np.ndarray:
+        return np.asarray(state.levels) / (self.num_levels - 1)
 
     def split(self, state: RepairState) -> tuple[Int[Array, " m"], Int[Array, " n"]]:
         """Return the positions, which are known, and the levels."""

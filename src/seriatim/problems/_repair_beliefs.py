@@ -10,11 +10,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._record import record
 from seriatim.beliefs import FactoredBelief, FactoredFilter
 from seriatim.model import Features, Key, Transition
+from seriatim.problems._repair_drawing import lines, picture
 from seriatim.problems._repair_features import repair_features
 
 
@@ -88,6 +90,14 @@ class RepairBeliefs:
         """Return what a network is told for one robot; see `seriatim.problems._repair_features`."""
         return repair_features(self.problem, state.known, state.sites, agent)
 
+    def draw(self, state: FactoredBelief) -> str:
+        """Draw the expected level of each site, and the robots, as SVG."""
+        return picture(self.problem.plan, _expected(state), np.asarray(state.known))
+
+    def text(self, state: FactoredBelief) -> str:
+        """Draw the same for the terminal."""
+        return lines(self.problem.plan, _expected(state), np.asarray(state.known))
+
 
 @record
 class NearestDamage:
@@ -129,6 +139,12 @@ class DamageForever:
         """Return the cost of the belief."""
         damage: Float[Array, ""] = jnp.sum(info.sites * jnp.array(self.problem.costs, float))
         return damage / (1 - jnp.asarray(self.problem.discount, float))
+
+
+def _expected(state: FactoredBelief) -> Float[np.ndarray, " n"]:
+    """Return each site's expected level, as a share of the highest."""
+    sites = np.asarray(state.sites)
+    return np.asarray(sites @ np.linspace(0, 1, sites.shape[1]))
 
 
 def _drawn(predicted: Float[Array, "n l"], uniform: Float[Array, " n"]) -> Float[Array, "n l"]:
