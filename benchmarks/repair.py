@@ -32,13 +32,22 @@ COLUMNS = {
 }
 
 
+MESSAGES = {"messages": "", "policy": "", "episodes": "d", "cost": ".0f", "±": ".0f", "to base": "+.0f", "± ": ".0f"}
+RATES, RADIUS = (1.0, 0.75, 0.5, 0.25, 0.0), 2
+
+
 def main(*, redraw: bool = False) -> None:
     publish("repair", COLUMNS, measure, draw=draw, redraw=redraw, page="repair.md")
+    publish("repair-messages", MESSAGES, measure_messages, draw=draw_messages, redraw=redraw, page="repair.md")
 
 
 def simulation(world: st.problems.Repair) -> st.Simulation:
     """Ten stages, then as if damage stayed as it is."""
-    return st.Simulation(horizon=10, num_samples=32, terminal_cost=st.problems.DamageForever(world))
+    return st.Simulation(horizon=10, num_samples=32, terminal_cost=_after(world))
+
+
+def _after(world: st.problems.Repair) -> Any:
+    return st.problems.DamageForever(world)
 
 
 def measure() -> list[Row]:
@@ -65,12 +74,33 @@ def _team(robots: int) -> list[Row]:
     ]
 
 
+def measure_messages() -> list[Row]:
+    """Play in the world, true damage and all, by what each robot knows."""
+    world = st.problems.Repair()
+    model = world.belief_model()
+    base, future = model.base_policy(), st.Simulation(horizon=8, num_samples=8, terminal_cost=_after(world))
+    memory = st.beliefs.FactoredTeamFilter(model.filter, base)
+    policies = {
+        "base": base,
+        "in turn": st.OneAtATimeRollout(model, base, future),
+        "all at once": st.SignallingRollout(model, base, simulation=future),
+    }
+    reaches: dict[str, tuple[float, Any]] = {f"{rate:.2f}": (rate, None) for rate in RATES}
+    reaches[f"within {RADIUS} ways"] = (1.0, st.problems.WithinWays(world, RADIUS))
+    rows: list[Row] = []
+    for name, (rate, in_reach) in reaches.items():
+        heard = st.beliefs.InformationModel(world, memory, rate, in_reach)
+        found = {n: costs(heard, st.beliefs.OwnPlans(p, memory), EPISODES) for n, p in policies.items()}
+        rows += [{"messages": name, "policy": n, **beside(found[n], found["base"], "base")} for n in policies]
+    return rows
+
+
 def costs(model: Any, policy: Any, episodes: int) -> Any:
     """Return the costs of the first episodes, the same for all policies."""
     return st.evaluate(model, policy, KEY, episodes=episodes, horizon=STAGES, on=Local())
 
 
-def beside(found: Any, reference: Any) -> dict[str, float]:
+def beside(found: Any, reference: Any, name: str = "in turn") -> dict[str, float]:
     """Return the entries of a policy beside a reference on the same episodes."""
     n = min(len(found.costs), len(reference.costs))
     difference = found.costs[:n] - reference.costs[:n]
@@ -78,7 +108,7 @@ def beside(found: Any, reference: Any) -> dict[str, float]:
         "episodes": len(found.costs),
         "cost": found.mean,
         "±": found.standard_error,
-        "to in turn": float(np.mean(difference)),
+        f"to {name}": float(np.mean(difference)),
         "± ": float(np.std(difference, ddof=1) / np.sqrt(n)),
     }
 
@@ -97,4 +127,22 @@ def draw(rows: list[Any]) -> Figure:
         axes.barh([row["policy"] for row in mine], [row["cost"] for row in mine], xerr=[2 * row["±"] for row in mine])
         axes.set_title(f"{robots} robots")
         axes.set_xlabel("mean discounted cost")
+    return figure
+
+
+def draw_messages(rows: list[Any]) -> Figure:
+    """Cost of each policy as messages get lost."""
+    figure = Figure(figsize=(7, 3.6), layout="constrained")
+    axes = figure.subplots()
+    for name in ("base", "in turn", "all at once"):
+        mine = {row["messages"]: row for row in rows if row["policy"] == name}
+        points = [mine[f"{rate:.2f}"] for rate in RATES]
+        axes.errorbar(
+            RATES, [row["cost"] for row in points], [2 * row["±"] for row in points], fmt="o-", capsize=4, label=name
+        )
+    axes.invert_xaxis()
+    axes.set_xlabel("probability that a message arrives")
+    axes.set_ylabel("mean discounted cost, ± 2 standard errors")
+    axes.set_ylim(bottom=0)
+    axes.legend()
     return figure

@@ -8,6 +8,7 @@ from seriatim.beliefs._bounds import Bounds, bounds
 from seriatim.beliefs._certainty_equivalent import CertaintyEquivalent
 from seriatim.beliefs._exact_filter import ExactFilter
 from seriatim.beliefs._factored_filter import FactoredBelief, FactoredFilter, FactoredModel
+from seriatim.beliefs._factored_team_filter import FactoredTeamFilter
 from seriatim.beliefs._filter import Belief, Filter, observe
 from seriatim.beliefs._finite_horizon import centralised_value, decentralised_value
 from seriatim.beliefs._hidden import HiddenModel, HiddenState, on_belief
@@ -33,6 +34,7 @@ __all__ = [
     "FactoredBelief",
     "FactoredFilter",
     "FactoredModel",
+    "FactoredTeamFilter",
     "Filter",
     "HiddenModel",
     "HiddenState",

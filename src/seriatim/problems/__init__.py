@@ -3,7 +3,7 @@
 from seriatim.problems._distance_fields import UNREACHABLE, distance_fields
 from seriatim.problems._hunt import Hunt, NearestFly, NearestSeenFly
 from seriatim.problems._relaxed_hunt import RelaxedHunt
-from seriatim.problems._repair import Inspection, Repair, RepairState
+from seriatim.problems._repair import Inspection, Repair, RepairState, WithinWays
 from seriatim.problems._repair_beliefs import DamageForever, NearestDamage, RepairBeliefs
 from seriatim.problems._sightings import Sight, Sightings, WithinMoves
 from seriatim.problems._spiders_and_flies import SpidersAndFlies
@@ -31,6 +31,7 @@ __all__ = [
     "TablePlayer",
     "Tabular",
     "WithinMoves",
+    "WithinWays",
     "distance_fields",
     "random_team",
     "static_team",

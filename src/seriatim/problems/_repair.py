@@ -231,6 +231,24 @@ class Repair:
         return (ahead != positions[:, None]) | (jnp.arange(self.num_controls) == 0)
 
 
+@record
+class WithinWays:
+    """Says who can hear whom: robots at most `radius` ways from each other.
+
+    Attributes:
+        problem: where they are.
+        radius: the length of a shortest path between them.
+    """
+
+    problem: Repair
+    radius: int | float = static()
+
+    def __call__(self, state: RepairState) -> Bool[Array, "m m"]:
+        """Return who is in reach of whom."""
+        distance = jnp.asarray(self.problem.sites.distance)[state.positions][:, state.positions]
+        return distance <= self.radius
+
+
 def _edges(model: Repair) -> Edges:
     if not isinstance(model.layout, str):
         return model.layout

@@ -1,0 +1,70 @@
+"""Own beliefs of independent sites: shared where all is heard, guessed where nothing is."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import seriatim as st
+from seriatim.beliefs import FactoredTeamFilter, InformationModel, OwnPlans
+from seriatim.problems import Repair, WithinWays
+
+WORLD = Repair(robots=3, layout="grid", width=3, height=2)
+MODEL = WORLD.belief_model()
+BASE = MODEL.base_policy()
+FILTER = FactoredTeamFilter(MODEL.filter, BASE)
+PLANS = OwnPlans(BASE, FILTER)
+
+
+def played(arrival, in_reach=None, stages=15):
+    world = InformationModel(WORLD, FILTER, arrival, in_reach)
+    return st.simulate(world, PLANS, jax.random.key(5), horizon=stages)
+
+
+def test_where_all_is_heard_the_belief_is_shared():
+    apart = played(1.0)
+    hidden = st.beliefs.HiddenModel(WORLD, MODEL.filter)
+    together = st.simulate(hidden, st.beliefs.on_belief(BASE), jax.random.key(5), horizon=15)
+    np.testing.assert_array_equal(apart.controls, together.controls)
+    for agent in range(3):
+        np.testing.assert_allclose(apart.states.known.sites[:, agent], together.states.belief.sites, atol=1e-6)
+
+
+@pytest.mark.parametrize(("arrival", "in_reach"), [(0.0, None), (0.5, None), (1.0, WithinWays(WORLD, 1))])
+def test_a_robot_knows_where_it_is_and_what_it_sees(arrival, in_reach):
+    """Whatever is heard; and its beliefs stay distributions."""
+    episode = played(arrival, in_reach)
+    known, true = episode.states.known, episode.states.state
+    sites = np.asarray(known.sites)
+    np.testing.assert_allclose(sites.sum(axis=-1), 1, atol=1e-5)
+    for agent in range(3):
+        here = np.asarray(true.positions[:, agent])
+        np.testing.assert_array_equal(known.known[:, agent, agent], here)
+        stages = np.arange(1, len(here))
+        levels = np.asarray(true.levels)[stages, here[1:]]
+        np.testing.assert_allclose(sites[stages, agent, here[1:], levels], 1, atol=1e-6)
+
+
+def test_who_is_not_heard_is_taken_to_do_what_the_guess_says():
+    """By itself a robot believes what a shared belief would, had the others said nothing and followed the guess."""
+    known = jax.tree.map(lambda leaf: leaf[0], FILTER.initial(jax.random.key(1)))
+    control = BASE(known, jax.random.key(0))
+    heard = jnp.array([True, False, False])
+    told = st.problems.Inspection(jnp.zeros(3, jnp.int32), jnp.zeros(3, jnp.int32))
+    after = FILTER.update(known, jnp.int32(0), jnp.where(heard, control, 0), told, heard)
+    expected = MODEL.filter.update(known, control, told)
+    np.testing.assert_array_equal(after.known, expected.known)
+    np.testing.assert_allclose(after.sites, expected.sites)
+
+
+def test_reach_is_counted_in_ways():
+    state = st.problems.RepairState(jnp.array([0, 1, 5]), jnp.zeros(6, jnp.int32))
+    expected = [[True, True, False], [True, True, True], [False, True, True]]
+    assert WithinWays(WORLD, 2)(state).tolist() == expected
+
+
+def test_mistakes_are_one_sentence(without_type_checks):
+    exact = object()
+    for arguments, said in (((exact, BASE), "no FactoredFilter"), ((MODEL.filter, 3), "cannot be called")):
+        with pytest.raises(st.InputError, match=said):
+            without_type_checks(lambda arguments=arguments: FactoredTeamFilter(*arguments))
