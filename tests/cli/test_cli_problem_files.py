@@ -42,3 +42,37 @@ def test_a_problem_file_is_solved(seriatim, tmp_path):
     place.write_text(TEXT)
     found = json.loads(seriatim("solve", place, "--format", "json").out)
     assert abs(found["policies"]["optimal"]["cost_at_start"] + 6) < 1e-5
+    # Nothing that is seen tells anything, and nothing moves: to go and stay pays in both states.
+    assert found["state_hidden"]["lower"] <= -6 + 1e-6 <= found["state_hidden"]["upper"] + 2e-4
+    assert found["state_hidden"]["converged"]
+
+
+def test_the_tiger_is_solved_as_what_it_is(seriatim, tmp_path):
+    """The published value of the classical problem, a reward of 19.3714; without a discount it says why not."""
+    place = tmp_path / "tiger.pomdp"
+    place.write_text(TIGER)
+    found = json.loads(seriatim("solve", place, "--format", "json", "--tolerance", "1e-3").out)["state_hidden"]
+    assert found["lower"] - 1e-6 <= -19.3714 <= found["upper"] + 1e-4
+    assert found["upper"] - found["lower"] <= 1e-3
+    shown = " ".join(seriatim("solve", place, "--tolerance", "1e-3").out.split())
+    assert "State hidden" in shown
+    assert "is between -19.37" in shown
+
+
+TIGER = """discount: 0.95
+values: reward
+states: left right
+actions: listen open-left open-right
+observations: hear-left hear-right
+start: uniform
+T: * uniform
+T: listen identity
+O: * uniform
+O: listen
+0.85 0.15
+0.15 0.85
+R: * : * : * : * 10
+R: listen : * : * : * -1
+R: open-left : left : * : * -100
+R: open-right : right : * : * -100
+"""

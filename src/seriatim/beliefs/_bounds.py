@@ -14,6 +14,7 @@ below any tolerance in finitely many trials.
 Source: T. Smith and R. Simmons, Point-Based POMDP Algorithms: Improved Analysis and Implementation, UAI 2005.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
@@ -77,7 +78,14 @@ class Bounds:
         return f"between {self.lower:.6g} and {self.upper:.6g} (gap {self.gap:.2g}; {self.trials} trials, {kept})"
 
 
-def bounds(model: Any, *, prior: Any = None, tolerance: float = 1e-3, max_trials: int = 1000) -> Bounds:
+def bounds(
+    model: Any,
+    *,
+    prior: Any = None,
+    tolerance: float = 1e-3,
+    max_trials: int = 1000,
+    max_seconds: float | int | None = None,
+) -> Bounds:
     """Bound the optimal cost-to-go from a belief, over an infinite horizon, until the bounds are `tolerance` apart.
 
     Args:
@@ -86,6 +94,7 @@ def bounds(model: Any, *, prior: Any = None, tolerance: float = 1e-3, max_trials
         prior: the belief, `[s]`; by default the model's initial distribution.
         tolerance: the gap to reach, in cost units.
         max_trials: searches after which it stops whatever the gap; the bounds hold all the same.
+        max_seconds: after which no further search is begun; None is no limit.
 
     Raises:
         InputError: the model is not finite or observed, its discount is 1, or an argument is out of range.
@@ -101,8 +110,9 @@ def bounds(model: Any, *, prior: Any = None, tolerance: float = 1e-3, max_trials
             "use beliefs.value_iteration(model, horizon=...) or a discount below 1."
         )
     start = tables.prior if prior is None else prior_of(model, prior)
+    latest = np.inf if max_seconds is None else time.monotonic() + max_seconds
     pair, trials = _first_pair(tables, model), 0
-    while trials < max_trials and pair.gap(start) > tolerance:
+    while trials < max_trials and time.monotonic() < latest and pair.gap(start) > tolerance:
         pair, trials = _trial(tables, pair, start, tolerance), trials + 1
     return Bounds(
         lower=float(pair.sawtooth.at(start[None])[0]),
@@ -170,8 +180,9 @@ def _branches(tables: ObservedTables, belief: Float[np.ndarray, " s"]) -> _Branc
 
 
 def _expected(tables: ObservedTables, branches: _Branches, values: Values) -> Float[np.ndarray, " a"]:
-    a, o, s = branches.beliefs.shape
-    after = values(branches.beliefs.reshape(a * o, s)).reshape(a, o)
+    after = np.zeros(branches.probability.shape)
+    possible = branches.probability > 0  # most observations are not, in larger problems
+    after[possible] = values(branches.beliefs[possible])
     total: Float[np.ndarray, " a"] = branches.cost + tables.discount * (branches.probability * after).sum(axis=1)
     return total
 

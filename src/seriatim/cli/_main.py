@@ -155,16 +155,25 @@ def check(problem: Problem) -> None:
     callback=_options.number_above_zero,
     help="How near the optimum the costs are.",
 )
-def solve(problem: Problem, tolerance: float) -> None:
+@click.option(
+    "--max-seconds",
+    default=60.0,
+    show_default=True,
+    metavar="S",
+    type=str,
+    callback=_options.number_above_zero,
+    help="For bounds over beliefs, where the state is hidden.",
+)
+def solve(problem: Problem, tolerance: float, max_seconds: float) -> None:
     """Solve a finite model exactly.
 
     The optimum, the base policy, one-at-a-time rollout of it with exact Q-factors, and the agent-by-agent optimal
-    policy that repeating this leads to.
+    policy that repeating this leads to. Of a problem file also what it costs not to see the state.
     """
     _prepare()
     from seriatim.cli import _solve
 
-    _solve.solve(problem, tolerance=tolerance)
+    _solve.solve(problem, tolerance=tolerance, seconds=max_seconds)
 
 
 @commands.group()

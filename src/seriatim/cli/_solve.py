@@ -1,5 +1,8 @@
 """`seriatim solve`: a finite model exactly, and how far improvement one agent at a time gets.
 
+A problem file hides its state. What it costs then is bounded, from the first belief; that of agents that share all they
+see is as good as one agent's. The other rows see the state.
+
 Policy iteration one agent at a time starts from the base policy. Its first step is one-at-a-time rollout with exact
 Q-factors; it ends agent-by-agent optimal, which need not be optimal.
 """
@@ -12,7 +15,7 @@ from jaxtyping import Float, Int
 from rich.text import Text
 
 import seriatim as st
-from seriatim.cli._load import Loaded, load, title
+from seriatim.cli._load import Loaded, is_problem_file, load, title
 from seriatim.cli._numbers import plural, share
 from seriatim.cli._options import Problem
 from seriatim.cli._output import console, print_json, print_table
@@ -21,6 +24,8 @@ from seriatim.cli._progress import Show, progress
 
 # Episodes whose starts are averaged over.
 STARTS = 1000
+# Bounds over beliefs are not asked to meet more closely: every digit takes as long as all before it.
+CLOSEST = 1e-4
 
 
 class _Row(NamedTuple):
@@ -31,19 +36,24 @@ class _Row(NamedTuple):
 
 
 class _Answer(NamedTuple):
+    """What is printed; `hidden` bounds the cost of those who do not see the state, or says why it is not bounded."""
+
     rows: dict[str, _Row]
     starts: Int[np.ndarray, " n"]
     tolerance: float
+    hidden: st.beliefs.Bounds | str | None
 
 
-def solve(problem: Problem, *, tolerance: float) -> None:
-    """Solve and print the costs."""
+def solve(problem: Problem, *, tolerance: float, seconds: float) -> None:
+    """Solve and print the costs; bounds over beliefs take no more than so many seconds."""
     key = jax.random.key(problem.seed)
     with progress() as show:
         show("checking the model")
         loaded = load(problem)
         st.check_model(loaded.model, key, quick=True).raise_if_broken()
-        answer = _Answer(_rows(loaded, problem, tolerance, key, show), _starts(loaded.model, key), tolerance)
+        rows = _rows(loaded, problem, tolerance, key, show)
+        hidden = _hidden(loaded, tolerance, seconds, show) if is_problem_file(loaded.name) else None
+        answer = _Answer(rows, _starts(loaded.model, key), tolerance, hidden)
     if problem.form == "json":
         print_json(_entries(loaded, problem.seed, answer))
     else:
@@ -66,6 +76,18 @@ def _rows(loaded: Loaded, problem: Problem, tolerance: float, key: Any, show: Sh
         "agent-by-agent optimal": _Row(found.cost_to_go, found.iterations),
         "optimal": _Row(optimum.cost_to_go, optimum.iterations),
     }
+
+
+def _hidden(loaded: Loaded, tolerance: float, seconds: float, show: Show) -> st.beliefs.Bounds | str:
+    show("bounds over beliefs")
+    try:
+        found = st.beliefs.bounds(
+            loaded.model, tolerance=max(tolerance, CLOSEST), max_trials=10**9, max_seconds=seconds
+        )
+    except st.InputError as error:
+        return str(error)
+    show("bounds over beliefs", 1, 1)
+    return found
 
 
 def _starts(model: Any, key: Any) -> Int[np.ndarray, " n"]:
@@ -97,7 +119,14 @@ def _entries(loaded: Loaded, seed: int, answer: _Answer) -> dict[str, Any]:
         for name, row in answer.rows.items()
     }
     head = {"model": loaded.name, "fields": loaded.fields, "seed": seed, "states": _num_states(answer)}
-    return {**head, "tolerance": answer.tolerance, "starts": len(np.unique(answer.starts)), "policies": policies}
+    entries = {**head, "tolerance": answer.tolerance, "starts": len(np.unique(answer.starts)), "policies": policies}
+    return entries if answer.hidden is None else entries | {"state_hidden": _bounded(answer.hidden)}
+
+
+def _bounded(hidden: st.beliefs.Bounds | str) -> dict[str, Any]:
+    if isinstance(hidden, str):
+        return {"lower": None, "upper": None, "converged": False, "why": hidden}
+    return {"lower": hidden.lower, "upper": hidden.upper, "converged": hidden.converged}
 
 
 def _num_states(answer: _Answer) -> int:
@@ -111,6 +140,18 @@ def _print_table(loaded: Loaded, answer: _Answer) -> None:
     out.print(f"{plural(_num_states(answer), 'state')}, {where}, tolerance {answer.tolerance:g}")
     headings = ("policy", "cost at\nthe start", "most above\nthe optimum", "states above\nthe optimum", "iterations")
     print_table(headings, [_printed(name, row, answer) for name, row in answer.rows.items()])
+    if answer.hidden is not None:
+        out.print(Text(_hidden_line(answer.hidden)))
+
+
+def _hidden_line(hidden: st.beliefs.Bounds | str) -> str:
+    if isinstance(hidden, str):
+        return f"State hidden, by what agents have seen together: not bounded. {hidden}"
+    met = "" if hidden.converged else "; the time was over: give --max-seconds for more"
+    return (
+        "State hidden, by what agents have seen together: the optimal cost at the start is between "
+        f"{_cost(hidden.lower)} and {_cost(hidden.upper)}{met}."
+    )
 
 
 def _printed(name: str, row: _Row, answer: _Answer) -> list[str]:
