@@ -5,6 +5,7 @@ from seriatim.problems._hunt import Hunt, NearestFly, NearestSeenFly
 from seriatim.problems._relaxed_hunt import RelaxedHunt
 from seriatim.problems._repair import Inspection, Repair, RepairState, WithinWays
 from seriatim.problems._repair_beliefs import DamageForever, NearestDamage, RepairBeliefs
+from seriatim.problems._rock_sample import NearestLikelyRock, RockBeliefs, RockSample, RockState
 from seriatim.problems._sightings import Sight, Sightings, WithinMoves
 from seriatim.problems._spiders_and_flies import SpidersAndFlies
 from seriatim.problems._spiders_on_a_line import LineState, NearestEnd, SpidersOnALine
@@ -19,11 +20,15 @@ __all__ = [
     "NearestDamage",
     "NearestEnd",
     "NearestFly",
+    "NearestLikelyRock",
     "NearestSeenFly",
     "RelaxedHunt",
     "Repair",
     "RepairBeliefs",
     "RepairState",
+    "RockBeliefs",
+    "RockSample",
+    "RockState",
     "Sight",
     "Sightings",
     "SpidersAndFlies",
