@@ -20,9 +20,9 @@ from benchmarks.repair import EPISODES, STAGES, beside, costs, simulation
 from seriatim.parallel import Local
 from seriatim.training import Fitting, PolicyIteration, partitioned, policy_classifier, value_network, visited
 
-ROBOTS, ITERATIONS, STATES = 8, 3, 8192
+ROBOTS, ITERATIONS, STATES = 8, 3, 4096
 NETWORK = {"hidden": (64, 64), "entities": 32}
-PLAYED = 1000
+PLAYED = 500
 COLUMNS = {name: form for name, form in TEAM_COLUMNS.items() if name not in ("robots", "ms a decision")} | {
     "made after, s": ".0f"
 }
@@ -43,7 +43,7 @@ def trainer(world: st.problems.Repair, policy: Any, value: Any, states: int) -> 
         model.base_policy(),
         policy,
         value,
-        st.Simulation(horizon=10, num_samples=32),
+        st.Simulation(horizon=10, num_samples=16),
         first_simulation=first,
         states=states,
         part=512,
@@ -92,7 +92,7 @@ def measure() -> list[Row]:
 
 def ending(value: Any) -> st.Simulation:
     """End simulations of ten stages with a value network."""
-    return st.Simulation(horizon=10, num_samples=32, terminal_cost=value)
+    return st.Simulation(horizon=10, num_samples=16, terminal_cost=value)
 
 
 def rows(model: Any, policies: dict[str, Any], times: dict[str, float]) -> list[Row]:

@@ -26,6 +26,7 @@ def main() -> None:
     """Make all pictures."""
     episodes()
     policy_iteration()
+    repair()
     relaxed_choices()
 
 
@@ -53,10 +54,20 @@ def policy_iteration() -> None:
     save({"before-iteration": base, "after-iteration": trainer.present(trained.state)[0]}, model)
 
 
-def save(policies: dict[str, st.Policy], model: st.problems.SpidersAndFlies) -> None:
+def repair() -> None:
+    """Four robots by the heuristic and by its one-at-a-time rollout, over beliefs."""
+    world = st.problems.Repair()
+    model = world.belief_model()
+    base = model.base_policy()
+    ahead = st.Simulation(horizon=10, num_samples=16, terminal_cost=st.problems.DamageForever(world))
+    rollout = st.OneAtATimeRollout(model, base, ahead)
+    save({"repair-heuristic": base, "repair-rollout": rollout}, model, stages=30)
+
+
+def save(policies: dict[str, st.Policy], model: st.Model, stages: int = 400) -> None:
     """Save an episode of each, from the same start."""
     for name, policy in policies.items():
-        played = st.simulate(model, policy, jax.random.key(0))
+        played = st.simulate(model, policy, jax.random.key(0), horizon=stages)
         path = st.drawing.save_episode(IMAGES / f"{name}.svg", model, played)
         print(f"{path.relative_to(Path.cwd())}: {int(played.length)} stages, {path.stat().st_size:,} bytes")
 
