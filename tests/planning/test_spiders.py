@@ -55,11 +55,11 @@ def test_fifteen_spiders_take_61_simulations_and_never_all_joint_controls():
 def test_flies_that_wander_rollout_helps_at_few_samples_and_more_at_many():
     model = st.problems.SpidersAndFlies(spiders=4, flies=2, width=10, height=10, fly_behaviour="wander")
     base = model.base_policy()
-    planners = {str(n): st.OneAtATimeRollout(model, base, st.Simulation(num_samples=n, horizon=60)) for n in (5, 80)}
-    rows = compared(model, planners, episodes=300, horizon=100)
+    planners = {str(n): st.OneAtATimeRollout(model, base, st.Simulation(num_samples=n, horizon=60)) for n in (10, 100)}
+    rows = compared(model, planners, episodes=400, horizon=100)
     for n in planners:
         assert errors(rows[n]) > 5
-    gain = rows["5"].estimate.costs - rows["80"].estimate.costs
+    gain = rows["10"].estimate.costs - rows["100"].estimate.costs
     assert gain.mean() > 3 * gain.std() / np.sqrt(len(gain))
 
 

@@ -67,7 +67,7 @@ def test_it_goes_the_way_of_the_exact_iteration_on_ten_random_models():
         model = team(number)
         exact = st.exact.policy_iteration(model, improvement="one-at-a-time", initial=model.base_policy())
         trainer = trainer_of(model)
-        rounds = iterated(trainer, 5)
+        rounds = iterated(trainer, 7)
         policies = [dataclasses.replace(trainer.policy, parameters=state.parameters) for state in rounds]
         costs = [float(np.mean(st.exact.cost_to_go(model, policy))) for policy in policies]
         further = st.exact.policy_iteration(model, improvement="one-at-a-time", initial=policies[-1])
