@@ -31,12 +31,22 @@ COLUMNS = {
 }
 
 
+STARTS = {"problem": ""} | {name: form for name, form in COLUMNS.items() if name != "ms a decision"}
+TENTH = (0.9, 0.025, 0.025, 0.025, 0.025)
+UNKNOWN = (0.2, 0.2, 0.2, 0.2, 0.2)
+SOUND = {"gamma": (0.0, 0.02, 0.03, 0.05), "discount": 0.99}
+PROBLEMS: dict[str, dict[str, Any]] = {
+    "one site in ten damaged": {"prior": TENTH},
+    "any level equally likely": {"prior": UNKNOWN},
+    "what is repaired stays sound": SOUND,
+}
 MESSAGES = {"messages": "", "policy": "", "episodes": "d", "cost": ".0f", "±": ".0f", "to base": "+.0f", "± ": ".0f"}
 RATES, RADIUS = (1.0, 0.75, 0.5, 0.25, 0.0), 2
 
 
 def main(*, redraw: bool = False) -> None:
     publish("repair", COLUMNS, measure, draw=draw, redraw=redraw, page="repair.md")
+    publish("repair-starts", STARTS, measure_starts, redraw=redraw, page="repair.md")
     publish("repair-messages", MESSAGES, measure_messages, draw=draw_messages, redraw=redraw, page="repair.md")
 
 
@@ -70,6 +80,29 @@ def _team(robots: int) -> list[Row]:
         {"robots": robots, "policy": name, **beside(found[name], found["in turn"])}
         | {"base costs, times": found["base"].mean / found[name].mean, "ms a decision": _milliseconds(model, policy)}
         for name, policy in policies.items()
+    ]
+
+
+def measure_starts() -> list[Row]:
+    """Play other starts, and the variant without a discount to speak of, until nearly all is paid."""
+    return [
+        {"problem": name, **row}
+        for name, fields in PROBLEMS.items()
+        for robots in (4, 8)
+        for row in _pair(robots, fields)
+    ]
+
+
+def _pair(robots: int, fields: dict[str, Any]) -> list[Row]:
+    world = st.problems.Repair(robots=robots, **fields)
+    model = world.belief_model()
+    base = model.base_policy()
+    policies = {"in turn": st.OneAtATimeRollout(model, base, simulation(world)), "base": base}
+    found = {name: costs(model, each, EPISODES) for name, each in policies.items()}
+    return [
+        {"robots": robots, "policy": name, **beside(each, found["in turn"])}
+        | {"base costs, times": found["base"].mean / each.mean}
+        for name, each in found.items()
     ]
 
 
