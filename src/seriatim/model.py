@@ -138,7 +138,7 @@ class ObservedModel(Model, Protocol):
       control their likelihoods sum to one.
 
     Optional, and used by the command line: `belief_model() -> Model`, the problem over beliefs, as it is planned and
-    played by those who do not see the state.
+    played by those who do not see the state. `base_policy()` of such a model is a policy of beliefs.
     """
 
     def observation(self, state: State, control: Int[Array, " m"], disturbance: Disturbance) -> Observation:

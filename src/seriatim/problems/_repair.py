@@ -25,7 +25,7 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.model import Key, Transition
-from seriatim.problems._repair_beliefs import RepairBeliefs
+from seriatim.problems._repair_beliefs import NearestDamage, RepairBeliefs
 from seriatim.problems._repair_drawing import Plan, lines, picture, plan
 from seriatim.problems._sites import Edges, Sites, graph32, grid, line, sites
 
@@ -157,6 +157,10 @@ class Repair:
         true = self.observation(state, control, jnp.zeros(self.num_sites))
         same = (observation.site == true.site) & (observation.level == true.level)
         return jnp.all(same | (observation.site == 0)).astype(float)
+
+    def base_policy(self) -> NearestDamage:
+        """Return the published heuristic, a policy of beliefs: nobody knows the state."""
+        return NearestDamage(self)
 
     def belief_model(self) -> RepairBeliefs:
         """Return the problem over beliefs, with its base policy."""

@@ -94,6 +94,10 @@ class RockSample:
         """Four moves, sampling, and a check for each rock."""
         return FIRST_CHECK + len(self.rocks)
 
+    def base_policy(self) -> "NearestLikelyRock":
+        """Return the heuristic, a policy of beliefs: nobody knows the state."""
+        return NearestLikelyRock(self)
+
     def belief_model(self) -> "RockBeliefs":
         """Return the problem over beliefs, with its base policy."""
         return RockBeliefs(self)
