@@ -111,7 +111,7 @@ def measure_messages() -> list[Row]:
     world = st.problems.Repair()
     model = world.belief_model()
     base, future = model.base_policy(), st.Simulation(horizon=8, num_samples=8, terminal_cost=_after(world))
-    memory = st.beliefs.FactoredTeamFilter(model.filter, base)
+    memory = st.beliefs.OwnFilter(model.filter, base)
     policies = {
         "base": base,
         "in turn": st.OneAtATimeRollout(model, base, future),

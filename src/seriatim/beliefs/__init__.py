@@ -8,12 +8,12 @@ from seriatim.beliefs._bounds import Bounds, bounds
 from seriatim.beliefs._certainty_equivalent import CertaintyEquivalent
 from seriatim.beliefs._exact_filter import ExactFilter
 from seriatim.beliefs._factored_filter import FactoredBelief, FactoredFilter, FactoredModel
-from seriatim.beliefs._factored_team_filter import FactoredTeamFilter
 from seriatim.beliefs._filter import Belief, Filter, observe
 from seriatim.beliefs._finite_horizon import centralised_value, decentralised_value
 from seriatim.beliefs._hidden import HiddenModel, HiddenState, on_belief
 from seriatim.beliefs._information import Information, InformationModel
 from seriatim.beliefs._informed import fast_informed_bound, qmdp
+from seriatim.beliefs._own_filter import OwnFilter
 from seriatim.beliefs._own_plans import OwnPlans
 from seriatim.beliefs._particle_filter import ParticleBelief, ParticleFilter
 from seriatim.beliefs._sawtooth import SawtoothValue
@@ -34,12 +34,12 @@ __all__ = [
     "FactoredBelief",
     "FactoredFilter",
     "FactoredModel",
-    "FactoredTeamFilter",
     "Filter",
     "HiddenModel",
     "HiddenState",
     "Information",
     "InformationModel",
+    "OwnFilter",
     "OwnPlans",
     "ParticleBelief",
     "ParticleFilter",

@@ -25,8 +25,8 @@ def lanes_law(model: Model, key: Key) -> str:
     """Play some stages both ways, and the base policy where there is one."""
     name = type(model).__name__
     # Where the state is hidden, the heuristic is one of beliefs, and has its turn when their model is checked.
-    of_states = hasattr(model, "base_policy") and not hasattr(model, "belief_model")
-    base = model.base_policy() if of_states else None
+    hidden = hasattr(model, "belief_model")
+    base = model.base_policy() if hasattr(model, "base_policy") and not hidden else None
 
     @jax.jit
     def both_ways(states: State, key: Key) -> dict[str, tuple[Any, Any]]:
