@@ -17,7 +17,7 @@ import seriatim as st
 from benchmarks._results import Row, publish
 from benchmarks._timing import in_turns
 
-KEY, EPISODES, THEIR_EPISODES = jax.random.key(30), 400, 200
+KEY, EPISODES, THEIR_EPISODES = jax.random.key(30), 200, 100
 COLUMNS = {
     "problem": "",
     "policy": "",
@@ -150,9 +150,6 @@ def _rocks(name: str, world: st.problems.RockSample, *, exact: bool) -> list[Row
     policies = {
         "heuristic: nearest likely rock": base,
         "rollout on the heuristic": rollout,
-        "rollout, two stages ahead": st.OneAtATimeRollout(
-            model, base, st.Simulation(horizon=25, num_samples=64, lookahead=2)
-        ),
     }
     search = _searches(lambda n: st.beliefs.TreeSearch(model.filter, seen, n, 20.0, 30), model, rollout)
     rows = _played(name, model, policies | search, stages=60)
@@ -184,7 +181,7 @@ def _repair() -> list[Row]:
     seen = SeenDamage(base)
     search = _searches(lambda n: st.beliefs.TreeSearch(model.filter, seen, n, 500.0, 30), model, rollout)
     policies = {"heuristic: nearest damage": base, "rollout on the heuristic": rollout}
-    return _played("repair, 4 robots", model, policies | search, stages=80, episodes=100)
+    return _played("repair, 4 robots", model, policies | search, stages=80, episodes=50)
 
 
 def _searches(make: Callable[[int], Any], model: Any, rollout: Any) -> dict[str, Any]:
