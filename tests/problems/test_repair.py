@@ -180,6 +180,14 @@ def test_one_at_a_time_costs_less_than_the_heuristic():
     assert row.difference.mean < -5 * row.difference.standard_error
 
 
+def test_the_heuristic_of_a_hidden_problem_refuses_its_states(without_type_checks):
+    for world in (SMALL, st.problems.RockSample()):
+        with pytest.raises(st.InputError, match=r"a policy of beliefs, and was given a R\w+State; plan and play"):
+            without_type_checks(
+                lambda world=world: st.evaluate(world, world.base_policy(), jax.random.key(0), episodes=1, horizon=2)
+            )
+
+
 def test_it_draws_itself():
     model = Repair(robots=2)
     state = model.initial_state(jax.random.key(0))

@@ -72,6 +72,19 @@ class FactoredBelief:
     sites: Float[Array, "n l"]
 
 
+def require_belief(info: Any, who: str) -> None:
+    """Refuse what is no belief, before a policy looks for what a state does not have.
+
+    Raises:
+        InputError: `info` is something else than a `FactoredBelief`.
+    """
+    if not isinstance(info, FactoredBelief):
+        raise InputError(
+            f"{who} is a policy of beliefs, and was given a {type(info).__name__}; plan and play the problem's "
+            "belief_model(), or on_belief(policy) in a HiddenModel."
+        )
+
+
 @record
 class FactoredFilter:
     """Bayes' rule for independent sites; a belief is a `FactoredBelief`.

@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._record import record
 from seriatim.beliefs import FactoredBelief, FactoredFilter
+from seriatim.beliefs._factored_filter import require_belief
 from seriatim.model import Features, Key, Transition
 from seriatim.problems._repair_drawing import lines, picture
 from seriatim.problems._repair_features import repair_features
@@ -108,6 +109,9 @@ class NearestDamage:
     Attributes:
         problem: the world, a `Repair`.
         doubt: a site may be damaged where the probability of a level above 0 exceeds this.
+
+    Raises:
+        InputError: when called with something else than a belief.
     """
 
     problem: Any
@@ -116,6 +120,7 @@ class NearestDamage:
     def __call__(self, info: FactoredBelief, key: Key) -> Int[Array, " m"]:
         """Choose by the belief; nothing is random."""
         del key
+        require_belief(info, "NearestDamage")
         damaged = jnp.sum(info.sites[:, 1:], axis=1) > self.doubt
         far = self.problem.num_sites
         distance = jnp.where(damaged, self.problem.sites.distance[info.known], far)

@@ -21,6 +21,7 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.beliefs import FactoredBelief, FactoredFilter
+from seriatim.beliefs._factored_filter import require_belief
 from seriatim.drawing import Mark, grid_svg, grid_text
 from seriatim.model import Key, Transition
 from seriatim.problems._mixed_radix import MixedRadix
@@ -322,6 +323,9 @@ class NearestLikelyRock:
     Attributes:
         problem: the world.
         doubt: rocks of no larger probability to be good are left.
+
+    Raises:
+        InputError: when called with something else than a belief.
     """
 
     problem: RockSample
@@ -330,6 +334,7 @@ class NearestLikelyRock:
     def __call__(self, info: FactoredBelief, key: Key) -> Int[Array, " 1"]:
         """Choose by the belief; nothing is random."""
         del key
+        require_belief(info, "NearestLikelyRock")
         away = jnp.array(self.problem.rocks) - info.known
         wanted = info.sites[:, 1] > self.doubt
         distance = jnp.where(wanted, jnp.sum(jnp.abs(away), axis=1), 2 * self.problem.size)
