@@ -105,7 +105,7 @@ def ours(one: Contest, case: Case) -> dict[str, Program]:
 
     def each(schedule: str) -> Program:
         rollout = planner(one, schedule)
-        return lambda: [jax.block_until_ready(rollout.decide(*pair)).control for pair in pairs]
+        return lambda: [jax.block_until_ready(rollout.decide(*pair).control) for pair in pairs]
 
     return {"in turn": each("sequential"), "default": each("auto")}
 

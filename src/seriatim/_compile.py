@@ -5,7 +5,9 @@ base policy). Array leaves are traced, so that new numbers do not compile again;
 object that is no pytree, a string) is a compile-time constant, compared by equality.
 """
 
+import dataclasses
 import functools
+import weakref
 from collections.abc import Callable, Hashable
 from typing import Any, ParamSpec, TypeVar
 
@@ -28,23 +30,80 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
     """
 
     @functools.partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
-    def compiled(traced: Any, constants: Any, structure: Any, options: Any) -> R:
-        others = iter(constants)
-        leaves = [next(others).value if t is None else t for t in traced]
-        args, kwargs = jax.tree.unflatten(structure, leaves)
+    def compiled(traced: Any, shells: Any, names: Any, options: Any) -> R:
+        given = [shell.filled(leaves) for shell, leaves in zip(shells, traced, strict=True)]
+        args = given[: len(given) - len(names)]
+        kwargs = dict(zip(names, given[len(args) :], strict=True))
         return function(*args, **kwargs, **dict(options))
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        options = tuple((k, v) for k, v in sorted(kwargs.items()) if k in static_argnames)
-        rest = {k: v for k, v in kwargs.items() if k not in static_argnames}
-        leaves, structure = jax.tree.flatten((args, rest))
-        traced = [leaf if isinstance(leaf, _TRACED) else None for leaf in leaves]
-        constants = tuple([_Constant(leaf) for leaf, t in zip(leaves, traced, strict=True) if t is None])
-        result: R = compiled(traced, constants, structure, options)
+        options = tuple([(k, v) for k, v in sorted(kwargs.items()) if k in static_argnames])
+        names = tuple([k for k in kwargs if k not in static_argnames])
+        parts = [_taken_apart(part) for part in (*args, *[kwargs[k] for k in names])]
+        result: R = compiled([leaves for leaves, _ in parts], tuple([shell for _, shell in parts]), names, options)
         return result
 
     return call
+
+
+class _Shell:
+    """What is left of an argument when its arrays are taken out: its structure, and its constants.
+
+    There is one object for each shell, so that a compiled function is found by identity.
+    """
+
+    __slots__ = ("__weakref__", "_constants", "_structure")
+
+    def __init__(self, structure: Any, constants: tuple[Any, ...]) -> None:
+        self._structure = structure
+        self._constants = constants
+
+    def filled(self, traced: list[Any]) -> Any:
+        """Put an argument together."""
+        others = iter(self._constants)
+        return jax.tree.unflatten(self._structure, [next(others).value if t is None else t for t in traced])
+
+
+_shells: weakref.WeakValueDictionary[Any, _Shell] = weakref.WeakValueDictionary()
+# Records that cannot change, taken apart before: a planner has many fields, and decides again and again.
+_known: weakref.WeakKeyDictionary[Any, tuple[list[Any], _Shell]] = weakref.WeakKeyDictionary()
+
+
+def _taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
+    """Return the leaves of an argument, None in the place of constants, and its shell."""
+    known_again = _is_known_again(argument)
+    found = _known.get(argument) if known_again else None
+    if found is not None:
+        return found
+    leaves, structure = jax.tree.flatten(argument)
+    traced = [leaf if isinstance(leaf, _TRACED) else None for leaf in leaves]
+    constants = tuple([_Constant(leaf) for leaf, t in zip(leaves, traced, strict=True) if t is None])
+    shell = _shells.get((structure, constants))
+    if shell is None:
+        shell = _shells.setdefault((structure, constants), _Shell(structure, constants))
+    if known_again and _cannot_change(argument):
+        _known[argument] = traced, shell
+    return traced, shell
+
+
+def _is_known_again(argument: Any) -> bool:
+    """Say whether an argument is a record that equals nothing but itself, and can be watched until it is gone."""
+    kind = type(argument)
+    return dataclasses.is_dataclass(kind) and kind.__hash__ is object.__hash__ and kind.__weakrefoffset__ > 0
+
+
+def _cannot_change(part: Any) -> bool:
+    """Say whether something is made of frozen records and tuples of arrays of JAX, numbers and functions only."""
+    if isinstance(part, tuple):
+        return all(map(_cannot_change, part))
+    if dataclasses.is_dataclass(type(part)):
+        frozen = type(part).__dataclass_params__.frozen
+        return bool(frozen) and all(map(_cannot_change, vars(part).values()))
+    if isinstance(part, (np.ndarray, jax.core.Tracer)):
+        return False
+    # What JAX does not take apart is a constant, compared by identity or equality.
+    return part is None or jax.tree_util.all_leaves([part])
 
 
 def unless_mapped(alone: Callable[P, R], together: Callable[P, R]) -> Callable[P, R]:

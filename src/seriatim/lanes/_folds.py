@@ -100,6 +100,7 @@ class Fold(Value):
         if self.length <= SHORT or not self.shape:
             carries = [self._carry(piece) for piece in pieces]
         else:
+            _keep_repeated(self.value, self.axis)
             self.value.prepare()
             carries = [kept(functools.partial(self._carry, piece)) for piece in pieces]
         return self.kind.result(functools.reduce(self.kind.merge, carries))
@@ -108,6 +109,17 @@ class Fold(Value):
         """Fold some of the slices."""
         carries = [self.kind.first(self.value.at(self.axis, j).compute(), j) for j in piece]
         return functools.reduce(self.kind.merge, carries)
+
+
+def _keep_repeated(value: Value, axis: int) -> None:
+    """Compute once what differs along the folded axis and is repeated along others: each row of the result needs it.
+
+    XLA would rather compute it again in every row than read it.
+    """
+    many = list({id(each): each for each in value.repeated(axis)}.values())
+    if many:
+        for each, array in zip(many, kept(lambda: [each.compute() for each in many]), strict=True):
+            each.keep(array)
 
 
 def kept(make: Callable[[], Any]) -> Any:

@@ -8,6 +8,7 @@ inputs, so a reduction that folds over slices never meets the product of axes it
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -63,6 +64,11 @@ class Value:
         self.dtype = dtype
         self.shared = shared
 
+    @property
+    def size(self) -> int:
+        """The number of places of one lane."""
+        return math.prod(self.shape)
+
     def at(self, axis: int, j: int) -> Value:
         """Return the slice at place `j` of an axis."""
 
@@ -85,6 +91,22 @@ class Value:
         """Return the array, `[*shape, lanes]`, or `[*shape]` if it is shared."""
         array: Array = _remembered(self, "array", self._compute)
         return array
+
+    def keep(self, array: Array) -> None:
+        """Take `array` for what this is, from now on."""
+        _memories.stack[-1][id(self), "array"] = _memories.stack[-1][id(self), "kept"] = self, array
+
+    def repeated(self, axis: int) -> list[Value]:
+        """List the parts that differ along an axis, are repeated along others, and are more than views."""
+        return []
+
+    def is_view(self) -> bool:
+        """Say whether this is only another way to look at something known, or has been kept."""
+        return _recalled(self, "kept") is not None
+
+    def more_than_view(self) -> list[Value]:
+        """Return this in a list, which is empty if it is only a view."""
+        return [] if self.is_view() else [self]
 
     def prepare(self) -> None:
         """Compute now what would otherwise be computed with every slice."""
@@ -116,6 +138,9 @@ class Known(Value):
     def compute(self) -> Array:
         return self.array
 
+    def is_view(self) -> bool:
+        return True
+
     def _slice(self, axis: int, j: int) -> Value:
         return Part(self, axis, j)
 
@@ -128,6 +153,9 @@ class Part(Value):
         self.value = value
         self.axis = axis
         self.j = j
+
+    def is_view(self) -> bool:
+        return True
 
     def _slice(self, axis: int, j: int) -> Value:
         return Part(self, axis, j)
@@ -152,6 +180,10 @@ class Elementwise(Value):
 
     def settle(self) -> None:
         self.compute()
+
+    def repeated(self, axis: int) -> list[Value]:
+        differing = [x for x in self.inputs if x.shape and x.shape[axis] > 1]
+        return [part for x in differing for part in (x.repeated(axis) if x.size == self.size else x.more_than_view())]
 
     def _inputs(self) -> Sequence[Value]:
         return self.inputs
@@ -183,6 +215,16 @@ class Broadcast(Value):
 
     def settle(self) -> None:
         self.value.settle()
+
+    def is_view(self) -> bool:
+        return self.value.is_view()
+
+    def repeated(self, axis: int) -> list[Value]:
+        if axis not in self.axes or self.value.shape[self.axes.index(axis)] == 1:
+            return []
+        return (
+            self.value.repeated(self.axes.index(axis)) if self.value.size == self.size else self.value.more_than_view()
+        )
 
     def _slice(self, axis: int, j: int) -> Value:
         value, axes = self.value, self.axes
@@ -260,6 +302,9 @@ class Window(Value):
         self.axis = axis
         self.start = start
 
+    def is_view(self) -> bool:
+        return self.value.is_view()
+
     def _inputs(self) -> Sequence[Value]:
         return (self.value,)
 
@@ -280,6 +325,9 @@ class Reverse(Value):
         super().__init__(value.shape, value.dtype, shared=value.shared)
         self.value = value
         self.axis = axis
+
+    def is_view(self) -> bool:
+        return self.value.is_view()
 
     def _inputs(self) -> Sequence[Value]:
         return (self.value,)
@@ -303,6 +351,9 @@ class Transpose(Value):
 
     def turned(self, order: Sequence[int]) -> Value:
         return self.value.turned([self.order[a] for a in order])
+
+    def is_view(self) -> bool:
+        return self.value.is_view()
 
     def _inputs(self) -> Sequence[Value]:
         return (self.value,)

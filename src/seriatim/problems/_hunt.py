@@ -47,7 +47,7 @@ class NearestFly:
     def __call__(self, info: Hunt, key: Key) -> Int[Array, " m"]:
         """Choose the moves; `key` is not used."""
         del key
-        moves = towards_nearest(self.terrain, info, info.alive[None])
+        moves = self.terrain.towards_nearest(info.spiders, info.flies, info.alive[None])
         if info.active is not None:
             moves = jnp.where(info.active, moves, 0)
         return moves if self.collisions else give_way(self.terrain, info, moves)
@@ -71,7 +71,8 @@ class NearestSeenFly:
         possible = self.terrain.moves(info.spiders).at[:, 0].set(False)
         noise = jax.random.uniform(key, possible.shape)
         wandering = jnp.argmax(jnp.where(possible, noise, -1.0), axis=1)
-        moves = jnp.where(jnp.any(known, axis=1), towards_nearest(self.terrain, info, known), wandering)
+        nearer = self.terrain.towards_nearest(info.spiders, info.flies, known)
+        moves = jnp.where(jnp.any(known, axis=1), nearer, wandering)
         if info.active is not None:
             moves = jnp.where(info.active, moves, 0)
         return moves if self.collisions else give_way(self.terrain, info, moves)
@@ -82,14 +83,6 @@ def in_sight(info: Hunt, vision: float | int | None) -> Bool[Array, "m n"]:
     apart = jnp.abs(info.spiders[:, None] - info.flies[None]).sum(axis=2)
     seen = info.alive[None] & (apart <= (jnp.inf if vision is None else vision))
     return seen if info.active is None else seen & info.active[:, None]
-
-
-def towards_nearest(terrain: Terrain, info: Hunt, known: Bool[Array, "m_or_1 n"]) -> Int[Array, " m"]:
-    """Return the first of the moves that lead each spider to a nearest of the flies it knows; 0 without one."""
-    course = terrain.course(info.spiders, info.flies)
-    none = jnp.asarray(terrain.no_course(), course.dtype)
-    nearest = jnp.min(jnp.where(known, course, none), axis=1)
-    return jnp.where(nearest < none, nearest & 7, 0)
 
 
 def give_way(terrain: Terrain, info: Hunt, moves: Int[Array, " m"]) -> Int[Array, " m"]:
@@ -109,10 +102,14 @@ def same_cell(one: Int[Array, "k 2"], other: Int[Array, "l 2"]) -> Bool[Array, "
     return jnp.all(one[:, None] == other[None], axis=2)
 
 
-def caught(spiders: Int[Array, "m 2"], active: Bool[Array, " m"] | None, flies: Int[Array, "n 2"]) -> Bool[Array, " n"]:
+def caught(
+    terrain: Terrain, spiders: Int[Array, "m 2"], active: Bool[Array, " m"] | None, flies: Int[Array, "n 2"]
+) -> Bool[Array, " n"]:
     """Say which flies are under a spider at work."""
-    under = same_cell(spiders, flies)
-    return jnp.any(under if active is None else under & active[:, None], axis=0)
+    under, there = terrain.label(spiders), terrain.label(flies)
+    if active is not None:
+        under = jnp.where(active, under, -1)
+    return jnp.any(under[:, None] == there[None], axis=0)
 
 
 def marks(state: Hunt) -> list[Mark]:

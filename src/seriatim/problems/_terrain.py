@@ -16,6 +16,7 @@ from jaxtyping import Array, Bool, Int, Integer, UInt8
 
 from seriatim._record import record, static
 from seriatim.problems._distance_fields import UNREACHABLE, distance_fields
+from seriatim.problems._nearest import first_move_to_nearest
 
 MOVES = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
 # Half the size is twice the speed: arithmetic is done on as many numbers as fit into a vector register.
@@ -52,6 +53,12 @@ class Terrain:
         """Return the numbers of the cells at positions, `row * width + column`."""
         return positions[:, 0].astype(jnp.int32) * self.width + positions[:, 1]
 
+    def label(self, positions: Int[Array, "k 2"]) -> Int[Array, " k"]:
+        """Return one number for each position, other ones for other cells, in as few bits as they fit into; never -1."""
+        fits = self.height * self.width <= np.iinfo(positions.dtype).max
+        row, column = positions.astype(positions.dtype if fits else jnp.int32).T
+        return row * self.width + column
+
     def moves(self, positions: Int[Array, "k 2"]) -> Bool[Array, "k 5"]:
         """Say which moves are possible at each position; staying always is."""
         row, column = positions[:, 0], positions[:, 1]
@@ -80,6 +87,17 @@ class Terrain:
             return _open_course(positions, targets)
         goal = self.target[self.cell(targets)]
         return self.courses[goal[None, :], self.cell(positions)[:, None]]
+
+    def towards_nearest(
+        self, positions: Int[Array, "k 2"], targets: Int[Array, "n 2"], counts: Bool[Array, "k_or_1 n"]
+    ) -> Int[Array, " k"]:
+        """Return the first of the moves that lead to a nearest of the targets that count; 0 if there is none."""
+        if self.courses is None:
+            return first_move_to_nearest(positions, targets, counts, self.height, self.width)
+        course = self.course(positions, targets)
+        none = jnp.asarray(self.no_course(), course.dtype)
+        nearest = jnp.min(jnp.where(counts, course, none), axis=1)
+        return jnp.where(nearest < none, nearest & 7, 0)
 
     def no_course(self) -> int:
         """Return what no course exceeds: how far a target is that cannot be reached, or is none."""
