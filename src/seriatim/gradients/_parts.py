@@ -75,7 +75,16 @@ def probabilities(logits: Float[Array, "..."]) -> Float[Array, "..."]:
 
 def relaxed(perturbed: Float[Array, "..."], temperature: Float[Array, ""] | float) -> Float[Array, "..."]:
     """Return the point of the simplex that tends to the one-hot argmax as the temperature falls."""
-    return probabilities(perturbed / jnp.asarray(temperature, perturbed.dtype))
+    return probabilities(scaled(perturbed, 1 / jnp.asarray(temperature, perturbed.dtype)))
+
+
+def scaled(logits: Float[Array, "..."], factor: Float[Array, ""]) -> Float[Array, "..."]:
+    """Multiply by a positive factor; what is masked stays so, and has no part in the derivative by the factor.
+
+    A derivative by the temperature meets `0 * -inf` otherwise, which is NaN.
+    """
+    masked = jnp.isneginf(logits)
+    return jnp.where(masked, -jnp.inf, jnp.where(masked, 0, logits) * factor)
 
 
 def with_constant_closure(function: Function, choices: Logits) -> Function:

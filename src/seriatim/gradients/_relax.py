@@ -39,6 +39,7 @@ from seriatim.gradients._parts import (
     log_probability,
     one_hot,
     relaxed,
+    scaled,
     slope,
     value_at,
     with_constant_closure,
@@ -78,7 +79,7 @@ def rebar(
     check_temperature(temperature)
     constant = with_constant_closure(function, logits)
     warmth = jnp.asarray(temperature, float)
-    towards_mean = stop_gradient(centred(logits)) * (warmth * (warmth / (warmth + 1)))
+    towards_mean = scaled(stop_gradient(centred(logits)), warmth * (warmth / (warmth + 1)))
 
     def control_variate(perturbed: Float[Array, "..."]) -> Scalar:
         choices = relaxed(perturbed + towards_mean, warmth).astype(logits.dtype)
