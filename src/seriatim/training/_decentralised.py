@@ -12,7 +12,6 @@ agent that would make it.
 Source: L. Peshkin, K.-E. Kim, N. Meuleau, L. Kaelbling, Learning to Cooperate via Policy Search, UAI 2000.
 """
 
-from numbers import Integral
 from typing import Any
 
 import equinox as eqx
@@ -25,6 +24,7 @@ from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.model import DecentralisedModel, Key, State
 from seriatim.training._network import AgentNetwork, Memoryless
+from seriatim.training._numbers import is_whole
 
 
 @record
@@ -120,7 +120,7 @@ def decentralised_policy(
     """
     told = what_one_sees(model)
     check_sizes(hidden, entities)
-    if not isinstance(memory, Integral) or memory < 0:
+    if not is_whole(memory, 0):
         raise InputError(f"memory={memory}: give 0 for agents without a memory, or its size, such as 32.")
 
     def make(key: Key) -> AgentNetwork:
@@ -179,17 +179,17 @@ def what_one_sees(model: Any) -> Any:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), seen)
 
 
-def check_sizes(hidden: tuple[int, ...], entities: int) -> None:
+def check_sizes(hidden: Any, entities: Any) -> None:
     """Refuse layers without units.
 
     Raises:
         InputError: there is one.
     """
-    if not isinstance(hidden, tuple | list) or not all(isinstance(size, Integral) and size >= 1 for size in hidden):
+    if not isinstance(hidden, tuple | list) or not all(is_whole(size, 1) for size in hidden):
         raise InputError(
             f"hidden={hidden}: a layer needs at least 1 unit; give a tuple of positive whole numbers, such as (64, 64)."
         )
-    if not isinstance(entities, Integral) or entities < 1:
+    if not is_whole(entities, 1):
         raise InputError(f"entities={entities}: give the size of a vector, a positive whole number.")
 
 

@@ -14,7 +14,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from numbers import Integral
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
@@ -25,6 +24,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim.model import Key
+from seriatim.training._numbers import is_whole
 from seriatim.training._run import Run
 
 # Seconds that a block may last: how long an interruption waits, and how often progress is shown.
@@ -382,7 +382,7 @@ def _interruptions() -> Iterator[threading.Event]:
 
 def _check(steps: int, checkpoint_every: int, max_seconds: float | int | None) -> None:
     for name, value in (("steps", steps), ("checkpoint_every", checkpoint_every)):
-        if not isinstance(value, Integral) or value < 1:
+        if not is_whole(value, 1):
             raise InputError(f"{name}={value}: give a positive whole number.")
     if max_seconds is not None and not max_seconds > 0:
         raise InputError(f"max_seconds={max_seconds}: give a number above 0, or None for no limit.")

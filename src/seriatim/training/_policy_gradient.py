@@ -18,7 +18,6 @@ W. Kool, H. van Hoof, M. Welling, Buy 4 REINFORCE Samples, Get a Baseline for Fr
 
 import math
 from collections.abc import Callable
-from numbers import Integral
 from typing import Any
 
 import equinox as eqx
@@ -34,6 +33,7 @@ from seriatim.gradients import CHOICES, MovingBaseline
 from seriatim.model import Key, RelaxedModel
 from seriatim.simulation import Streams, streams
 from seriatim.training._decentralised import DecentralisedPolicy
+from seriatim.training._numbers import is_whole
 from seriatim.training._trajectories import (
     Choices,
     Played,
@@ -310,7 +310,7 @@ def _check_estimator(trainer: PolicyGradient) -> None:
 def _check_numbers(trainer: PolicyGradient) -> None:
     for name in ("batch", "horizon", "num_samples"):
         value = getattr(trainer, name)
-        if not isinstance(value, Integral) or value < 1:
+        if not is_whole(value, 1):
             raise InputError(f"{name}={value}: give a positive whole number.")
     for name in ("learning_rate", "temperature", "clip"):
         value = getattr(trainer, name)
@@ -318,8 +318,9 @@ def _check_numbers(trainer: PolicyGradient) -> None:
             raise InputError(f"{name}={value}: give a finite number above 0.")
     if not 0 <= _number(trainer.decay) < 1:
         raise InputError(f"decay={trainer.decay}: give a number from 0 to below 1, such as 0.9.")
-    if not isinstance(trainer.entropy, jax.core.Tracer) and not 0 <= _number(trainer.entropy) < math.inf:
-        raise InputError(f"entropy={trainer.entropy}: give a finite number from 0 up.")
+    entropy: Any = trainer.entropy
+    if not isinstance(entropy, jax.core.Tracer) and not 0 <= _number(entropy) < math.inf:
+        raise InputError(f"entropy={entropy}: give a finite number from 0 up.")
 
 
 def _number(value: Any) -> float:
