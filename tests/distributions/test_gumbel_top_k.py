@@ -58,5 +58,5 @@ def test_where_fewer_are_admissible_all_of_them_are_drawn():
 
 @pytest.mark.parametrize("k", [0, -1, 4])
 def test_k_must_be_among_the_categories(k):
-    with pytest.raises(st.InputError, match=f"k={k}: give a number from 1 to the 3"):
+    with pytest.raises(st.InputError, match=f"k={k}: give a constant whole number from 1 to the 3"):
         st.distributions.gumbel_top_k(jnp.zeros(3), jax.random.key(0), k)

@@ -2,6 +2,9 @@
 
 import functools
 import importlib.util
+import inspect
+import re
+from pathlib import Path
 
 import functions
 import jax
@@ -12,23 +15,30 @@ from rich.console import Console
 
 from seriatim import InputError, gradients
 
-EVALUATIONS = {
-    "score-function": 1,
-    "leave-one-out": 2,
-    "disarm": 2,
-    "rebar": 2,
-    "relax": 1,
-    "straight-through": 1,
-    "gumbel-softmax": 1,
-    "straight-through-gumbel-softmax": 1,
-    "gumbel-rao": 1,
-}
+DOCUMENT = Path(__file__).parents[2] / "docs" / "gradients.md"
 LOGITS = jnp.array([[0.0, 1.0, 0.3], [0.2, -0.4, 0.0]])
 
 
+def stated_evaluations(estimator):
+    """The number of evaluations that the docstring says: a word, or the setting that decides it."""
+    said = re.search(r"(One|Two|Three|`(\w+)`) evaluations?\b", " ".join(estimator.__doc__.split()))
+    assert said, "the docstring must say '<number> evaluations', or '`setting` evaluations'"
+    words = {"One": 1, "Two": 2, "Three": 3}
+    return words.get(said[1]) or inspect.signature(estimator).parameters[said[2]].default
+
+
 @pytest.mark.parametrize("name", gradients.ESTIMATORS)
-def test_evaluations_are_those_the_documentation_states(name):
-    assert gradients.count_evaluations(gradients.ESTIMATORS[name], LOGITS, jax.random.key(0)) == EVALUATIONS[name]
+def test_the_docstring_says_bias_needs_cost_and_source(name):
+    """And the cost is the one counted, and the table of the document has a line with the same bias."""
+    estimator = gradients.ESTIMATORS[name]
+    said = " ".join(estimator.__doc__.split())
+    assert ("Unbiased" in said.split(". Needs")[0]) if estimator.unbiased else re.search("[Bb]ias", said)
+    assert "Needs values" in said or "Needs the derivative" in said
+    assert re.search(r"\b(19|20)\d\d\b", said)
+    assert gradients.count_evaluations(estimator, LOGITS, jax.random.key(0)) == stated_evaluations(estimator)
+    line = re.search(rf"^\| `{name.replace('-', '_')}` \| (\S+)", DOCUMENT.read_text(), re.MULTILINE)
+    assert line, f"{DOCUMENT.name} has no line for `{name}`"
+    assert (line[1] == "yes") == estimator.unbiased
 
 
 def test_evaluations_are_counted_through_maps_loops_and_settings():
@@ -97,12 +107,37 @@ def test_it_draws_a_plot_or_says_what_is_missing(comparison, tmp_path):
         (lambda f, x, k: gradients.gumbel_rao(f, x, k, num_samples=0), "num_samples=0: the Jacobian"),
         (lambda f, x, k: gradients.gumbel_rao(f, x, k, temperature=0.0), "temperature=0.0: a relaxed choice"),
         (lambda f, x, k: gradients.rebar(f, x, k, temperature=-1.0), "temperature=-1.0: a relaxed choice"),
-        (lambda f, x, k: gradients.gumbel_softmax(f, x, k, temperature=0.0), "temperature=0: give a finite"),
+        (lambda f, x, k: gradients.gumbel_softmax(f, x, k, temperature=0.0), "temperature=0.0: give a finite"),
         (lambda f, x, k: gradients.score_function(lambda z: z[0], x, k), r"shape \(3,\) for choices of shape \(2, 3\)"),
         (lambda f, x, k: gradients.score_function(f, jnp.zeros((2, 3), int), k), "dtype int32 have no gradient"),
         (lambda f, x, k: gradients.compare_estimators(f, x, k, repeats=1), "repeats=1: a variance takes two"),
+        (lambda f, x, k: gradients.compare_estimators(f, x, k, estimators=[gradients.rebar]), "a list; give them by"),
+        (lambda f, x, k: gradients.disarm(f, [[0.1, 0.2]], k), "logits are a list; give an array"),
+        (lambda f, x, k: gradients.disarm(f, jnp.zeros(()), k), r"shape \(\) have no categories"),
+        (lambda f, x, k: gradients.rebar(f, jnp.zeros((2, 0)), k), r"shape \(2, 0\) have no categories"),
+        (lambda f, x, k: gradients.rebar(f, x, k, temperature=jnp.ones(2)), r"shape \(2,\); give one number"),
+        (lambda f, x, k: gradients.gumbel_rao(f, x, k, temperature="warm"), "temperature=warm: a relaxed choice"),
+        (lambda f, x, k: gradients.score_function(f, x, k, baseline=jnp.ones(3)), r"baseline has shape \(3,\)"),
+        (lambda f, x, k: gradients.score_function(lambda z: None, x, k), "function returned None for choices"),
+        (lambda f, x, k: gradients.exact(lambda z: 1j * z[0, 0], x, k), "function returned a complex64 number"),
+        (lambda f, x, k: gradients.relax(f, x, k, control_variate=lambda x: x), "control_variate returned an array of"),
+        (lambda f, x, k: gradients.pathwise(f, x, k), "give a pair"),
+        (lambda f, x, k: gradients.pathwise(f, (x, -x), k), "give numbers from 0 up"),
+        (
+            lambda f, x, k: gradients.variance_gradient(gradients.rebar, f, x, k, {"temperature": 1}),
+            "settings of dtype int32 have no gradient",
+        ),
+        (
+            lambda f, x, k: gradients.variance_gradient(gradients.rebar, f, x, k, {"temperature": -1.0}),
+            "temperature=-1.0: a relaxed choice",
+        ),
     ],
 )
-def test_mistakes_are_named(mistake, said):
+def test_mistakes_are_named(mistake, said, without_type_checks):
     with pytest.raises(InputError, match=said):
-        mistake(jnp.sum, LOGITS, jax.random.key(0))
+        without_type_checks(lambda: mistake(jnp.sum, LOGITS, jax.random.key(0)))
+
+
+def test_no_variables_are_one_joint_choice():
+    value, gradient = jax.eval_shape(lambda logits: gradients.exact(jnp.sum, logits, None), jnp.zeros((0, 3)))
+    assert (value.shape, gradient.shape) == ((), (0, 3))

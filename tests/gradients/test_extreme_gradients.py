@@ -1,6 +1,7 @@
 """Logits of +-1e4, masks, absent variables, temperatures from 1e-3 to 1e3, short floats: never NaN, and still right."""
 
 import functools
+import inspect
 
 import functions
 import jax
@@ -32,8 +33,11 @@ def at_temperature(name, temperature):
     return functools.partial(estimator, temperature=temperature) if temperature else estimator
 
 
-TEMPERATURES = {"rebar", "gumbel-softmax", "straight-through-gumbel-softmax", "gumbel-rao"}
-NAMED = [(name, t) for name in gradients.ESTIMATORS for t in ([1e-3, 1e3] if name in TEMPERATURES else [None])]
+def has_temperature(name):
+    return "temperature" in inspect.signature(gradients.ESTIMATORS[name]).parameters
+
+
+NAMED = [(name, t) for name in gradients.ESTIMATORS for t in ([1e-3, 1e3] if has_temperature(name) else [None])]
 
 
 @pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16], ids=["float32", "bfloat16"])
@@ -46,6 +50,34 @@ def test_gradients_are_finite_and_zero_where_masked(name, temperature, dtype):
     assert np.isfinite(np.asarray(values, np.float64)).all()
     assert np.isfinite(np.asarray(found, np.float64)).all()
     assert (np.asarray(found, np.float64)[:, np.isneginf(np.asarray(EXTREMES))] == 0).all()
+
+
+def learned_rebar(temperature):
+    return {"temperature": temperature, "scale": 0.7}
+
+
+def learned_relax(temperature):
+    started = gradients.neural_control_variate(jax.random.key(1), EXTREMES.shape)
+    return {
+        "control_variate": gradients.NeuralControlVariate(
+            started.hidden, started.shift, jnp.ones(16), jnp.log(temperature)
+        )
+    }
+
+
+@pytest.mark.parametrize(
+    ("estimator", "settings"), [(gradients.rebar, learned_rebar), (gradients.relax, learned_relax)]
+)
+def test_settings_are_learned_where_categories_are_masked(estimator, settings):
+    """A temperature divides logits of -inf, and its derivative multiplies them."""
+
+    def slopes(key, temperature):
+        return gradients.variance_gradient(estimator, smooth, EXTREMES, key, settings(temperature))
+
+    run = jax.jit(jax.vmap(slopes, in_axes=(0, None)))
+    for temperature in (1e-3, 1.0, 1e3):
+        found = run(jax.random.split(jax.random.key(0), 20), jnp.float32(temperature))
+        assert all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(found))
 
 
 def test_exact_is_finite_and_zero_where_masked():

@@ -143,6 +143,11 @@ def test_mistakes_are_answered_in_a_sentence(without_type_checks):
         "memory=-1: give 0 for agents without a memory": lambda: decentralised_policy(
             model, jax.random.key(0), memory=-1
         ),
+        "memory=2.5: give 0 for agents": lambda: decentralised_policy(model, jax.random.key(0), memory=2.5),
+        "hidden=8: a layer needs": lambda: decentralised_policy(model, jax.random.key(0), hidden=8),
+        "Hunt is a state without memories; let it play Remembering": lambda: decentralised_policy(
+            model, jax.random.key(0), hidden=(4,), memory=2
+        ).split(jax.eval_shape(model.initial_state, jax.random.key(0))),
         "a layer needs at least 1 unit": lambda: decentralised_policy(model, jax.random.key(0), hidden=(8, 0)),
         "cannot be called on an observation of": lambda: network_policy(model, Linear(jnp.zeros((5, 2)))),
         "returns shapes": lambda: network_policy(model, Linear(jnp.zeros((4, 2 + 3 * 13)))),

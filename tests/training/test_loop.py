@@ -231,6 +231,23 @@ def test_a_trainer_whose_steps_do_not_fit_is_told_where(move, sentence):
         train(Pair(lambda: {"x": jnp.ones(2)}, move), KEY, steps=2)
 
 
+def test_a_run_whose_trainer_fails_says_so_and_was_not_killed(tmp_path):
+    run = new_run(tmp_path / "r")
+    with pytest.raises(ZeroDivisionError):
+        train(Descent(), KEY, steps=3, run=run, progress=lambda *_: 1 / 0)
+    assert run.status == {"state": "failed", "step": 0, "reason": "division by zero"}
+
+
+def test_what_is_no_run_and_what_json_cannot_say_is_refused(tmp_path, without_type_checks):
+    with pytest.raises(st.InputError, match="run='runs/x' is no run; give"):
+        without_type_checks(lambda: train(Descent(), KEY, steps=3, run="runs/x"))
+    with pytest.raises(st.InputError, match=r"steps=2\.5: give a positive whole number"):
+        without_type_checks(lambda: train(Descent(), KEY, steps=2.5))
+    with pytest.raises(st.InputError, match="cannot be written as JSON"):
+        Run.create(tmp_path / "new", {"policy": train})
+    assert not (tmp_path / "new").exists()
+
+
 def test_metrics_of_any_type_are_kept(tmp_path):
     def move(state):
         number = jnp.float32(1.5)

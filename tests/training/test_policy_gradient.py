@@ -269,11 +269,24 @@ MISTAKES = {
     "batch=10, num_samples=4: leave-one-out plays groups": {"batch": 10},
     "learning_rate=-1.0: give a finite number above 0": {"learning_rate": -1.0},
     "decay=1.0: give a number from 0 to below 1": {"decay": 1.0},
+    "horizon=1.5: give a positive whole number": {"horizon": 1.5},
+    "batch=many: give a positive whole number": {"batch": "many", "estimator": "score-function"},
+    "temperature=None: give a finite number above 0": {"temperature": None},
+    "entropy=nan: give a finite number from 0 up": {"entropy": float("nan")},
+    "optimiser='adam': give a transformation of Optax": {"optimiser": "adam"},
+    "policy is a Watched, which has no parameters to train": {"policy": watched()},
 }
 
 
 @pytest.mark.parametrize("sentence", MISTAKES)
-def test_mistakes_are_answered_in_a_sentence(sentence):
+def test_mistakes_are_answered_in_a_sentence(sentence, without_type_checks):
     policy = decentralised_policy(watched(), jax.random.key(0), hidden=(4,))
     with pytest.raises(st.InputError, match=sentence.replace("(", r"\(")):
-        PolicyGradient(policy, **MISTAKES[sentence])
+        without_type_checks(lambda: PolicyGradient(**{"policy": policy, **MISTAKES[sentence]}))
+
+
+def test_a_model_that_takes_no_soft_controls_as_set_says_so_before_a_run_is_made():
+    policy = decentralised_policy(hunting(collisions=False), jax.random.key(0), hidden=(4,))
+    with pytest.raises(st.InputError, match="collisions"):
+        PolicyGradient(policy, "gumbel-softmax")
+    PolicyGradient(policy, "straight-through")

@@ -14,18 +14,34 @@ def as_logits(logits: Any) -> Float[Array, "*batch c"]:
     Raises:
         InputError: there is no axis of categories, no category on it, or the numbers are not real.
     """
-    given = jnp.asarray(logits)
+    given = as_floats("logits", logits)
     if given.ndim == 0 or given.shape[-1] == 0:
         raise InputError(f"logits of shape {given.shape} have no categories; give at least one along the last axis.")
-    return as_floats("logits", given)
+    return given
 
 
 def as_floats(name: str, values: Any) -> Float[Array, "..."]:
     """Return real numbers as an array of floats."""
-    given = jnp.asarray(values)
+    try:
+        given = jnp.asarray(values)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} are {type(values).__name__}, which is no array of numbers; give one.") from None
     if jnp.issubdtype(given.dtype, jnp.complexfloating):
         raise InputError(f"{name} are {given.dtype} numbers; give real ones.")
     return given if jnp.issubdtype(given.dtype, jnp.floating) else given.astype(float)
+
+
+def check_shapes(**shapes: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape that shapes broadcast to.
+
+    Raises:
+        InputError: they do not.
+    """
+    try:
+        return jnp.broadcast_shapes(*shapes.values())
+    except ValueError:
+        seen = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise InputError(f"shapes do not fit together: {seen}; give shapes that broadcast, as NumPy has it.") from None
 
 
 def precise(*values: Float[Array, "..."]) -> Any:

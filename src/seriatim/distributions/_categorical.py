@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Int, Real
 
-from seriatim.distributions._arguments import as_logits, precise
+from seriatim.distributions._arguments import as_logits, check_shapes, precise
 from seriatim.distributions._masks import is_admissible, masked_log_softmax, masked_softmax
 
 
@@ -15,6 +15,7 @@ def log_probability(logits: Real[ArrayLike, "*batch c"], index: Int[ArrayLike, "
     nothing is admissible is certain: 0, so that absent agents drop out of sums.
     """
     given = as_logits(logits)
+    check_shapes(logits=given.shape[:-1], index=jnp.shape(index))
     given = given.astype(precise(given))
     chosen = jax.nn.one_hot(index, given.shape[-1], dtype=bool) & is_admissible(given)
     found = jnp.sum(jnp.where(chosen, masked_log_softmax(given, fill=0), 0), axis=-1)

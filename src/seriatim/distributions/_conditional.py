@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Real
 
-from seriatim.distributions._arguments import as_logits, precise
+from seriatim.distributions._arguments import as_logits, check_shapes, precise
 from seriatim.distributions._gumbel import standard_gumbels
 from seriatim.distributions._masks import is_admissible, without_masks
 from seriatim.model import Key
@@ -39,6 +39,7 @@ def conditional_gumbels(
         key: decides the noise; not the key that `index` was drawn with.
     """
     given = as_logits(logits)
+    check_shapes(logits=given.shape[:-1], index=jnp.shape(index))
     given = given.astype(precise(given))
     finite = without_masks(given)
     noise = standard_gumbels(key, given)

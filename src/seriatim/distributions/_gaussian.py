@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Real
 
 from seriatim._errors import InputError
-from seriatim.distributions._arguments import as_floats, precise
+from seriatim.distributions._arguments import as_floats, check_shapes, precise
 from seriatim.model import Key
 
 
@@ -25,11 +25,11 @@ def gaussian(mean: Real[ArrayLike, "..."], std: Real[ArrayLike, "..."], key: Key
         key: decides the noise.
 
     Raises:
-        InputError: a standard deviation is negative or not a number.
+        InputError: a standard deviation is negative or not a number, or the shapes do not fit together.
     """
     centre, spread = as_floats("mean", mean), as_floats("std", std)
     _check_std(std, may_be_zero=True)
-    shape = jnp.broadcast_shapes(centre.shape, spread.shape)
+    shape = check_shapes(mean=centre.shape, std=spread.shape)
     kind = precise(centre, spread)
     drawn = centre.astype(kind) + spread.astype(kind) * jax.random.normal(key, shape, kind)
     return drawn.astype(jnp.result_type(centre, spread))
@@ -44,10 +44,12 @@ def gaussian_log_density(
     `jax.scipy.stats.norm.logpdf` this never squares the standard deviation, which may therefore be 1e-30.
 
     Raises:
-        InputError: a standard deviation is not above zero. A traced one cannot be checked.
+        InputError: a standard deviation is not above zero, or the shapes do not fit together. A traced one cannot be
+            checked.
     """
     names = ("point", "mean", "std")
     given = [as_floats(name, value) for name, value in zip(names, (point, mean, std), strict=True)]
+    check_shapes(**{name: value.shape for name, value in zip(names, given, strict=True)})
     _check_std(std, may_be_zero=False)
     where, centre, spread = (value.astype(precise(*given)) for value in given)
     return -(((where - centre) / spread) ** 2) / 2 - jnp.log(spread) - math.log(2 * math.pi) / 2

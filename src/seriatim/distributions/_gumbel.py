@@ -67,9 +67,14 @@ def gumbel_top_k(logits: Real[ArrayLike, "*batch c"], key: Key, k: SupportsIndex
         InputError: there are not as many as `k` categories, or `k` is below 1.
     """
     values = perturbed(logits, key)
-    count = operator.index(k)
+    try:
+        count = operator.index(k)
+    except TypeError:  # no whole number, or a traced one
+        count = 0
     if not 1 <= count <= values.shape[-1]:
-        raise InputError(f"k={count}: give a number from 1 to the {values.shape[-1]} categories that the logits have.")
+        raise InputError(
+            f"k={k}: give a constant whole number from 1 to the {values.shape[-1]} categories that the logits have."
+        )
     largest, index = jax.lax.top_k(values, count)
     return jnp.where(is_admissible(largest), index, -1)
 

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Real
 
-from seriatim.distributions._arguments import as_logits
+from seriatim.distributions._arguments import as_logits, check_shapes
 
 
 def masked(logits: Real[ArrayLike, "*#batch c"], mask: Bool[ArrayLike, "*#batch #c"]) -> Float[Array, "*_ c"]:
@@ -24,8 +24,12 @@ def masked(logits: Real[ArrayLike, "*#batch c"], mask: Bool[ArrayLike, "*#batch 
     Args:
         logits: of any real type.
         mask: True = admissible, as `Model.control_mask`.
+
+    Raises:
+        InputError: the shapes do not fit together.
     """
     given = as_logits(logits)
+    check_shapes(logits=given.shape, mask=jnp.shape(mask))
     return jnp.where(jnp.asarray(mask), given, jnp.asarray(-jnp.inf, given.dtype))
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import scipy.special
 from jaxtyping import Array, ArrayLike, Bool, Float, Real
 
-from seriatim.distributions._arguments import as_floats, as_logits, precise
+from seriatim.distributions._arguments import as_floats, as_logits, check_shapes, precise
 from seriatim.distributions._gumbel import choice_among, perturbed
 from seriatim.distributions._masks import centred, is_admissible, masked_log_softmax, masked_softmax
 from seriatim.distributions._straight_through import straight_through
@@ -86,9 +86,10 @@ def log_density(
         temperature: above zero, finite; a traced one cannot be checked.
 
     Raises:
-        InputError: the temperature is not a positive number.
+        InputError: the temperature is not a positive number, or the shapes do not fit together.
     """
     point, given = as_floats("log_point", log_point), as_logits(logits)
+    check_shapes(log_point=point.shape, logits=given.shape)
     kind = precise(point, given)
     point, given, warmth = point.astype(kind), given.astype(kind), as_temperature(temperature, kind)
     inside = is_admissible(given) & is_admissible(point)

@@ -10,19 +10,32 @@ Conditional Computation, 2013.
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from seriatim._errors import InputError
 
-@jax.custom_jvp
+
 def straight_through(hard: Float[Array, "*shape"], soft: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Return `hard`, exactly, with the derivatives of `soft`, of all orders.
 
-    As an estimate of the derivative of an expectation it is biased. The two have one shape and one type.
+    As an estimate of the derivative of an expectation it is biased.
+
+    Raises:
+        InputError: the two are not of one shape and one type.
     """
+    kinds = [f"{jnp.result_type(each)}{list(jnp.shape(each))}" for each in (hard, soft)]
+    if kinds[0] != kinds[1]:
+        raise InputError(f"hard is {kinds[0]} and soft is {kinds[1]}; give two of one shape and one floating type.")
+    return _hard(hard, soft)
+
+
+@jax.custom_jvp
+def _hard(hard: Float[Array, "*shape"], soft: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     del soft
     return hard
 
 
-@straight_through.defjvp
+@_hard.defjvp
 def _derivative_of_soft(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Any, Any]:
-    return straight_through(*primals), tangents[1]
+    return _hard(*primals), tangents[1]

@@ -47,13 +47,17 @@ def as_temperature(temperature: Real[ArrayLike, ""], kind: Any, name: str = "tem
         raise InputError(
             f"{name} has shape {np.shape(temperature)}; give one number, and map over several with jax.vmap."
         )
-    if not isinstance(temperature, jax.core.Tracer):
-        _check_positive(name, float(np.asarray(temperature)), kind)
+    if not isinstance(temperature, jax.core.Tracer) and not _is_positive(temperature, kind):
+        raise InputError(
+            f"{name}={temperature}: give a finite number above 0, such as 0.5; for choices at temperature 0 use "
+            "gumbel_max."
+        )
     return jnp.asarray(temperature, kind)
 
 
-def _check_positive(name: str, value: float, kind: Any) -> None:
-    if not np.finfo(kind).tiny <= value <= np.finfo(kind).max:
-        raise InputError(
-            f"{name}={value:g}: give a finite number above 0, such as 0.5; for choices at temperature 0 use gumbel_max."
-        )
+def _is_positive(temperature: Any, kind: Any) -> bool:
+    try:
+        value = float(np.asarray(temperature))
+    except (TypeError, ValueError):
+        return False
+    return bool(np.finfo(kind).tiny <= value <= np.finfo(kind).max)

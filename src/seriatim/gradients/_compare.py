@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from rich.console import Console
 from rich.table import Table
 
+from seriatim._errors import InputError
 from seriatim._record import record
 from seriatim.gradients._checks import check_count
 from seriatim.gradients._estimator import Function, Logits
@@ -109,9 +110,11 @@ def compare_estimators(
         repeats: independent estimates of each, at least 2.
 
     Raises:
-        InputError: fewer than 2 repeats, or as `exact` and the estimators do.
+        InputError: fewer than 2 repeats, estimators without names, or as `exact` and the estimators do.
     """
     check_count("repeats", repeats, 2, "a variance takes two estimates")
+    if not isinstance(estimators, Mapping):
+        raise InputError(f'estimators is a {type(estimators).__name__}; give them by name: {{"REBAR": rebar}}.')
     _, gradient = exact(function, logits, key)
     keys = jax.random.split(key, repeats)
     rows = {name: _row(each, function, logits, keys, gradient) for name, each in estimators.items()}

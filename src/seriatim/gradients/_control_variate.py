@@ -14,6 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from seriatim._record import record
+from seriatim.gradients._checks import check_parameters, check_temperature
 from seriatim.gradients._estimator import Function
 from seriatim.gradients._parts import relaxed
 from seriatim.model import Key
@@ -37,8 +38,14 @@ def variance_gradient(
         function: as the estimator takes it.
         logits: as the estimator takes them.
         key: decides the sample; the one the gradient itself was estimated with will do.
-        settings: keyword settings of the estimator, numbers or records of numbers.
+        settings: keyword settings of the estimator, floating point numbers or records of them.
+
+    Raises:
+        InputError: a setting is a whole number, which has no gradient, or is out of the estimator's range.
     """
+    check_parameters(settings, "settings")
+    if "temperature" in settings:
+        check_temperature(settings["temperature"])  # for the estimator it is traced, and cannot be read
 
     def squared(settings: Settings) -> Float[Array, ""]:
         _, gradient = estimator(function, logits, key, **settings)

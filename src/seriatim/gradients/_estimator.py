@@ -23,7 +23,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, cast, runti
 import jax
 from jaxtyping import Array, Float
 
-from seriatim.gradients._checks import check_parameters
+from seriatim.gradients._checks import check_logits
 from seriatim.model import Key
 
 P = ParamSpec("P")
@@ -57,15 +57,20 @@ class Estimator(Protocol[P]):
         ...
 
 
-def estimator(*, unbiased: bool, needs_gradient: bool) -> Callable[[Surrogate[P]], Estimator[P]]:
-    """Make an estimator of a surrogate. It keeps name, docstring and settings, and returns (value, gradient)."""
+def estimator(
+    *, unbiased: bool, needs_gradient: bool, check: Callable[[Any], None] = check_logits
+) -> Callable[[Surrogate[P]], Estimator[P]]:
+    """Make an estimator of a surrogate. It keeps name, docstring and settings, and returns (value, gradient).
+
+    `check` refuses, in a sentence, parameters that are none; it sees them before they are traced.
+    """
 
     def decorate(surrogate: Surrogate[P]) -> Estimator[P]:
         @functools.wraps(surrogate)
         def estimate(
             function: Function, logits: Any, key: Key | None, /, *args: P.args, **settings: P.kwargs
         ) -> tuple[Scalar, Any]:
-            check_parameters(logits)
+            check(logits)
             return jax.value_and_grad(lambda given: surrogate(function, given, key, *args, **settings))(logits)
 
         made = cast(Any, estimate)

@@ -58,4 +58,4 @@ def _all_choices(shape: tuple[int, ...], most: int) -> Int[Array, "choices *vari
             f"max_choices={most}; take an estimator, or fewer variables, or raise max_choices."
         )
     digits = jnp.arange(c**n)[:, None] // c ** jnp.arange(n)[::-1]
-    return (digits % c).reshape(-1, *variables)
+    return (digits % c).reshape(c**n, *variables)

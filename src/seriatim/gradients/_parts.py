@@ -1,5 +1,7 @@
 """What surrogates are made of: values of the function, one-hot samples, and terms that have only a derivative."""
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jax.lax import stop_gradient
@@ -16,13 +18,23 @@ _NEVER = -1e30
 
 def value_at(function: Function, choices: Float[Array, "..."]) -> Scalar:
     """Return `function(choices)`, which must be one number."""
-    value = jnp.asarray(function(choices))
+    value = one_number("function", function(choices), f" for choices of shape {choices.shape}")
+    return value.astype(jnp.result_type(value, choices))
+
+
+def one_number(name: str, returned: Any, given: str = "") -> Scalar:
+    """Return what a function of the user's returned as a scalar, if it is one real number."""
+    try:
+        value = jnp.asarray(returned)
+    except (TypeError, ValueError):
+        raise InputError(f"{name} returned {returned!r}{given}; return one number.") from None
     if value.shape != ():
         raise InputError(
-            f"function returned an array of shape {value.shape} for choices of shape {choices.shape}; "
-            "return one number, such as the sum or the mean."
+            f"{name} returned an array of shape {value.shape}{given}; return one number, such as the sum or the mean."
         )
-    return value.astype(jnp.result_type(value, choices))
+    if jnp.issubdtype(value.dtype, jnp.complexfloating):
+        raise InputError(f"{name} returned a {value.dtype} number{given}; return a real one.")
+    return value
 
 
 def values_at(function: Function, choices: Float[Array, "n *variables c"]) -> Float[Array, " n"]:
@@ -75,7 +87,16 @@ def probabilities(logits: Float[Array, "..."]) -> Float[Array, "..."]:
 
 def relaxed(perturbed: Float[Array, "..."], temperature: Float[Array, ""] | float) -> Float[Array, "..."]:
     """Return the point of the simplex that tends to the one-hot argmax as the temperature falls."""
-    return probabilities(perturbed / jnp.asarray(temperature, perturbed.dtype))
+    return probabilities(scaled(perturbed, 1 / jnp.asarray(temperature, perturbed.dtype)))
+
+
+def scaled(logits: Float[Array, "..."], factor: Float[Array, ""]) -> Float[Array, "..."]:
+    """Multiply by a positive factor; what is masked stays so, and has no part in the derivative by the factor.
+
+    A derivative by the temperature meets `0 * -inf` otherwise, which is NaN.
+    """
+    masked = jnp.isneginf(logits)
+    return jnp.where(masked, -jnp.inf, jnp.where(masked, 0, logits) * factor)
 
 
 def with_constant_closure(function: Function, choices: Logits) -> Function:

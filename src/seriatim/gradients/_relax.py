@@ -38,7 +38,9 @@ from seriatim.gradients._parts import (
     finite,
     log_probability,
     one_hot,
+    one_number,
     relaxed,
+    scaled,
     slope,
     value_at,
     with_constant_closure,
@@ -78,7 +80,7 @@ def rebar(
     check_temperature(temperature)
     constant = with_constant_closure(function, logits)
     warmth = jnp.asarray(temperature, float)
-    towards_mean = stop_gradient(centred(logits)) * (warmth * (warmth / (warmth + 1)))
+    towards_mean = scaled(stop_gradient(centred(logits)), warmth * (warmth / (warmth + 1)))
 
     def control_variate(perturbed: Float[Array, "..."]) -> Scalar:
         choices = relaxed(perturbed + towards_mean, warmth).astype(logits.dtype)
@@ -112,7 +114,8 @@ def _controlled(function: Function, logits: Logits, key: Key, control_variate: C
     perturbed = stop_gradient(distributions.gumbels(centred(logits), key))  # the same noise: its argmax is `index`
     value = value_at(function, one_hot(index, logits))
     nearness = jnp.exp(finite(perturbed))
-    control = jnp.asarray(control_variate(perturbed + nearness * slope(jax.nn.log_softmax(finite(logits), axis=-1))))
+    varied = perturbed + nearness * slope(jax.nn.log_softmax(finite(logits), axis=-1))
+    control = one_number("control_variate", control_variate(varied))
     # Nothing need be stopped in `control`: a slope is zero, so only its own derivative counts. Left open, the
     # derivative of the *estimate* by parameters of the control variate is right too; `variance_gradient` needs it.
     return value + (stop_gradient(value) - control) * slope(log_probability(logits, index)) + slope(control)

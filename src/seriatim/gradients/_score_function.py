@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 from jaxtyping import Array, Float
 
+from seriatim._errors import InputError
 from seriatim.gradients._checks import check_count
 from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
 from seriatim.gradients._parts import log_probability, sample, slope, value_at, values_at
@@ -33,7 +34,12 @@ def score_function(function: Function, logits: Logits, key: Key, *, baseline: Fl
         key: decides the sample.
         baseline: a number that does not depend on this sample, near `E[f(z)]`: of past samples
             (`MovingBaseline`), or of a network that has not seen `z`.
+
+    Raises:
+        InputError: `baseline` is not one number.
     """
+    if jnp.ndim(baseline) != 0:
+        raise InputError(f"baseline has shape {jnp.shape(baseline)}; give one number, such as its mean.")
     index, choices = sample(logits, key)
     value = value_at(function, choices)
     return value + (stop_gradient(value) - baseline) * slope(log_probability(logits, index))

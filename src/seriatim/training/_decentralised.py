@@ -24,6 +24,7 @@ from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.model import DecentralisedModel, Key, State
 from seriatim.training._network import AgentNetwork, Memoryless
+from seriatim.training._numbers import is_whole
 
 
 @record
@@ -56,8 +57,19 @@ class DecentralisedPolicy:
         return jnp.argmax(logits, axis=-1) if self.greedy else distributions.gumbel_max(logits, key)
 
     def split(self, info: State) -> tuple[State, Float[Array, "m h"]]:
-        """Return the model's state and the agents' memories."""
-        return (info.state, info.memory) if self.memory else (info, self.blank())
+        """Return the model's state and the agents' memories.
+
+        Raises:
+            InputError: the agents remember, and the state holds no memories.
+        """
+        if not self.memory:
+            return info, self.blank()
+        if not hasattr(info, "memory") or not hasattr(info, "state"):
+            raise InputError(
+                f"the policy's agents remember, and {type(info).__name__} is a state without memories; let it play "
+                "Remembering(model, policy) in place of the model."
+            )
+        return info.state, info.memory
 
     def blank(self) -> Float[Array, "m h"]:
         """Return what agents remember at the start: nothing."""
@@ -108,7 +120,7 @@ def decentralised_policy(
     """
     told = what_one_sees(model)
     check_sizes(hidden, entities)
-    if memory < 0:
+    if not is_whole(memory, 0):
         raise InputError(f"memory={memory}: give 0 for agents without a memory, or its size, such as 32.")
 
     def make(key: Key) -> AgentNetwork:
@@ -167,17 +179,17 @@ def what_one_sees(model: Any) -> Any:
     return jax.tree.map(lambda x: jax.ShapeDtypeStruct(x.shape[1:], x.dtype), seen)
 
 
-def check_sizes(hidden: tuple[int, ...], entities: int) -> None:
+def check_sizes(hidden: Any, entities: Any) -> None:
     """Refuse layers without units.
 
     Raises:
         InputError: there is one.
     """
-    if min(hidden, default=1) < 1:
+    if not isinstance(hidden, tuple | list) or not all(is_whole(size, 1) for size in hidden):
         raise InputError(
-            f"hidden={hidden}: a layer needs at least 1 unit; give positive whole numbers, such as 64, 64."
+            f"hidden={hidden}: a layer needs at least 1 unit; give a tuple of positive whole numbers, such as (64, 64)."
         )
-    if entities < 1:
+    if not is_whole(entities, 1):
         raise InputError(f"entities={entities}: give the size of a vector, a positive whole number.")
 
 

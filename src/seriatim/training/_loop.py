@@ -24,6 +24,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim.model import Key
+from seriatim.training._numbers import is_whole
 from seriatim.training._run import Run
 
 # Seconds that a block may last: how long an interruption waits, and how often progress is shown.
@@ -120,6 +121,8 @@ def train(
     if checkpoint_every is None:
         checkpoint_every = 1 if _on_host(trainer) else DEFAULT_EVERY
     _check(steps, checkpoint_every, max_seconds)
+    if run is not None and not isinstance(run, Run):
+        raise InputError(f"run={run!r} is no run; give Run.create(directory, configuration) or Run.open(directory).")
     with nullcontext() if run is None else run.held():
         if run is not None and run.steps and not resume:
             raise InputError(
@@ -139,6 +142,12 @@ def train(
             if run is None or not str(error.filename).startswith(str(run.path)):
                 raise
             raise _unwritable(run, error) from error
+        except Exception as error:
+            # Otherwise the run would seem to have been killed. Divergence has said so itself.
+            if run is not None and not isinstance(error, Diverged):
+                with contextlib.suppress(OSError):
+                    run.say("failed", max(run.steps, default=0), reason=str(error))
+            raise
 
 
 class _Task(NamedTuple):
@@ -373,7 +382,7 @@ def _interruptions() -> Iterator[threading.Event]:
 
 def _check(steps: int, checkpoint_every: int, max_seconds: float | int | None) -> None:
     for name, value in (("steps", steps), ("checkpoint_every", checkpoint_every)):
-        if value < 1:
+        if not is_whole(value, 1):
             raise InputError(f"{name}={value}: give a positive whole number.")
     if max_seconds is not None and not max_seconds > 0:
         raise InputError(f"max_seconds={max_seconds}: give a number above 0, or None for no limit.")

@@ -16,6 +16,7 @@ Source: R. Williams, Simple Statistical Gradient-Following Algorithms for Connec
 W. Kool, H. van Hoof, M. Welling, Buy 4 REINFORCE Samples, Get a Baseline for Free!, 2019, for the baseline of a group.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -32,6 +33,7 @@ from seriatim.gradients import CHOICES, MovingBaseline
 from seriatim.model import Key, RelaxedModel
 from seriatim.simulation import Streams, streams
 from seriatim.training._decentralised import DecentralisedPolicy
+from seriatim.training._numbers import is_whole
 from seriatim.training._trajectories import (
     Choices,
     Played,
@@ -275,28 +277,58 @@ def _mean_where(values: Float[Array, "*batch T"], counts: Any) -> Float[Array, "
 
 
 def _check(trainer: PolicyGradient) -> None:
+    if not isinstance(trainer.policy, DecentralisedPolicy):
+        raise InputError(
+            f"policy is a {type(trainer.policy).__name__}, which has no parameters to train; make one by "
+            "decentralised_policy or network_policy."
+        )
+    _check_estimator(trainer)
+    _check_numbers(trainer)
+    if trainer.estimator == "leave-one-out":
+        _check_groups(trainer.batch, trainer.num_samples)
+    if trainer.optimiser is not None and not isinstance(trainer.optimiser, optax.GradientTransformation):
+        raise InputError(f"optimiser={trainer.optimiser!r}: give a transformation of Optax, such as optax.sgd(1e-2).")
+
+
+def _check_estimator(trainer: PolicyGradient) -> None:
     if trainer.estimator not in TRAJECTORY_ESTIMATORS:
         names = ", ".join(TRAJECTORY_ESTIMATORS)
         raise InputError(f"estimator={trainer.estimator!r} does not serve trajectories; choose one of {names}.")
-    model = trainer.policy.model
-    relaxes = trainer.through_observations or trainer.estimator not in CORNERS
-    if trainer.estimator in CHOICES and relaxes and not isinstance(model, RelaxedModel):
+    model: Any = trainer.policy.model
+    if trainer.estimator in SCORE_FUNCTIONS or not (trainer.through_observations or trainer.estimator not in CORNERS):
+        return
+    if not isinstance(model, RelaxedModel):
         through = " with through_observations" if trainer.estimator in CORNERS else ""
         raise InputError(
             f"estimator={trainer.estimator!r}{through} differentiates the model, and {type(model).__name__} takes no "
             f"soft controls; choose one of {', '.join((*SCORE_FUNCTIONS, *CORNERS))}, which play it as it is."
         )
+    # Some models take soft controls in some settings only, and say so by refusing: better now than in a run.
+    jax.eval_shape(lambda key: model.relaxed_state(model.initial_state(key)), jax.random.key(0))
+
+
+def _check_numbers(trainer: PolicyGradient) -> None:
     for name in ("batch", "horizon", "num_samples"):
-        if getattr(trainer, name) < 1:
-            raise InputError(f"{name}={getattr(trainer, name)}: give a positive whole number.")
-    if trainer.estimator == "leave-one-out":
-        _check_groups(trainer.batch, trainer.num_samples)
+        value = getattr(trainer, name)
+        if not is_whole(value, 1):
+            raise InputError(f"{name}={value}: give a positive whole number.")
     for name in ("learning_rate", "temperature", "clip"):
         value = getattr(trainer, name)
-        if not callable(value) and not 0 < value < float("inf"):
+        if not (callable(value) and name != "clip") and not 0 < _number(value) < math.inf:
             raise InputError(f"{name}={value}: give a finite number above 0.")
-    if not 0 <= trainer.decay < 1:
+    if not 0 <= _number(trainer.decay) < 1:
         raise InputError(f"decay={trainer.decay}: give a number from 0 to below 1, such as 0.9.")
+    entropy: Any = trainer.entropy
+    if not isinstance(entropy, jax.core.Tracer) and not 0 <= _number(entropy) < math.inf:
+        raise InputError(f"entropy={entropy}: give a finite number from 0 up.")
+
+
+def _number(value: Any) -> float:
+    """Return a number, NaN in place of what is none."""
+    try:
+        return math.nan if isinstance(value, str) else float(value)
+    except (TypeError, ValueError):
+        return math.nan
 
 
 def _check_groups(batch: int, num_samples: int) -> None:

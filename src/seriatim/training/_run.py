@@ -58,7 +58,7 @@ class Run:
             config: what was asked for, as JSON can say it.
 
         Raises:
-            InputError: there is something in the directory already; nothing is touched.
+            InputError: there is something in the directory already, or JSON cannot say `config`; nothing is touched.
         """
         run = Run(Path(path))
         if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
@@ -66,11 +66,15 @@ class Run:
             advice = "resume it, or give another directory" if known else "give a directory that is empty, or new"
             raise InputError(f"{run.path} {'is a run already' if known else 'is not empty'}; {advice}.")
         try:
+            asked = _as_json(config)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"the configuration of {run.path} cannot be written as JSON ({error}).") from None
+        try:
             for folder in (run._checkpoints, run._metrics):
                 folder.mkdir(parents=True, exist_ok=True)
             _write_json(run.path / "environment.json", _environment())
             _write_json(run.path / "status.json", {"state": "running", "step": 0})
-            _write_json(run.path / "config.json", dict(config))
+            write_atomically(run.path / "config.json", asked)
         except OSError as error:
             raise InputError(f"{run.path} cannot be made a run ({error.strerror}); give another directory.") from error
         return run
@@ -282,7 +286,11 @@ def _read_table(path: Path) -> pa.Table:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+    write_atomically(path, _as_json(content))
+
+
+def _as_json(content: Mapping[str, Any]) -> bytes:
+    return (json.dumps(dict(content), indent=2) + "\n").encode()
 
 
 def _read_json(path: Path) -> dict[str, Any]:
