@@ -151,6 +151,31 @@ def test_killed_in_the_middle_of_any_write(tmp_path, unbroken, monkeypatch, fata
     assert not list(run.path.rglob("*.tmp"))
 
 
+@pytest.mark.parametrize("fatal", [1, 2, 3])
+def test_killed_while_the_run_was_made_it_is_made_anew(tmp_path, monkeypatch, fatal):
+    replaced, replace = [], os.replace
+
+    class Killed(BaseException):
+        pass
+
+    def dying(source, target):
+        replaced.append(target)
+        if len(replaced) == fatal:
+            raise Killed
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", dying)
+        with pytest.raises(Killed):
+            new_run(tmp_path / "r")
+    (tmp_path / "r" / ".config.json.abc.tmp").write_bytes(b"half")
+    assert Run(tmp_path / "r").is_blank
+    run = new_run(tmp_path / "r")
+    assert not run.is_blank
+    train(Descent(), KEY, steps=1, run=run)
+    assert not list(run.path.rglob("*.tmp"))
+
+
 SLOW = """
     import sys, time
     sys.path.insert(0, {tests!r})
