@@ -132,7 +132,9 @@ def _from_file(name: str, loaded: Loaded) -> Any:
     elif loaded.module is not None:
         found = name_in(loaded.module, name, str(loaded.module.__file__))
     else:
-        raise InputError(f"policy {name} is in no file; give it as path/to/file.py:{name}.")
+        raise InputError(
+            f"policy {name} is in no file, and no run; give it as path/to/file.py:NAME, or as the directory of a run."
+        )
     return _applied(found, loaded.model, name)
 
 
