@@ -39,6 +39,7 @@ def test_stopped_and_resumed_it_is_the_same_policy(seriatim, trained, tmp_path):
     stopped = seriatim(*TRAIN, "--run", place, "--resume", "--max-seconds", "1e-6")
     assert stopped.status == 0, stopped.err
     assert "--resume" in stopped.err
+    assert "seriatim compare" not in stopped.out
     result = seriatim(*TRAIN, "--run", place, "--resume", "--format", "json")
     assert result.status == 0, result.err
     assert json.loads(result.out)["finished"]

@@ -157,6 +157,7 @@ def test_a_cluster_that_is_not_there_is_said_at_once(address):
     ("call", "said"),
     [
         (lambda: over_keys(work, KEYS, part=0), "part=0"),
+        (lambda: over_keys(work, KEYS[:0]), "no keys"),
         (lambda: over_keys(work, KEYS, inputs=jnp.zeros(3)), "3, 11|11, 3"),
         (lambda: Local(0), "workers=0"),
         (lambda: Ray(workers=0), "workers=0"),

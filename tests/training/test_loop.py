@@ -107,7 +107,7 @@ def test_resumed_after_any_step(tmp_path, unbroken, stops):
     assert_is_the_unbroken(run, found, unbroken)
 
 
-def test_interrupted_by_a_signal_nothing_is_lost(tmp_path, unbroken):
+def test_interrupted_by_a_signal_nothing_is_lost(tmp_path, unbroken, caplog):
     run, handler = new_run(tmp_path / "r"), signal.getsignal(signal.SIGINT)
     seen = []
 
@@ -120,6 +120,9 @@ def test_interrupted_by_a_signal_nothing_is_lost(tmp_path, unbroken):
     found = train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, progress=interrupt)
     assert found.interrupted
     assert not found.finished
+    assert caplog.messages == [
+        "seriatim: stopping after the steps under way; once more stops at once, at the last checkpoint."
+    ]
     assert found.step == seen[-1] == run.steps[-1]
     assert run.status["state"] == "interrupted"
     assert signal.getsignal(signal.SIGINT) is handler

@@ -116,6 +116,7 @@ def _train(kind: str, way: str, parts: Mapping[str, Any], make: Make, problem: P
         trainer, steps = make(loaded, keys[0])
         config = _config(kind, problem, loaded, parts)
         run = _run(training, config, _place(loop.run, problem, way), resume=loop.resume)
+        show("training", 0, steps)
         trained = training.train(
             trainer,
             keys[1],
@@ -210,6 +211,8 @@ def _report(problem: Problem, loaded: Loaded, run: Any, trained: Any) -> None:
         _print_iterations(metrics)
     elif "cost" in metrics:
         _print_costs(metrics)
+    if run.config["kind"] == "policy-iteration" and "iteration" not in metrics:
+        return  # there is no policy yet
     fields = "".join(f" --set {assignment}" for assignment in problem.assignments)
     fields += "" if problem.base is None else f" --base {problem.base}"
     # In one line, however long, so that it can be copied.
