@@ -26,6 +26,7 @@ def test_a_table_says_what_each_iteration_gained(trained):
     assert result.status == 0, result.err
     assert "difference" in result.out
     assert f"--policies base,{place}" in result.out
+    assert "The policy of iteration 1 is kept" in result.out
     metrics = st.training.Run.open(place).metrics()
     assert metrics["iteration"][-1] == 1
     assert np.isnan(metrics["cost"][0])
@@ -65,6 +66,12 @@ def test_networks_that_were_never_fitted_are_no_policy(seriatim, refused, traine
     for last in sorted((place / "checkpoints").iterdir())[::-1]:
         last.unlink()
         refused(seriatim("compare", *MODEL, "--policies", place), "early has made no policy yet; resume it until its")
+
+
+def test_a_run_of_another_model_is_refused_by_name(seriatim, refused, trained):
+    other = ["spiders-and-flies", "--set", "spiders=1", "--set", "flies=1", "--set", "width=3", "--set", "height=3"]
+    said = "was trained on spiders-on-a-line, and this is spiders-and-flies: .* it was written by another setting"
+    refused(seriatim("compare", *other, "--policies", trained[1]), said)
 
 
 def test_a_network_that_is_described_wrongly_is_a_sentence(seriatim, refused, trained, tmp_path):

@@ -246,6 +246,8 @@ def _print_iterations(metrics: Mapping[str, Any]) -> None:
     ]
     headings = ("iteration", "mean cost", "difference to\nthe one before", "difference\nto base")
     print_table((*headings, "truncated", "agrees with\nlabels"), rows)
+    best = int(found["iteration"][int(np.argmin(found["cost"]))])
+    console().print(f"\nThe policy of iteration {best} is kept, the best on these episodes.")
 
 
 def _print_costs(metrics: Mapping[str, Any]) -> None:
