@@ -86,6 +86,8 @@ def _started(settings: Ray) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # What a worker does is bounded by its cores, not by Ray's guess of accelerators.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # The first error is raised here; those of parts that were under way beside it need no second traceback.
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     try:
         import ray
     except ImportError:
