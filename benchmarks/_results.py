@@ -43,6 +43,8 @@ def publish(
         kept.write_text(json.dumps({"machine": machine(), "rows": measure()}, indent=1) + "\n")
     result = json.loads(kept.read_text())
     rows, where = result["rows"], result["machine"]
+    # What was measured before a column was thought of has none.
+    columns = {heading: form for heading, form in columns.items() if any(heading in row for row in rows)}
     _print(name, columns, rows, where)
     _insert(DOCS / page, name, f"{_markdown(columns, rows)}\n\n*{where}.*")
     if draw is not None:

@@ -21,6 +21,8 @@ BASE = MODEL.base_policy()
 ITERATIONS, STATES = 3, 8192
 EPISODES, PLANNED_EPISODES = 2000, 300
 PLAYED = st.Simulation(horizon=6, num_samples=32)
+# What comes before the first of each kind.
+FIRST = {"network 1": "heuristic", "rollout on network 1": "rollout on the heuristic"}
 COLUMNS = {
     "policy": "",
     "episodes": ",d",
@@ -28,6 +30,8 @@ COLUMNS = {
     "±": ".2f",
     "to the heuristic": "+.2f",
     "± ": ".2f",
+    "to the one before": "+.2f",
+    "±   ": ".2f",
     "to rollout on the heuristic": "+.2f",
     "±  ": ".2f",
     "truncated, %": ".0f",
@@ -67,6 +71,9 @@ def measure() -> list[Row]:
             row |= {"to rollout on the heuristic": beside["to the heuristic"], "±  ": beside["± "]}
         if "network" in name:
             row |= {"made after, s": made[int(name.split()[-1]) - 1][2]}
+            before = name[:-1] + str(int(name[-1]) - 1) if name[-1] != "1" else FIRST[name]
+            step = paired(each, found[before])
+            row |= {"to the one before": step["to the heuristic"], "±   ": step["± "]}
         rows.append(row)
     return rows
 

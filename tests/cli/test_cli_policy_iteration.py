@@ -1,12 +1,14 @@
 """`seriatim train policy-iteration`, and what its runs are good for: policies, bases, signals, terminal costs."""
 
 import json
+import shutil
 
 import jax
 import numpy as np
 import pytest
 
 import seriatim as st
+from seriatim.cli._train import at_the_end
 
 MODEL = ["spiders-on-a-line"]
 SMALL = ["--hidden", "4", "--entities", 2, "--states", 20, "--samples", 2, "--simulation-horizon", 2, "--passes", 1]
@@ -24,6 +26,7 @@ def test_a_table_says_what_each_iteration_gained(trained):
     assert result.status == 0, result.err
     assert "difference" in result.out
     assert f"--policies base,{place}" in result.out
+    assert "The policy of iteration 1 is kept" in result.out
     metrics = st.training.Run.open(place).metrics()
     assert metrics["iteration"][-1] == 1
     assert np.isnan(metrics["cost"][0])
@@ -31,9 +34,13 @@ def test_a_table_says_what_each_iteration_gained(trained):
 
 def test_stopped_and_resumed_it_is_the_same_policy(seriatim, trained, tmp_path):
     place = tmp_path / "parts"
-    stopped = seriatim(*TRAIN, "--run", place, "--max-seconds", "1e-6")
+    # As a process leaves it that is killed while it makes the directory.
+    (place / "checkpoints").mkdir(parents=True)
+    (place / ".environment.json.abc.tmp").write_bytes(b"half")
+    stopped = seriatim(*TRAIN, "--run", place, "--resume", "--max-seconds", "1e-6")
     assert stopped.status == 0, stopped.err
     assert "--resume" in stopped.err
+    assert "seriatim compare" not in stopped.out
     result = seriatim(*TRAIN, "--run", place, "--resume", "--format", "json")
     assert result.status == 0, result.err
     assert json.loads(result.out)["finished"]
@@ -54,10 +61,33 @@ def test_a_run_is_a_policy_a_base_a_signal_and_a_terminal_cost(seriatim, trained
     assert found["base"]["mean"] == found[str(place)]["mean"]
 
 
+def test_networks_that_were_never_fitted_are_no_policy(seriatim, refused, trained, tmp_path):
+    place = shutil.copytree(trained[1], tmp_path / "early")
+    for last in sorted((place / "checkpoints").iterdir())[::-1]:
+        last.unlink()
+        refused(seriatim("compare", *MODEL, "--policies", place), "early has made no policy yet; resume it until its")
+
+
+def test_a_run_of_another_model_is_refused_by_name(seriatim, refused, trained):
+    other = ["spiders-and-flies", "--set", "spiders=1", "--set", "flies=1", "--set", "width=3", "--set", "height=3"]
+    said = "was trained on spiders-on-a-line, and this is spiders-and-flies: .* it was written by another setting"
+    refused(seriatim("compare", *other, "--policies", trained[1]), said)
+
+
+def test_a_network_that_is_described_wrongly_is_a_sentence(seriatim, refused, trained, tmp_path):
+    place = shutil.copytree(trained[1], tmp_path / "odd")
+    config = (place / "config.json").read_text()
+    (place / "config.json").write_text(config.replace('"entities": 2', '"entity": 2'))
+    refused(
+        seriatim("compare", *MODEL, "--policies", place), r"config.json: network has entity 2; it has hidden, shared"
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["--policies", "signalling-learned"], "give --signal"),
+        (["--base", "nowhere"], "is in no file, and no run; give it as path/to/file.py:NAME, or as the directory of a"),
         (["--policies", "one-at-a-time", "--signal", "nowhere"], "--signal nowhere is no run"),
         (["--policies", "one-at-a-time", "--value", "nowhere"], "--value nowhere is no run"),
     ],
@@ -79,6 +109,15 @@ def test_a_value_needs_simulations_that_are_cut(seriatim, trained):
     result = seriatim("compare", *MODEL, "--policies", "one-at-a-time", "--value", trained[1])
     assert result.status == 2
     assert "give --simulation-horizon too" in result.err
+
+
+def test_what_is_said_of_the_end_is_the_last_policy_not_a_mean_of_several():
+    several = {
+        "step": np.arange(4),
+        "iteration": np.array([np.nan, 1, np.nan, 2]),
+        "cost": np.array([np.nan, 9, np.nan, 5]),
+    }
+    assert {name: column.tolist() for name, column in at_the_end(several).items()} == {"iteration": [2], "cost": [5]}
 
 
 def test_runs_lists_the_last_policy(seriatim, trained):

@@ -82,6 +82,10 @@ def home(seriatim, trained, tmp_path_factory):
     assert seriatim(*other).status == 0
     (folder / "runs" / "bad" / "checkpoints").mkdir(parents=True)
     (folder / "runs" / "bad" / "config.json").write_text("{")
+    shutil.copytree(trained[1], folder / "runs" / "odd")
+    (folder / "runs" / "odd" / "config.json").write_text('{"set": 3}')
+    shutil.copytree(trained[1], folder / "runs" / "mute")
+    (folder / "runs" / "mute" / "status.json").write_text("{}")
     return folder
 
 
@@ -90,9 +94,13 @@ def test_a_damaged_run_does_not_hide_the_others(seriatim, home, monkeypatch):
     result = seriatim("runs", "--format", "json")
     assert result.status == 0
     assert "config.json is damaged" in result.err
+    assert "odd/config.json: set is 3, and no list; restore it" in result.err
+    assert "mute/status.json does not say the state; resume the run" in result.err
     found = {entry["run"]: entry for entry in json.loads(result.out)["runs"]}
     assert {name: entry["state"] for name, entry in found.items()} == {
         "runs/bad": "damaged",
+        "runs/mute": "damaged",
+        "runs/odd": "damaged",
         "runs/quick": "finished",
         "runs/whole": "finished",
     }

@@ -1,6 +1,7 @@
 """Whoever does the work, the results are the same: threads, devices, and processes that are killed."""
 
 import os
+import re
 import signal
 import time
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import seriatim as st
 from seriatim.parallel import Devices, Local, Ray, over_keys
+from seriatim.parallel._ray import PATIENCE, _require_an_answer
 
 RAY = Ray(workers=2)
 BACKENDS = [Local(1), Local(3), Devices(), RAY]
@@ -141,9 +143,21 @@ def test_no_more_parts_are_made_than_are_worked_on(tmp_path):
 
 
 @pytest.mark.parametrize(
+    "address", ["127.0.0.1:1", "ray://127.0.0.1:1", "no.such.host.invalid:6379", "127.0.0.1:99999"]
+)
+def test_a_cluster_that_is_not_there_is_said_at_once(address):
+    began = time.monotonic()
+    with pytest.raises(st.InputError, match=re.escape(f"Ray at {address} cannot be reached (")) as caught:
+        _require_an_answer(address)
+    assert "\n" not in str(caught.value)
+    assert time.monotonic() - began < 2 * PATIENCE
+
+
+@pytest.mark.parametrize(
     ("call", "said"),
     [
         (lambda: over_keys(work, KEYS, part=0), "part=0"),
+        (lambda: over_keys(work, KEYS[:0]), "no keys"),
         (lambda: over_keys(work, KEYS, inputs=jnp.zeros(3)), "3, 11|11, 3"),
         (lambda: Local(0), "workers=0"),
         (lambda: Ray(workers=0), "workers=0"),

@@ -290,6 +290,18 @@ def test_networks_of_your_own_serve_policy_and_value(without_type_checks):
         value_network(Sums(), jax.random.key(0), network=lambda told: told @ jnp.ones(7))
 
 
+@pytest.mark.parametrize(("told", "said"), [(0.5, r"\[\(\)\]"), (jnp.ones((2, 3)), r"\[\(2, 3\)\]")])
+def test_features_that_are_no_vectors_are_refused(told, said, without_type_checks):
+    @st.record
+    class Odd(Sums):
+        def features(self, state, agent):
+            return jnp.asarray(told)
+
+    for make in (policy_classifier, value_network):
+        with pytest.raises(st.InputError, match=f"what an agent is told has shapes {said}; give one array"):
+            without_type_checks(lambda make=make: make(Odd(), jax.random.key(0)))
+
+
 def test_clusters_part_states_that_lie_apart():
     near = jax.random.normal(jax.random.key(0), (40, 3)) * 0.1
     states = jnp.concatenate([near, near + 5.0])

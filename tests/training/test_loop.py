@@ -107,7 +107,7 @@ def test_resumed_after_any_step(tmp_path, unbroken, stops):
     assert_is_the_unbroken(run, found, unbroken)
 
 
-def test_interrupted_by_a_signal_nothing_is_lost(tmp_path, unbroken):
+def test_interrupted_by_a_signal_nothing_is_lost(tmp_path, unbroken, caplog):
     run, handler = new_run(tmp_path / "r"), signal.getsignal(signal.SIGINT)
     seen = []
 
@@ -120,6 +120,9 @@ def test_interrupted_by_a_signal_nothing_is_lost(tmp_path, unbroken):
     found = train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, progress=interrupt)
     assert found.interrupted
     assert not found.finished
+    assert caplog.messages == [
+        "seriatim: stopping after the steps under way; once more stops at once, at the last checkpoint."
+    ]
     assert found.step == seen[-1] == run.steps[-1]
     assert run.status["state"] == "interrupted"
     assert signal.getsignal(signal.SIGINT) is handler
@@ -148,6 +151,31 @@ def test_killed_in_the_middle_of_any_write(tmp_path, unbroken, monkeypatch, fata
     (run.path / "metrics" / ".00000005.parquet.abc.tmp").write_bytes(b"half")
     again = train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, resume=True)
     assert_is_the_unbroken(run, again, unbroken)
+    assert not list(run.path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("fatal", [1, 2, 3])
+def test_killed_while_the_run_was_made_it_is_made_anew(tmp_path, monkeypatch, fatal):
+    replaced, replace = [], os.replace
+
+    class Killed(BaseException):
+        pass
+
+    def dying(source, target):
+        replaced.append(target)
+        if len(replaced) == fatal:
+            raise Killed
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.replace", dying)
+        with pytest.raises(Killed):
+            new_run(tmp_path / "r")
+    (tmp_path / "r" / ".config.json.abc.tmp").write_bytes(b"half")
+    assert Run(tmp_path / "r").is_blank
+    run = new_run(tmp_path / "r")
+    assert not run.is_blank
+    train(Descent(), KEY, steps=1, run=run)
     assert not list(run.path.rglob("*.tmp"))
 
 

@@ -1,6 +1,8 @@
 """Approximate policy iteration beside the exact one, its laws, and its resumption."""
 
 import dataclasses
+import importlib
+import re
 
 import jax
 import jax.numpy as jnp
@@ -10,10 +12,12 @@ import pytest
 import seriatim as st
 from seriatim.testing import count_compilations
 from seriatim.training import (
+    Featured,
     Fitting,
     OrElse,
     PolicyIteration,
     Run,
+    decentralised_policy,
     partitioned,
     policy_classifier,
     train,
@@ -110,11 +114,29 @@ class Killed(Exception):
     """What stands for a process that is killed."""
 
 
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory):
+    trainer, run = small(), Run.create(tmp_path_factory.mktemp("runs") / "whole", {})
+    return train(trainer, KEY, steps=trainer.steps(2), run=run), run
+
+
+def assert_is_the_unbroken(found, place, unbroken):
+    whole, its_run = unbroken
+    assert [a.tobytes() for a in leaves(whole.state)] == [b.tobytes() for b in leaves(found.state)]
+    one, other = its_run.metrics(), Run.open(place).metrics()
+    for name in set(one) - {"seconds"}:
+        np.testing.assert_array_equal(one[name], other[name])
+    assert np.isfinite(one["cost"]).sum() == 2
+    files = [
+        {path.name: path.read_bytes() for path in (run / "checkpoints").iterdir()} for run in (its_run.path, place)
+    ]
+    assert files[0] == files[1]
+
+
 @pytest.mark.parametrize("stops", [(1, 4, 5), (2, 3, 9)])
-def test_killed_between_any_steps_and_resumed_it_is_the_unbroken_training(tmp_path, stops):
+def test_killed_between_any_steps_and_resumed_it_is_the_unbroken_training(tmp_path, unbroken, stops):
     trainer = small()
     steps = trainer.steps(2)
-    whole = train(trainer, KEY, steps=steps, run=Run.create(tmp_path / "whole", {}))
     place = tmp_path / "broken"
     Run.create(place, {})
 
@@ -127,11 +149,42 @@ def test_killed_between_any_steps_and_resumed_it_is_the_unbroken_training(tmp_pa
         with pytest.raises(Killed):
             train(trainer, KEY, steps=steps, run=Run.open(place), resume=True, progress=kill)
     broken = train(trainer, KEY, steps=steps, run=Run.open(place), resume=True)
-    assert [a.tobytes() for a in leaves(whole.state)] == [b.tobytes() for b in leaves(broken.state)]
-    one, other = Run.open(tmp_path / "whole").metrics(), Run.open(place).metrics()
-    for name in set(one) - {"seconds"}:
-        np.testing.assert_array_equal(one[name], other[name])
-    assert np.isfinite(one["cost"]).sum() == 2
+    assert_is_the_unbroken(broken, place, unbroken)
+
+
+def test_killed_in_the_midst_of_labels_a_fit_or_a_write_and_the_disk_full(tmp_path, unbroken, monkeypatch):
+    """One run meets all of it, and ends as the one that met nothing. Workers that are killed: `tests/parallel`."""
+    trainer, place = small(), tmp_path / "broken"
+    steps = trainer.steps(2)
+    Run.create(place, {})
+    of_iteration = "seriatim.training._policy_iteration."
+
+    def meets(target, nth, fate):
+        """Go on, until the call of that number meets its fate, after it has done its work."""
+        module, _, name = target.rpartition(".")
+        real, calls = getattr(importlib.import_module(module), name), []
+
+        def fatal(*given, **options):
+            calls.append(given)
+            found = real(*given, **options)
+            if len(calls) == nth:
+                raise fate
+            return found
+
+        with monkeypatch.context() as patch:
+            patch.setattr(target, fatal)
+            with pytest.raises((Killed, st.InputError)) as caught:
+                train(trainer, KEY, steps=steps, run=Run.open(place), resume=True)
+        return str(caught.value)
+
+    meets(of_iteration + "decide_many", 2, Killed())
+    meets(of_iteration + "fit_networks", 2, Killed())
+    meets("os.replace", 4, Killed())
+    said = meets("os.fsync", 7, OSError(28, "No space left on device"))
+    assert re.search(r"cannot be written \(No space left on device\); the checkpoint after \d+ steps is kept", said)
+    assert 0 < Run.open(place).status["step"] < steps
+    found = train(trainer, KEY, steps=steps, run=Run.open(place), resume=True)
+    assert_is_the_unbroken(found, place, unbroken)
 
 
 def test_from_the_second_iteration_on_nothing_is_compiled():
@@ -211,9 +264,15 @@ def test_where_networks_choose_what_is_infeasible_the_heuristic_plays():
         ({"noise": 1.5}, "noise=1.5"),
         ({"temperature": -1.0}, "temperature=-1.0"),
         ({"order": (0, 0)}, "order"),
+        (
+            {"policy": lambda state, key: jnp.zeros(2, jnp.int32)},
+            "policy is a function, which cannot be fitted; give what policy_cl",
+        ),
+        ({"value": lambda state: 0.0}, "value is a function, which cannot be fitted; give what value_net"),
+        ({"policy": decentralised_policy(Featured(team(3)), KEY, hidden=(4,), memory=3)}, "memory=3"),
     ],
 )
-def test_mistakes_are_one_sentence(changes, said):
+def test_mistakes_are_one_sentence(changes, said, without_type_checks):
     with pytest.raises(st.InputError, match=said) as caught:
-        small(**changes)
+        without_type_checks(lambda: small(**changes))
     assert "\n" not in str(caught.value)

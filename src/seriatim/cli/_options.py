@@ -205,7 +205,7 @@ _MODEL = [
 
 _BASE = click.option(
     "--base",
-    metavar="FILE.py:NAME",
+    metavar="FILE.py:NAME|DIR",
     help="Another base policy than the model's own: a policy, or a class or function whose single required "
     "parameter is `model` and that returns one; or the directory of a run.",
 )

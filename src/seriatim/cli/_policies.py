@@ -1,8 +1,9 @@
 """Policies by their names on the command line."""
 
+import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -74,7 +75,7 @@ def _make(name: str, loaded: Loaded, get_base: Callable[[], Any], planning: Plan
         return _optimal(loaded)
     if name in NAMES:
         signal = None if planning.signal is None else require_lawful(_signal(planning.signal, loaded), loaded, key)
-        return _planner(name, loaded.model, get_base(), planning, signal)
+        return _planner(name, loaded, get_base(), planning, signal)
     return require_lawful(_from_file(name, loaded), loaded, key)
 
 
@@ -84,21 +85,24 @@ def _signal(place: str, loaded: Loaded) -> Any:
     return _from_file(place, loaded)
 
 
-def _value(place: str, model: Any, planning: Planning) -> Any:
+def _value(place: str, loaded: Loaded, planning: Planning) -> Any:
     if not is_run(place):
         raise InputError(f"--value {place} is no run; give the directory of one, as seriatim train made it.")
     if planning.simulation_horizon is None:
         raise InputError(
             f"--value {place} is used where simulations are cut; give --simulation-horizon too, such as 8."
         )
-    return st.training.trained_value(st.training.Run.open(place), model)
+    run = st.training.Run.open(place)
+    with _said_of(run, loaded):
+        return st.training.trained_value(run, loaded.model)
 
 
-def _planner(name: str, model: Any, base: Any, planning: Planning, signal: Any) -> Any:
+def _planner(name: str, loaded: Loaded, base: Any, planning: Planning, signal: Any) -> Any:
+    model = loaded.model
     simulation = st.Simulation(
         horizon=planning.simulation_horizon,
         num_samples=planning.samples,
-        terminal_cost=None if planning.value is None else _value(planning.value, model, planning),
+        terminal_cost=None if planning.value is None else _value(planning.value, loaded, planning),
         lookahead=1 if planning.lookahead is None else planning.lookahead,
     )
     given: dict[str, Any] = {} if planning.significance is None else {"significance": planning.significance}
@@ -132,7 +136,9 @@ def _from_file(name: str, loaded: Loaded) -> Any:
     elif loaded.module is not None:
         found = name_in(loaded.module, name, str(loaded.module.__file__))
     else:
-        raise InputError(f"policy {name} is in no file; give it as path/to/file.py:{name}.")
+        raise InputError(
+            f"policy {name} is in no file, and no run; give it as path/to/file.py:NAME, or as the directory of a run."
+        )
     return _applied(found, loaded.model, name)
 
 
@@ -145,13 +151,26 @@ def _trained(place: str, loaded: Loaded) -> Any:
     run = st.training.Run.open(place)
     named = run.config.get("base")
     heuristic = base_policy(loaded, named) if has_base_policy(loaded, named) else None
-    policy = st.training.trained_policy(run, loaded.model, otherwise=heuristic)
+    with _said_of(run, loaded):
+        policy = st.training.trained_policy(run, loaded.model, otherwise=heuristic)
     if getattr(policy, "memory", 0):
         raise InputError(
             f"{place} trained agents that remember, which play states with memories; use it from Python, as "
             "Remembering(model, policy) and policy."
         )
     return policy
+
+
+@contextlib.contextmanager
+def _said_of(run: Any, loaded: Loaded) -> Iterator[None]:
+    """Let a refusal say that the run is of another model, if it is."""
+    try:
+        yield
+    except InputError as error:
+        model = run.config.get("model", loaded.name)
+        if model == loaded.name:
+            raise
+        raise InputError(f"{run.path} was trained on {model}, and this is {loaded.name}: {error}") from error
 
 
 def _applied(found: Any, model: Any, name: str) -> Any:

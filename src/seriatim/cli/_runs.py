@@ -11,7 +11,7 @@ from seriatim._errors import InputError
 from seriatim.cli._faults import say
 from seriatim.cli._numbers import plural, with_errors
 from seriatim.cli._output import console, print_json, print_table
-from seriatim.cli._train import SHOWN, measured, training_part
+from seriatim.cli._train import at_the_end, training_part
 
 # Where runs are made unless one says otherwise, and where names of runs are looked for.
 HOME = Path("runs")
@@ -64,11 +64,9 @@ def _entry(run: Any) -> Entry:
 
 
 def _described(run: Any) -> Entry:
-    config, status, metrics = run.config, run.status, run.metrics()
+    config, status, metrics = _config(run), run.status, run.metrics()
     seconds = metrics.get("seconds", np.zeros(1))
-    # The rows of a policy iteration are policies, of which the last is the one that counts.
-    shown = 1 if "iteration" in metrics else SHOWN
-    last = {name: measured(metrics, name)[-shown:] for name in metrics if name not in ("step", "seconds")}
+    last = at_the_end(metrics)
     cost, error = last.get("cost", np.empty(0)), last.get("cost_error", np.empty(0))
     return {
         "run": str(run.path),
@@ -86,6 +84,17 @@ def _described(run: Any) -> Entry:
         "cost_error": float(np.std(cost, ddof=1) / np.sqrt(len(cost))) if len(cost) > 1 else _only(error),
         "last": {name: float(np.mean(column)) for name, column in last.items()},
     }
+
+
+def _config(run: Any) -> dict[str, Any]:
+    """Return a run's configuration, if it can be shown."""
+    config: dict[str, Any] = run.config
+    for name, kind in {"set": list, "network": dict, "settings": dict}.items():
+        if not isinstance(config.get(name, kind()), kind):
+            raise InputError(
+                f"{run.path / 'config.json'}: {name} is {config[name]!r}, and no {kind.__name__}; restore it."
+            )
+    return config
 
 
 def _only(error: Any) -> float | None:

@@ -116,6 +116,7 @@ def _train(kind: str, way: str, parts: Mapping[str, Any], make: Make, problem: P
         trainer, steps = make(loaded, keys[0])
         config = _config(kind, problem, loaded, parts)
         run = _run(training, config, _place(loop.run, problem, way), resume=loop.resume)
+        show("training", 0, steps)
         trained = training.train(
             trainer,
             keys[1],
@@ -157,7 +158,8 @@ def _place(given: str | None, problem: Problem, way: str) -> Path:
 
 def _run(training: Any, config: dict[str, Any], place: Path, *, resume: bool) -> Any:
     """Make the run, or find it again as it was asked for."""
-    if not resume:
+    # A process that was killed while it made the directory got no further: its run begins anew.
+    if not resume or training.Run(place).is_blank:
         try:
             return training.Run.create(place, config)
         except InputError as error:
@@ -198,7 +200,7 @@ def _cost(means: Mapping[str, float]) -> str:
 def _report(problem: Problem, loaded: Loaded, run: Any, trained: Any) -> None:
     metrics = run.metrics()
     if problem.form == "json":
-        last = {name: float(np.mean(measured(metrics, name)[-SHOWN:])) for name in _names(metrics)}
+        last = {name: float(np.mean(column)) for name, column in at_the_end(metrics).items()}
         head = {"model": loaded.name, "fields": loaded.fields, "seed": problem.seed, "run": str(run.path)}
         print_json({**head, "steps": trained.step, "finished": trained.finished, "last": last})
         return
@@ -209,13 +211,22 @@ def _report(problem: Problem, loaded: Loaded, run: Any, trained: Any) -> None:
         _print_iterations(metrics)
     elif "cost" in metrics:
         _print_costs(metrics)
+    if run.config["kind"] == "policy-iteration" and "iteration" not in metrics:
+        return  # there is no policy yet
     fields = "".join(f" --set {assignment}" for assignment in problem.assignments)
+    fields += "" if problem.base is None else f" --base {problem.base}"
     # In one line, however long, so that it can be copied.
     out.print(Text(f"\nseriatim compare {problem.model}{fields} --policies base,{run.path}"), soft_wrap=True)
 
 
 def _names(metrics: Mapping[str, Any]) -> list[str]:
     return [name for name in metrics if name not in ("step", "seconds")]
+
+
+def at_the_end(metrics: Mapping[str, Any]) -> dict[str, Any]:
+    """Return of each column what speaks of the end: the last steps; or of policies, which are no series, the last."""
+    shown = 1 if "iteration" in metrics else SHOWN
+    return {name: measured(metrics, name)[-shown:] for name in _names(metrics)}
 
 
 def measured(metrics: Mapping[str, Any], name: str) -> Any:
@@ -235,6 +246,8 @@ def _print_iterations(metrics: Mapping[str, Any]) -> None:
     ]
     headings = ("iteration", "mean cost", "difference to\nthe one before", "difference\nto base")
     print_table((*headings, "truncated", "agrees with\nlabels"), rows)
+    best = int(found["iteration"][int(np.argmin(found["cost"]))])
+    console().print(f"\nThe policy of iteration {best} is kept, the best on these episodes.")
 
 
 def _print_costs(metrics: Mapping[str, Any]) -> None:

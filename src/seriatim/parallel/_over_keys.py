@@ -50,13 +50,15 @@ def over_keys(
         The results, stacked along axis 0, in the order of the keys.
 
     Raises:
-        InputError: the leading axes differ, `part` is less than 1, or Ray is not there. Errors of the function are
-            raised as if it had been called here.
+        InputError: there are no keys, or not as many as inputs; `part` is less than 1; or Ray is not there. Errors of
+            the function are raised as if it had been called here.
     """
     lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(inputs)} | {keys.shape[:1]}
     if len(lengths) != 1 or lengths == {()}:
         seen = ", ".join(str(n[0]) if n else "none" for n in sorted(lengths))
         raise InputError(f"The leading axes of inputs and keys have lengths {seen}; give as many keys as inputs.")
+    if lengths == {(0,)}:
+        raise InputError("There are no keys; give at least one (jax.random.split(key, n)).")
     if part < 1:
         raise InputError(f"part={part}: give a positive whole number.")
     count = int(keys.shape[0])

@@ -7,6 +7,7 @@ alone, the result is the same, and it is counted once, when it arrives.
 
 import logging
 import os
+import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -29,6 +30,8 @@ TOGETHER, JOURNEYS = 8, 4
 # A worker has a core to itself. XLA would start threads for all cores in each: with two workers on two cores that
 # halved the labels a second.
 ALONE = {"env_vars": {"NPROC": "1"}}
+# Seconds in which a cluster must answer.
+PATIENCE = 5.0
 # What was unpacked in this worker, by the name it was put into the store under; the last few.
 _UNPACKED: dict[Any, Any] = {}
 REMEMBERED = 4
@@ -83,6 +86,8 @@ def _started(settings: Ray) -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     # What a worker does is bounded by its cores, not by Ray's guess of accelerators.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    # The first error is raised here; those of parts that were under way beside it need no second traceback.
+    os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
     try:
         import ray
     except ImportError:
@@ -94,6 +99,8 @@ def _started(settings: Ray) -> Any:
 
 
 def _start(ray: Any, settings: Ray) -> None:
+    if settings.address is not None:
+        _require_an_answer(settings.address)
     here = {} if settings.address else {"num_cpus": settings.workers or cores(), "include_dashboard": False}
     before = os.environ.get("PYTHONPATH")
     # Workers on this machine find the modules that this process finds.
@@ -103,15 +110,35 @@ def _start(ray: Any, settings: Ray) -> None:
             # Ray forks, and at once becomes another program; JAX warns of forks that go on.
             warnings.filterwarnings("ignore", message=r"os\.fork\(\)", category=RuntimeWarning)
             ray.init(settings.address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise InputError(
-            f"Ray at {settings.address or 'this machine'} cannot be reached ({str(error).splitlines()[0]}); give "
-            "the address of a cluster that runs, or None for this machine."
-        ) from error
+    # The last: what Ray does with the program when what answers is no cluster.
+    except (ConnectionError, RuntimeError, ValueError, SystemExit) as error:
+        raise _unreachable(settings.address or "this machine", error) from error
     finally:
         os.environ.pop("PYTHONPATH")
         if before is not None:
             os.environ["PYTHONPATH"] = before
+
+
+def _require_an_answer(address: str) -> None:
+    """Refuse an address at which nobody listens; Ray would try for minutes, and speak of each try.
+
+    Raises:
+        InputError: nobody does.
+    """
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdecimal()):
+        return  # such as "auto", of which Ray knows more
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=PATIENCE).close()
+    except (OSError, OverflowError) as error:
+        raise _unreachable(address, error) from error
+
+
+def _unreachable(where: str, error: BaseException) -> InputError:
+    said = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+    return InputError(
+        f"Ray at {where} cannot be reached ({said}); give the address of a cluster that runs, or none for this machine."
+    )
 
 
 def _send_by_value(ray: Any) -> None:
@@ -128,11 +155,16 @@ def _next(ray: Any, under_way: dict[Any, range]) -> list[tuple[int, Any]]:
     try:
         return list(zip(numbers, with_keys(ray.get(ready)), strict=True))
     except ray.exceptions.RayTaskError as error:
-        raise error.cause from None
+        raise (error.cause or error) from None
     except ray.exceptions.WorkerCrashedError as error:
         raise InputError(
             f"the worker of a part died {RETRIES + 1} times, as it does for want of memory; give a smaller part, or "
             "fewer workers."
+        ) from error
+    except ray.exceptions.RayError as error:
+        said = str(error).strip().splitlines()[0].rstrip(".")
+        raise InputError(
+            f"Ray lost a part ({type(error).__name__}: {said}); see that the cluster runs and has room; begin again."
         ) from error
 
 

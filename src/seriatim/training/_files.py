@@ -31,8 +31,13 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 def remove_leftovers(folder: Path) -> None:
     """Remove what writers that were killed left beside their files."""
-    for path in folder.glob(".*.tmp"):
+    for path in list(filter(is_leftover, folder.iterdir())):
         path.unlink(missing_ok=True)
+
+
+def is_leftover(path: Path) -> bool:
+    """Say whether a file is one that was not finished."""
+    return path.name.startswith(".") and path.suffix == ".tmp"
 
 
 def _settle(folder: Path) -> None:

@@ -9,6 +9,7 @@ Source of the pattern (a pair of pure functions): optax and blackjax.
 """
 
 import contextlib
+import logging
 import signal
 import threading
 import time
@@ -34,6 +35,7 @@ BLOCK_SECONDS = 0.5
 BLOCK_STEPS = 1024
 # Steps between checkpoints.
 DEFAULT_EVERY = 100
+LOG = logging.getLogger("seriatim")
 # The columns that every run's metrics have.
 COLUMNS = ("step", "seconds")
 
@@ -369,6 +371,8 @@ def _interruptions() -> Iterator[threading.Event]:
 
     def stop(number: int, _: Any) -> None:
         stopped.set()
+        # A step may take minutes; whoever waits shall know for what. Shown on standard error unless told otherwise.
+        LOG.warning("seriatim: stopping after the steps under way; once more stops at once, at the last checkpoint.")
         signal.signal(number, before[signal.Signals(number)])
 
     for each in before:

@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from seriatim._errors import InputError
 from seriatim.model import Features, Key
 
 # The last layer's weights at the start, of what is usual: logits near zero, but different.
@@ -43,6 +44,7 @@ class Encoder(eqx.Module):
 
     def __init__(self, told: Any, entities: int, key: Key) -> None:
         """Take the shapes from `told`, an example; `entities` is the size of an entity's vector."""
+        _require_vectors(told)
         if isinstance(told, Features):
             self.entity = eqx.nn.Linear(told.entities.shape[-1], entities, key=key)
             self.size = told.own.shape[-1] + 2 * entities
@@ -64,6 +66,20 @@ class Encoder(eqx.Module):
         seen = jnp.where(told.present[:, None], seen, 0.0)
         mean = jnp.sum(seen, axis=0) / jnp.maximum(1.0, jnp.sum(told.present))
         return jnp.concatenate([own, jnp.max(seen, axis=0), mean])
+
+
+def _require_vectors(told: Any) -> None:
+    """Refuse what the default networks cannot be told.
+
+    Raises:
+        InputError: it is neither a vector nor `Features`.
+    """
+    shapes = [tuple(leaf.shape) for leaf in jax.tree.leaves(told)]
+    if [len(shape) for shape in shapes] != ([1, 2, 1] if isinstance(told, Features) else [1]):
+        raise InputError(
+            f"what an agent is told has shapes {shapes}; give one array [k], seriatim.Features of own "
+            "[k], entities [n, e] and present [n], or a network of your own."
+        )
 
 
 class AgentNetwork(eqx.Module):

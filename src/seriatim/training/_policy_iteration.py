@@ -381,6 +381,7 @@ _agreement = jit(agreement)
 
 
 def _check(trainer: PolicyIteration) -> None:
+    _check_networks(trainer)
     check_planner(trainer.model, trainer.base, trainer.significance)
     check_order(trainer.order, trainer.model.num_agents)
     least = {"states": HELD_OUT, "rounds": 1, "part": 1, "episodes": 2, "horizon": 1, "value_states": 1}
@@ -397,3 +398,20 @@ def _check(trainer: PolicyIteration) -> None:
         raise InputError(
             f"rounds={trainer.rounds}: each needs a label at least; give no more than states={trainer.states}."
         )
+
+
+def _check_networks(trainer: PolicyIteration) -> None:
+    """Refuse what has no parameters to fit: a function, or the one kind in place of the other."""
+    networks = {
+        "policy": (trainer.policy, DecentralisedPolicy | PartitionedPolicy, "policy_classifier"),
+        "value": (trainer.value, NetworkValue | PartitionedValue | None, "value_network"),
+    }
+    for name, (given, wanted, maker) in networks.items():
+        if not isinstance(given, wanted):
+            raise InputError(
+                f"{name} is a {type(given).__name__}, which cannot be fitted; give what {maker} returns, your own "
+                "network as its `network`."
+            )
+    memory = getattr(getattr(trainer.policy, "policy", trainer.policy), "memory", 0)
+    if memory:
+        raise InputError(f"memory={memory}: labels are of single states; give networks that remember nothing.")

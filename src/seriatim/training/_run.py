@@ -34,7 +34,7 @@ from jaxtyping import Shaped
 from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.training._checkpoint import about_checkpoint, load_checkpoint, save_checkpoint
-from seriatim.training._files import remove_leftovers, write_atomically
+from seriatim.training._files import is_leftover, remove_leftovers, write_atomically
 
 T = TypeVar("T")
 Columns = Mapping[str, Shaped[np.ndarray, " steps"]]
@@ -54,14 +54,14 @@ class Run:
         """Make the directory of a new run.
 
         Args:
-            path: of the directory, which is empty or not there yet.
+            path: of the directory, which is blank or not there yet.
             config: what was asked for, as JSON can say it.
 
         Raises:
             InputError: there is something in the directory already, or JSON cannot say `config`; nothing is touched.
         """
         run = Run(Path(path))
-        if run.path.exists() and (not run.path.is_dir() or any(run.path.iterdir())):
+        if run.path.exists() and not run.is_blank:
             known = (run.path / "config.json").is_file()
             advice = "resume it, or give another directory" if known else "give a directory that is empty, or new"
             raise InputError(f"{run.path} {'is a run already' if known else 'is not empty'}; {advice}.")
@@ -93,6 +93,17 @@ class Run:
         return run
 
     @property
+    def is_blank(self) -> bool:
+        """Whether the directory has nothing of a run yet: it is empty, or the process that made it was killed at it."""
+        if not self.path.is_dir():
+            return False
+        folders, files = (self._checkpoints, self._metrics), ("environment.json", "status.json")
+        return all(
+            (each in folders and each.is_dir() and not any(each.iterdir())) or each.name in files or is_leftover(each)
+            for each in self.path.iterdir()
+        )
+
+    @property
     def name(self) -> str:
         """The name of the directory."""
         return self.path.resolve().name
@@ -106,6 +117,10 @@ class Run:
     def status(self) -> dict[str, Any]:
         """How it stands: `state` and `step`. A run that says "running" and that no process holds was killed."""
         status = _read_json(self.path / "status.json")
+        if not isinstance(status.get("state"), str):
+            raise InputError(
+                f"{self.path / 'status.json'} does not say the state; resume the run, which writes it anew."
+            )
         if status["state"] == "running" and not self._is_held():
             status["state"] = "killed"
         return status
