@@ -14,6 +14,9 @@ from seriatim.cli._files import did_you_mean, is_in_file, listed, load_name, nam
 from seriatim.cli._load import Loaded
 from seriatim.cli._options import Planning
 
+# Stages that planners simulate of a problem that never ends, where the user names no number.
+CUT = 10
+
 NAMES = ("base", "standard", "one-at-a-time", "signalling-base", "signalling-learned", "optimal")
 
 
@@ -94,13 +97,20 @@ def _value(place: str, model: Any, planning: Planning) -> Any:
     return st.training.trained_value(st.training.Run.open(place), model)
 
 
+def _simulation(model: Any, planning: Planning) -> Any:
+    """Return the user's settings; what never ends is cut, or a decision would simulate thousands of stages."""
+    horizon, value, lookahead = planning.simulation_horizon, None, planning.lookahead or 1
+    if horizon is None and getattr(model, "endless", False):
+        horizon = max(CUT, lookahead)
+    if planning.value is not None:
+        value = _value(planning.value, model, planning)
+    elif horizon is not None and hasattr(model, "terminal_cost"):
+        value = asked(model, "terminal_cost")
+    return st.Simulation(horizon=horizon, num_samples=planning.samples, terminal_cost=value, lookahead=lookahead)
+
+
 def _planner(name: str, model: Any, base: Any, planning: Planning, signal: Any) -> Any:
-    simulation = st.Simulation(
-        horizon=planning.simulation_horizon,
-        num_samples=planning.samples,
-        terminal_cost=None if planning.value is None else _value(planning.value, model, planning),
-        lookahead=1 if planning.lookahead is None else planning.lookahead,
-    )
+    simulation = _simulation(model, planning)
     given: dict[str, Any] = {} if planning.significance is None else {"significance": planning.significance}
     if name == "standard":
         return st.StandardRollout(model, base, simulation, **given)
