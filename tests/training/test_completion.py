@@ -95,6 +95,7 @@ def test_mistakes_are_told(world, without_type_checks):
         (lambda: fit_completion(None, world, Flipping(), jax.random.key(0), episodes=0), "episodes=0"),
         (lambda: OwnPlans(Flipping(), world.filter, completion="network"), "give a network with completion"),
         (lambda: OwnPlans(Flipping(), world.filter, network=Flipping()), "and with no other"),
+        (lambda: OwnPlans(Flipping(), world.filter)(jnp.zeros(2), jax.random.key(0)), "play it in an InformationModel"),
     ):
         with pytest.raises(st.InputError, match=said):
             without_type_checks(mistake)

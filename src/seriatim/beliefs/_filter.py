@@ -135,9 +135,10 @@ def _check_stage(model: Any, control: Int[Array, "..."], observation: Observatio
 
 
 def _is_among(one: Any, many: Any) -> bool:
-    if jax.tree.structure(one) != jax.tree.structure(many):
+    parts, listed = jax.tree.leaves(one), jax.tree.leaves(many)
+    if len(parts) != len(listed):
         return False
-    leaves = list(zip(jax.tree.leaves(one), jax.tree.leaves(many), strict=True))
+    leaves = list(zip(parts, listed, strict=True))
     if any(a.shape != b.shape[1:] for a, b in leaves):
         return False
     same = [jnp.all((a == b).reshape(b.shape[0], -1), axis=1) for a, b in leaves]

@@ -67,6 +67,11 @@ class OwnPlans:
 
     def __call__(self, info: Information, key: Key) -> Int[Array, " m"]:
         """Let every agent choose by what it knows itself, all with the same key: a seed agreed on beforehand."""
+        if not isinstance(info, Information):
+            raise InputError(
+                f"OwnPlans was given a {type(info).__name__}, and needs what each agent knows; play it in an "
+                "InformationModel."
+            )
         return self.of_known(info.known, key)
 
     def of_known(self, known: Known, key: Key) -> Int[Array, " m"]:

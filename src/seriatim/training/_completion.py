@@ -56,7 +56,8 @@ class CompletionNetwork:
         """Return the logits of the level of each hidden part; a state without parts is one part."""
         sites = _sites(known)
         change = eqx.combine(self.parameters, self.structure)(_told(known, agent, self.num_agents))
-        return jnp.log(sites + FLOOR) + change.reshape(sites.shape)
+        logits: Float[Array, "n l"] = jnp.log(sites + FLOOR) + change.reshape(sites.shape)
+        return logits
 
 
 def completion_network(world: InformationModel, key: Key, *, width: int = 64, depth: int = 2) -> CompletionNetwork:
@@ -82,8 +83,7 @@ def completion_network(world: InformationModel, key: Key, *, width: int = 64, de
     told = _told(known, jnp.int32(0), world.num_agents)
     made = eqx.nn.MLP(told.size, _sites(known).size, width, depth, key=key)
     # The last layer starts at zero, so that nothing is corrected yet.
-    last = made.layers[-1]
-    made = eqx.tree_at(lambda n: (n.layers[-1].weight, n.layers[-1].bias), made, (0 * last.weight, 0 * last.bias))
+    made = eqx.tree_at(lambda n: n.layers[-1], made, jax.tree.map(jnp.zeros_like, made.layers[-1]))
     parameters, structure = eqx.partition(made, eqx.is_array)
     return CompletionNetwork(world.num_agents, parameters, structure)
 
