@@ -42,6 +42,8 @@ PROBLEMS: dict[str, dict[str, Any]] = {
     "any level equally likely": {"prior": UNKNOWN},
     "what is repaired stays sound": SOUND,
 }
+# All robots set out from one site: by the heuristic, robots that stand together and believe the same stay together.
+TOGETHER = {"all start at site A": 0, "all start at site L": 11}
 MESSAGES = {"messages": "", "policy": "", "episodes": "d", "cost": ".0f", "±": ".0f", "to base": "+.0f", "± ": ".0f"}
 RATES, RADIUS = (1.0, 0.75, 0.5, 0.25, 0.0), 2
 
@@ -87,12 +89,19 @@ def _team(robots: int) -> list[Row]:
 
 def measure_starts() -> list[Row]:
     """Play other starts, and the variant without a discount to speak of, until nearly all is paid."""
-    return [
+    apart = [
         {"problem": name, **row}
         for name, fields in PROBLEMS.items()
         for robots in (4, 8)
         for row in _pair(robots, fields)
     ]
+    together = [
+        {"problem": name, **row}
+        for name, site in TOGETHER.items()
+        for robots in TEAMS
+        for row in _pair(robots, {"starts": (site,) * robots})
+    ]
+    return apart + together
 
 
 def _pair(robots: int, fields: dict[str, Any]) -> list[Row]:

@@ -26,7 +26,8 @@ ALLOWED = {
     "beliefs": TYPES | {"simulation", "distributions", "exact"},
     "parallel": {"_record", "_errors", "model"},  # model: for the type of keys alone
     "planning": TYPES | {"simulation", "lanes", "distributions", "parallel"},
-    "training": TYPES | {"simulation", "lanes", "distributions", "gradients", "parallel", "planning", "evaluation"},
+    "training": TYPES
+    | {"simulation", "lanes", "distributions", "gradients", "parallel", "planning", "evaluation", "beliefs"},
     "exact": TYPES | {"simulation"},
     "evaluation": TYPES | {"simulation", "lanes", "parallel"},
     "testing": TYPES | {"simulation", "lanes"},

@@ -71,6 +71,8 @@ class Model(Protocol):
     * `lanes_last = True`: `transition` takes one state, and also many: arrays with one more axis, the last, which its
       operations keep apart. It is then called as it is where many are simulated. Policies may declare it of themselves.
     * `base_policy() -> Policy`: the heuristic that comes with the model.
+    * `endless = True`: no control ever ends the problem. The command line then cuts simulations.
+    * `terminal_cost() -> Value | None`: what the command line adds where it cuts them; without it, nothing.
     * `features(state, agent) -> Float["k"] | Features`: what a network is told of the state on behalf of an agent.
     * `draw(state) -> str`: an SVG picture; `text(state) -> str`: one for the terminal.
     """

@@ -63,6 +63,17 @@ def test_an_impossible_observation_leaves_the_prediction_and_is_refused_outside(
     with pytest.raises(st.InputError, match=r"observation 2 after control .0. has probability 0 under this belief"):
         st.beliefs.observe(filter, belief, control, jnp.int32(2), jax.random.key(0))
     assert st.beliefs.observe(filter, belief, control, jnp.int32(1), jax.random.key(0)).tolist() == [0, 1, 0]
+    # Lists, Python numbers and integers of 64 bits will do; what does not exist is no other that does.
+    for given, seen in (([0], 1), (np.array([0]), np.array(1))):
+        assert st.beliefs.observe(filter, belief, given, seen, jax.random.key(0)).tolist() == [0, 1, 0]
+    for given, seen, said in (
+        ([2], 1, r"control .2. is none of Small; give a number from 0 to 1"),
+        ([0, 0], 1, r"each of its agents, of which there are 1"),
+        ([0], 7, r"observation 7 is none of those that Small.observations"),
+        ([0], [1, 1], r"observation .1, 1. is none"),
+    ):
+        with pytest.raises(st.InputError, match=said):
+            st.beliefs.observe(filter, belief, given, seen, jax.random.key(0))
 
 
 def test_a_control_that_surely_ends_leaves_the_belief_and_no_nan():

@@ -153,6 +153,8 @@ def test_values_and_policies_take_beliefs_and_particles():
     assert float(pair.lower_value(same)) == pytest.approx(pair.lower_at(same), abs=1e-5)
     with pytest.raises(st.InputError, match="vectors over 3 states"):
         vectors.value(jnp.array([0.5, 0.5]))
+    with pytest.raises(st.InputError, match="were given a HiddenState; in a HiddenModel play on_belief"):
+        vectors.policy(st.beliefs.HiddenState(jnp.int32(0), same), key)
 
 
 def test_mistakes_are_told(without_type_checks):

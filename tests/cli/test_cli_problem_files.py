@@ -2,6 +2,10 @@
 
 import json
 
+import seriatim as st
+from seriatim.cli._options import Planning
+from seriatim.cli._policies import _simulation
+
 TEXT = """agents: 2
 discount: 0.5
 values: reward
@@ -35,6 +39,21 @@ def test_a_problem_file_is_a_model(seriatim, refused, tmp_path):
     place.write_text(TEXT.replace("go 1", "go 2"))
     refused(seriatim("compare", place), r"pair\.dpomdp, line 18: '2' is no action")
     refused(seriatim("solve", tmp_path / "nothing.pomdp"), "no such file")
+
+
+def test_what_never_ends_is_simulated_for_a_few_stages(tmp_path):
+    """Without a discount, to termination would be 10,000 stages for each of 32 samples of each Q-factor."""
+    place = tmp_path / "pair.dpomdp"
+    place.write_text(TEXT.replace("discount: 0.5", "discount: 1"))
+    planning = Planning(samples=None, simulation_horizon=None, significance=None, order=None)
+    for model, value in (
+        (st.problems.Repair().belief_model(), st.problems.DamageForever),
+        (st.formats.load(place), type(None)),
+    ):
+        simulation = _simulation(model, planning)
+        assert simulation.horizon == 10
+        assert isinstance(simulation.terminal_cost, value)
+    assert _simulation(st.problems.SpidersAndFlies(), planning).horizon is None
 
 
 def test_a_problem_file_is_solved(seriatim, tmp_path):

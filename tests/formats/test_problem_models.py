@@ -180,8 +180,13 @@ def test_the_base_policy_is_the_best_constant_control(discount):
             for moves, paid in zip(tables.transition, stage, strict=True)
         ]
     assert np.allclose(costs, exact, atol=1e-3 * abs(stage).max())
-    control = TeamPOMDP(tables, discount).base_policy()(None, jax.random.key(0))
+    model = TeamPOMDP(tables, discount)
+    control = model.base_policy()(None, jax.random.key(0))
     assert tuple(control.tolist()) == np.unravel_index(np.argmin(exact), (2, 3))
+    ever_after = model.terminal_cost()
+    assert (ever_after is None) == (discount == 1)
+    if ever_after is not None:
+        assert float(model.initial @ ever_after.cost) == pytest.approx(min(exact), rel=1e-5)
 
 
 def test_what_cannot_be_written_is_said(tiger, tmp_path):

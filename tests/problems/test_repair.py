@@ -213,6 +213,8 @@ def test_it_draws_itself():
         ({"costs": (0.0, 1.0)}, "one cost more"),
         ({"prior": (0.5, 0.5)}, "a distribution of 5 levels"),
         ({"prior": (0.5, 0.5, 0.5, 0.0, 0.0)}, "sums"),
+        ({"prior": (float("nan"), 0.0, 0.0, 0.0, 0.0)}, "sums"),
+        ({"layout": ((0, 1, 2),)}, "an edge joins two sites"),
         ({"starts": (0, 1)}, "a site for each of 4"),
         ({"starts": (0, 1, 2, 99)}, "from 0 to 31"),
         ({"discount": 1.0}, "discount=1.0"),

@@ -83,9 +83,15 @@ def means(model: Any, vectors: Float[Array, "k s"], belief: Belief) -> Float[Arr
     """Return the mean of each vector under a belief; what a state of probability 0 costs does not matter."""
     if isinstance(belief, ParticleBelief):
         vectors, belief = vectors[:, jax.vmap(model.index)(belief.states)], belief.weights
-    if belief.shape != vectors.shape[1:]:
+    shape = getattr(belief, "shape", None)
+    if shape is None:
         raise InputError(
-            f"The belief has shape {belief.shape}; vectors over {vectors.shape[1]} states need one probability for "
+            f"Vectors are over beliefs, and were given a {type(belief).__name__}; in a HiddenModel play "
+            "on_belief(policy)."
+        )
+    if shape != vectors.shape[1:]:
+        raise InputError(
+            f"The belief has shape {shape}; vectors over {vectors.shape[1]} states need one probability for "
             "each: are filter and vectors of the same model?"
         )
     return jnp.sum(jnp.where(belief > 0, belief * vectors, 0.0), axis=1)

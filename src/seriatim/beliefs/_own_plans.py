@@ -11,6 +11,9 @@ Source: D. Bertsekas, Multiagent Reinforcement Learning: Rollout and Policy Iter
 Sinica 8(2), 2021, section V (imperfect state information).
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
@@ -22,7 +25,7 @@ from seriatim.beliefs._information import Information
 from seriatim.model import Key
 from seriatim.policy import Policy
 
-COMPLETIONS = ("belief", "most-likely", "sampled")
+COMPLETIONS = ("belief", "most-likely", "sampled", "network")
 
 
 @record
@@ -30,13 +33,14 @@ class OwnPlans:
     """The policy in which every agent plans on its own completion and applies its own component.
 
     Attributes:
-        policy: a planner or policy of completions: of what the filter keeps ("belief"), else of states. A policy of
-            what is known, a trained network say, is used with "belief".
+        policy: a planner or policy of completions: of what the filter keeps ("belief", "network"), else of states. A
+            policy of what is known, a trained network say, is used with "belief".
         filter: whose knowledge it is.
         completion: "belief" hands on what the agent knows as it is; "most-likely" takes the most likely state for the
             true one; "sampled" draws `num_samples` states, and the agent does what most of them call for, the control
-            of least number among equals.
+            of least number among equals; "network" hands on what `network` makes of it.
         num_samples: states drawn.
+        network: from what an agent knows, and its number, to the completion: `training.fit_completion` makes one.
 
     Raises:
         InputError: an argument is out of range.
@@ -46,6 +50,7 @@ class OwnPlans:
     filter: AgentFilter
     completion: str = static(default="belief")
     num_samples: int = static(default=1)
+    network: Callable[[Known, Int[Array, ""]], Any] | None = None
 
     def __post_init__(self) -> None:
         if not callable(self.policy):
@@ -54,9 +59,19 @@ class OwnPlans:
             raise InputError(f"completion={self.completion!r}: give one of {', '.join(map(repr, COMPLETIONS))}.")
         if self.num_samples < 1:
             raise InputError(f"num_samples={self.num_samples}: give a whole number of states from 1 up.")
+        if callable(self.network) != (self.completion == "network"):
+            raise InputError(
+                f"completion={self.completion!r}, network={self.network!r}: give a network with completion='network', "
+                "and with no other."
+            )
 
     def __call__(self, info: Information, key: Key) -> Int[Array, " m"]:
         """Let every agent choose by what it knows itself, all with the same key: a seed agreed on beforehand."""
+        if not isinstance(info, Information):
+            raise InputError(
+                f"OwnPlans was given a {type(info).__name__}, and needs what each agent knows; play it in an "
+                "InformationModel."
+            )
         return self.of_known(info.known, key)
 
     def of_known(self, known: Known, key: Key) -> Int[Array, " m"]:
@@ -67,6 +82,8 @@ class OwnPlans:
     def _choice(self, known: Known, agent: Int[Array, ""], key: Key) -> Int[Array, ""]:
         if self.completion == "belief":
             return jnp.asarray(self.policy(known, key)[agent], jnp.int32)
+        if self.network is not None:
+            return jnp.asarray(self.policy(self.network(known, agent), key)[agent], jnp.int32)
         if self.completion == "most-likely":
             return jnp.asarray(self.policy(self.filter.most_likely(known), key)[agent], jnp.int32)
         drawing, planning = jax.random.split(key)

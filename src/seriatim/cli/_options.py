@@ -241,7 +241,7 @@ _LABELLING = [
         "--simulation-horizon",
         metavar="N",
         callback=whole_number(1),
-        help="Stages that planners simulate.  [default: to termination]",
+        help="Stages that planners simulate.  [default: to termination; 10 where a problem never ends]",
     ),
     click.option(
         "--significance",

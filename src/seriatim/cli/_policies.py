@@ -15,6 +15,9 @@ from seriatim.cli._files import did_you_mean, is_in_file, listed, load_name, nam
 from seriatim.cli._load import Loaded
 from seriatim.cli._options import Planning
 
+# Stages that planners simulate of a problem that never ends, where the user names no number.
+CUT = 10
+
 NAMES = ("base", "standard", "one-at-a-time", "signalling-base", "signalling-learned", "optimal")
 
 
@@ -97,14 +100,20 @@ def _value(place: str, loaded: Loaded, planning: Planning) -> Any:
         return st.training.trained_value(run, loaded.model)
 
 
+def _simulation(loaded: Loaded, planning: Planning) -> Any:
+    """Return the user's settings; what never ends is cut, or a decision would simulate thousands of stages."""
+    horizon, value, lookahead = planning.simulation_horizon, None, planning.lookahead or 1
+    if horizon is None and getattr(loaded.model, "endless", False):
+        horizon = max(CUT, lookahead)
+    if planning.value is not None:
+        value = _value(planning.value, loaded, planning)
+    elif horizon is not None and hasattr(loaded.model, "terminal_cost"):
+        value = asked(loaded.model, "terminal_cost")
+    return st.Simulation(horizon=horizon, num_samples=planning.samples, terminal_cost=value, lookahead=lookahead)
+
+
 def _planner(name: str, loaded: Loaded, base: Any, planning: Planning, signal: Any) -> Any:
-    model = loaded.model
-    simulation = st.Simulation(
-        horizon=planning.simulation_horizon,
-        num_samples=planning.samples,
-        terminal_cost=None if planning.value is None else _value(planning.value, loaded, planning),
-        lookahead=1 if planning.lookahead is None else planning.lookahead,
-    )
+    model, simulation = loaded.model, _simulation(loaded, planning)
     given: dict[str, Any] = {} if planning.significance is None else {"significance": planning.significance}
     if name == "standard":
         return st.StandardRollout(model, base, simulation, **given)

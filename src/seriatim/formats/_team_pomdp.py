@@ -49,6 +49,21 @@ class BlindPolicy:
 
 
 @record
+class BlindCost:
+    """What a blind policy costs for ever from each state: a terminal cost of rollout on it.
+
+    Attributes:
+        cost: by state, `[s]`.
+    """
+
+    cost: Float[Array, " s"]
+
+    def __call__(self, info: Int[Array, ""]) -> Float[Array, ""]:
+        """Return the cost from a state."""
+        return self.cost[info]
+
+
+@record
 class TeamPOMDP:
     """A partially observed team problem given by tables: a `FiniteModel` and an `ObservedModel`.
 
@@ -69,6 +84,7 @@ class TeamPOMDP:
     costs: Float[Array, "s a k"] = dataclasses.field(init=False)
     likelihoods: Float[Array, "a s o"] = dataclasses.field(init=False)
     initial: Float[Array, " s"] = dataclasses.field(init=False)
+    endless = True
 
     def __post_init__(self) -> None:
         if not 0 < self.discount <= 1:
@@ -168,8 +184,22 @@ class TeamPOMDP:
         A file names no heuristic. A blind policy needs no state and no belief, so it serves whatever is seen. Without
         discount, the costs of the first 100 stages are compared.
         """
-        best = int(np.argmin(blind_costs(self.tables, float(self.discount))))
-        return BlindPolicy(jnp.array(np.unravel_index(best, self._num_actions), jnp.int32))
+        return BlindPolicy(jnp.array(np.unravel_index(self._best_blind(), self._num_actions), jnp.int32))
+
+    def terminal_cost(self) -> BlindCost | None:
+        """Return the exact cost of the base policy, for states that are seen; None without a discount.
+
+        J = g_u + a P_u J, for the joint control u that the base policy repeats.
+        """
+        if self.discount == 1:
+            return None
+        u, moves = self._best_blind(), _normalised(self.tables.transition)
+        stage = np.sum(moves[u] * self.tables.cost[u], axis=1)
+        cost = np.linalg.solve(np.eye(len(stage)) - float(self.discount) * moves[u], stage)
+        return BlindCost(jnp.asarray(cost, jnp.float32))
+
+    def _best_blind(self) -> int:
+        return int(np.argmin(blind_costs(self.tables, float(self.discount))))
 
 
 def blind_costs(tables: Tables, discount: float) -> Float[np.ndarray, " a"]:

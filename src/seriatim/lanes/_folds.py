@@ -118,8 +118,8 @@ def _keep_repeated(value: Value, axis: int) -> None:
     """
     many = list({id(each): each for each in value.repeated(axis)}.values())
     if many:
-        for each, array in zip(many, kept(lambda: [each.compute() for each in many]), strict=True):
-            each.keep(array)
+        for part, array in zip(many, kept(lambda: [each.compute() for each in many]), strict=True):
+            part.keep(array)
 
 
 def kept(make: Callable[[], Any]) -> Any:

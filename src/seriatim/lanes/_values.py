@@ -98,6 +98,7 @@ class Value:
 
     def repeated(self, axis: int) -> list[Value]:
         """List the parts that differ along an axis, are repeated along others, and are more than views."""
+        del axis
         return []
 
     def is_view(self) -> bool:

@@ -272,6 +272,8 @@ def _check(model: Repair) -> None:
             raise InputError(f"{name}={getattr(model, name)}: give a whole number from 1 up.")
     if len(model.layout) == 0:
         raise InputError("layout=(): give the edges of a graph, or a layout's name.")
+    if not isinstance(model.layout, str) and any(len(edge) != 2 for edge in model.layout):
+        raise InputError(f"layout={model.layout}: an edge joins two sites; give pairs of sites numbered from 0.")
     if not all(0 <= chance <= 1 for chance in model.gamma):
         raise InputError(f"gamma={model.gamma}: give a probability for each level but the last.")
     if len(model.costs) != len(model.gamma) + 1:
@@ -290,7 +292,7 @@ def _check(model: Repair) -> None:
 def _check_prior(model: Repair) -> None:
     prior = np.asarray(model.prior, float)
     shapes = ((model.num_levels,), (model.num_sites, model.num_levels))
-    if prior.shape not in shapes or (prior < 0).any() or (abs(prior.sum(-1) - 1) > 1e-4).any():
+    if prior.shape not in shapes or not ((prior >= 0).all() and (abs(prior.sum(-1) - 1) <= 1e-4).all()):
         raise InputError(
             f"prior of shape {prior.shape} with sums {np.unique(prior.sum(-1).round(6)).tolist()}: give a distribution "
             f"of {model.num_levels} levels, or one for each of {model.num_sites} sites."

@@ -33,6 +33,7 @@ class RepairBeliefs:
     """
 
     problem: Any
+    endless = True
 
     @property
     def num_agents(self) -> int:
@@ -58,6 +59,10 @@ class RepairBeliefs:
     def base_policy(self) -> "NearestDamage":
         """Return the published heuristic."""
         return NearestDamage(self.problem)
+
+    def terminal_cost(self) -> "DamageForever":
+        """Return the published cost-to-go where a simulation is cut: damage stays as it is."""
+        return DamageForever(self.problem)
 
     def initial_state(self, key: Key) -> FactoredBelief:
         """Return what is known before anything was seen."""

@@ -54,7 +54,7 @@ class Terrain:
         return positions[:, 0].astype(jnp.int32) * self.width + positions[:, 1]
 
     def label(self, positions: Int[Array, "k 2"]) -> Int[Array, " k"]:
-        """Return one number for each position, other ones for other cells, in as few bits as they fit into; never -1."""
+        """Return a number for each position, another for every cell and never -1, in few bits if the grid is small."""
         fits = self.height * self.width <= np.iinfo(positions.dtype).max
         row, column = positions.astype(positions.dtype if fits else jnp.int32).T
         return row * self.width + column

@@ -5,6 +5,7 @@ from seriatim.training import _extra as _extra
 # isort: split
 from seriatim.training._checkpoint import about_checkpoint, load_checkpoint, save_checkpoint
 from seriatim.training._classifier import NetworkValue, TeamNetwork, policy_classifier, value_network
+from seriatim.training._completion import CompletionNetwork, completion_network, fit_completion
 from seriatim.training._decentralised import DecentralisedPolicy, decentralised_policy, network_policy
 from seriatim.training._features import Featured
 from seriatim.training._fit import Fitting, fit, loss_of
@@ -25,6 +26,7 @@ from seriatim.training._trained import trained_policy, trained_value
 __all__ = [
     "TRAJECTORY_ESTIMATORS",
     "AgentNetwork",
+    "CompletionNetwork",
     "DecentralisedPolicy",
     "Diverged",
     "Featured",
@@ -50,10 +52,12 @@ __all__ = [
     "agreement",
     "classifier_loss",
     "clusters",
+    "completion_network",
     "confidence",
     "costs_to_go",
     "decentralised_policy",
     "fit",
+    "fit_completion",
     "fit_networks",
     "labels_of",
     "load_checkpoint",
