@@ -32,6 +32,8 @@ from seriatim.lanes._values import Elementwise, Known, Value, memory
 SHORT = 5
 # Slices in one piece at most.
 PIECE = 50
+# Numbers under a fold, all lanes counted, from which its repeated parts are worth a kernel of their own.
+LARGE = 2**14
 
 
 class Kind(NamedTuple):
@@ -114,24 +116,35 @@ class Fold(Value):
 def _keep_repeated(value: Value, axis: int) -> None:
     """Compute once what differs along the folded axis and is repeated along others: each row of the result needs it.
 
-    XLA would rather compute it again in every row than read it.
+    XLA would rather compute it again in every row than read it, which is right for small folds, where starting one more
+    kernel takes longer.
     """
     many = list({id(each): each for each in value.repeated(axis)}.values())
-    if many:
-        for part, array in zip(many, kept(lambda: [each.compute() for each in many]), strict=True):
-            part.keep(array)
+    if not many:
+        return
+
+    def make() -> list[Array]:
+        return [each.compute() for each in many]
+
+    if value.size * _shapes(make)[0].shape[-1] < LARGE:
+        return
+    for part, array in zip(many, kept(make), strict=True):
+        part.keep(array)
 
 
 def kept(make: Callable[[], Any]) -> Any:
     """Compute something once, in a kernel of its own, however many others use it."""
+    nothing = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), _shapes(make))
+    return lax.cond(lax.optimization_barrier(jnp.array(True)), lambda: _alone(make), lambda: nothing)
 
-    def computed() -> Any:
-        with memory():
-            return make()
 
-    shapes = jax.eval_shape(computed)
-    nothing = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), shapes)
-    return lax.cond(lax.optimization_barrier(jnp.array(True)), computed, lambda: nothing)
+def _alone(make: Callable[[], Any]) -> Any:
+    with memory():
+        return make()
+
+
+def _shapes(make: Callable[[], Any]) -> Any:
+    return jax.eval_shape(lambda: _alone(make))
 
 
 def fold(kind: Kind, value: Value, axes: tuple[int, ...], dtype: Any) -> Value:

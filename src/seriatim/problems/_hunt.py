@@ -102,14 +102,10 @@ def same_cell(one: Int[Array, "k 2"], other: Int[Array, "l 2"]) -> Bool[Array, "
     return jnp.all(one[:, None] == other[None], axis=2)
 
 
-def caught(
-    terrain: Terrain, spiders: Int[Array, "m 2"], active: Bool[Array, " m"] | None, flies: Int[Array, "n 2"]
-) -> Bool[Array, " n"]:
+def caught(spiders: Int[Array, "m 2"], active: Bool[Array, " m"] | None, flies: Int[Array, "n 2"]) -> Bool[Array, " n"]:
     """Say which flies are under a spider at work."""
-    under, there = terrain.label(spiders), terrain.label(flies)
-    if active is not None:
-        under = jnp.where(active, under, -1)
-    return jnp.any(under[:, None] == there[None], axis=0)
+    under = same_cell(spiders, flies)
+    return jnp.any(under if active is None else under & active[:, None], axis=0)
 
 
 def marks(state: Hunt) -> list[Mark]:

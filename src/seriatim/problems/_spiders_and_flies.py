@@ -179,14 +179,14 @@ class SpidersAndFlies:
     def transition(self, state: Hunt, control: Int[Array, " m"], disturbance: Luck) -> Transition:
         """Play one stage, in the order at the top of this file."""
         swarm, spiders = self.swarm, self.terrain.step(state.spiders, control)
-        flies, alive = state.flies, state.alive & ~caught(self.terrain, spiders, state.active, state.flies)
+        flies, alive = state.flies, state.alive & ~caught(spiders, state.active, state.flies)
         if disturbance.moves is not None:
             flies = swarm.moved(self.terrain, flies, alive, spiders, state.active, disturbance.moves)
         stage = None if state.stage is None else state.stage + 1
         if disturbance.arrivals is not None:
             flies, alive = swarm.arrived(self.terrain, flies, alive, stage, disturbance.arrivals)
         if disturbance.moves is not None or disturbance.arrivals is not None:
-            alive = alive & ~caught(self.terrain, spiders, state.active, flies)
+            alive = alive & ~caught(spiders, state.active, flies)
         left = jnp.sum(alive)
         cost = jnp.any(state.alive) if self.cost == "stages" else left
         return Transition(

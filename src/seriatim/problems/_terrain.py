@@ -53,12 +53,6 @@ class Terrain:
         """Return the numbers of the cells at positions, `row * width + column`."""
         return positions[:, 0].astype(jnp.int32) * self.width + positions[:, 1]
 
-    def label(self, positions: Int[Array, "k 2"]) -> Int[Array, " k"]:
-        """Return a number for each position, another for every cell and never -1, in few bits if the grid is small."""
-        fits = self.height * self.width <= np.iinfo(positions.dtype).max
-        row, column = positions.astype(positions.dtype if fits else jnp.int32).T
-        return row * self.width + column
-
     def moves(self, positions: Int[Array, "k 2"]) -> Bool[Array, "k 5"]:
         """Say which moves are possible at each position; staying always is."""
         row, column = positions[:, 0], positions[:, 1]
