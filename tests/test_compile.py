@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 import seriatim as st
 from seriatim._compile import jit
@@ -72,3 +73,30 @@ def test_it_composes_with_the_transformations():
     apply, _ = counted()
     assert float(jax.grad(lambda g: apply(Gain(g), 5.0))(2.0)) == 5.0
     assert jax.vmap(lambda x: apply(Gain(2.0), x))(jnp.arange(3.0)).tolist() == [0.0, 2.0, 4.0]
+
+
+def test_a_record_met_again_is_taken_as_it_was_unless_something_in_it_can_change():
+    @st.record
+    class Sum:
+        parts: object
+
+        def __call__(self, x):
+            return x + sum(part[0] for part in self.parts)
+
+    apply, traces = counted()
+    for kind in (tuple, list):
+        array = np.array([1.0])
+        record = Sum(kind([array, jnp.array([2.0])]))
+        assert float(apply(record, 0.0)) == 3.0
+        array[0] = 5.0
+        assert float(apply(record, 0.0)) == 7.0
+    fixed = Sum((jnp.array([2.0]), jnp.array([3.0])))
+    assert [float(apply(fixed, x)) for x in (0.0, 1.0)] == [5.0, 6.0]
+    assert len(traces) == 2  # a tuple and a list
+
+
+def test_records_that_hold_tracers_are_not_remembered():
+    apply, _ = counted()
+    with jax.checking_leaks():
+        for factor in (2.0, 3.0):
+            assert float(jax.jit(lambda g: apply(Gain(g), 5.0))(factor)) == 5.0 * factor

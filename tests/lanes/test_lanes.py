@@ -1,6 +1,7 @@
 """`lanes(f)` is `vmap(f)` with lanes last, for every program: random ones, and one for each kind of operation."""
 
 from concurrent.futures import ThreadPoolExecutor
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as some
 
-from seriatim.lanes import lanes, spaced
+from seriatim.lanes import _folds, lanes, spaced
 
 # Axes on both sides of the length from which folds become loops, so that both forms are met.
 LENGTHS = (1, 2, 3, 7)
@@ -200,7 +201,9 @@ def test_random_programs(data, shapes, count):
         jnp.asarray(rng.integers(-3, 8, shape if alone else (*shape, count)), jnp.int32)
         for shape, alone in zip(shapes, shared, strict=True)
     ]
-    same(program, *arguments, in_axes=tuple(None if alone else -1 for alone in shared))
+    # Whether repeated parts of folds are kept is a matter of speed, so here it is left to chance.
+    with mock.patch.object(_folds, "LARGE", data.draw(some.sampled_from([0, _folds.LARGE]))):
+        same(program, *arguments, in_axes=tuple(None if alone else -1 for alone in shared))
 
 
 # --- one of each kind ------------------------------------------------------------------------------------------------
@@ -229,6 +232,23 @@ def test_lookups_of_every_type_inside_and_outside_the_table(dtype, mode):
     same(lambda x, i: jnp.take(x, i, axis=1, mode=mode), table, inside_and_out)
     same(lambda x, i: jnp.take(x, i, axis=0, mode=mode), table[..., 0], inside_and_out, in_axes=(None, -1))
     same(lambda x, i: x.at[i].get(mode=None if mode == "wrap" else mode), table, inside_and_out[0])
+
+
+def test_repeated_parts_of_a_fold_are_computed_once_where_it_is_large(monkeypatch):
+    """Seen in the program: with m rows, what all of them share is multiplied once, not m times."""
+
+    def apart(x, y):
+        return jnp.min(x[:, None] - 7 * y[None], axis=1)
+
+    def multiplications(large):
+        monkeypatch.setattr(_folds, "LARGE", large)
+        rows, many = jnp.arange(12.0).reshape(6, 2), jnp.arange(18.0).reshape(9, 2)
+        same(apart, rows, many)
+        text = jax.jit(lanes(apart, (-1, -1))).lower(rows, many).as_text()
+        return [line for line in text.splitlines() if "multiply" in line and "9x2" in line]
+
+    assert multiplications(0)
+    assert not multiplications(10**9)
 
 
 @pytest.mark.parametrize("length", [49, 50, 51, 130])
