@@ -5,13 +5,17 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: demo test lint format types check bench pictures lock clean
+.PHONY: demo test test-all lint format types check bench pictures lock clean
 
 demo: $(STAMP)
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+# The tests and those that take long: before a release, and on a schedule.
+test-all: $(STAMP)
+	$(BIN)/python -m pytest -m ""
 
 check: lint types test
 

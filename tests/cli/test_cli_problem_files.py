@@ -3,6 +3,7 @@
 import json
 
 import seriatim as st
+from seriatim.cli._load import Loaded
 from seriatim.cli._options import Planning
 from seriatim.cli._policies import _simulation
 
@@ -41,6 +42,10 @@ def test_a_problem_file_is_a_model(seriatim, refused, tmp_path):
     refused(seriatim("solve", tmp_path / "nothing.pomdp"), "no such file")
 
 
+def loaded(model):
+    return Loaded(model, "model", {}, None)
+
+
 def test_what_never_ends_is_simulated_for_a_few_stages(tmp_path):
     """Without a discount, to termination would be 10,000 stages for each of 32 samples of each Q-factor."""
     place = tmp_path / "pair.dpomdp"
@@ -50,10 +55,10 @@ def test_what_never_ends_is_simulated_for_a_few_stages(tmp_path):
         (st.problems.Repair().belief_model(), st.problems.DamageForever),
         (st.formats.load(place), type(None)),
     ):
-        simulation = _simulation(model, planning)
+        simulation = _simulation(loaded(model), planning)
         assert simulation.horizon == 10
         assert isinstance(simulation.terminal_cost, value)
-    assert _simulation(st.problems.SpidersAndFlies(), planning).horizon is None
+    assert _simulation(loaded(st.problems.SpidersAndFlies()), planning).horizon is None
 
 
 def test_a_problem_file_is_solved(seriatim, tmp_path):

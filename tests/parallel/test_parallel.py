@@ -64,7 +64,7 @@ def test_results_are_those_of_one_call_in_the_order_of_the_keys(on, part):
     assert [done for done, _ in counted] == sorted({done for done, _ in counted})
 
 
-@pytest.mark.parametrize("on", [Local(2), RAY], ids=str)
+@pytest.mark.parametrize("on", [Local(2), pytest.param(RAY, marks=pytest.mark.slow)], ids=str)
 def test_decisions_and_episodes_are_the_same_bit_for_bit(on):
     model = st.problems.SpidersAndFlies(2, 2, 5, 5, fly_behaviour="wander")
     planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=5, num_samples=4))

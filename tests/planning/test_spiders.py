@@ -31,6 +31,7 @@ def errors(row):
 
 
 @real_map
+@pytest.mark.slow
 def test_fifteen_spiders_on_a_real_map_are_better_than_their_heuristic():
     model = st.problems.SpidersAndFlies(
         map=str(MAPS / "random-64-64-10.map"), starts=str(MAPS / "random-example_400.agents")
@@ -52,6 +53,7 @@ def test_fifteen_spiders_take_61_simulations_and_never_all_joint_controls():
         st.StandardRollout(model, model.base_policy())
 
 
+@pytest.mark.slow
 def test_flies_that_wander_rollout_helps_at_few_samples_and_more_at_many():
     model = st.problems.SpidersAndFlies(spiders=4, flies=2, width=10, height=10, fly_behaviour="wander")
     base = model.base_policy()

@@ -60,7 +60,8 @@ def iterated(trainer, iterations):
     return found
 
 
-def test_it_goes_the_way_of_the_exact_iteration_on_ten_random_models():
+@pytest.mark.slow
+def test_it_goes_the_way_of_the_exact_iteration_on_ten_random_models(optimised):
     """Nowhere can one agent at a time gain more than 1 % on the policy it ends with, by the exact iteration from there;
     and round by round it is the exact iteration within 1 %, in all models but one.
 
@@ -218,6 +219,7 @@ def test_the_best_policy_is_kept_not_the_last():
     assert int(state.best[2]) == min(seen)[1]
 
 
+@pytest.mark.slow
 def test_regions_are_fitted_to_their_own_states_alone():
     """With labels of one region only, the networks of the other stay as they are."""
     model = team(3)
