@@ -33,12 +33,10 @@ COLUMNS = {
 
 STARTS = {"problem": ""} | {name: form for name, form in COLUMNS.items() if name != "ms a decision"}
 TENTH = (0.9, 0.025, 0.025, 0.025, 0.025)
-LIGHT = (0.2, 0.4, 0.4, 0.0, 0.0)
 UNKNOWN = (0.2, 0.2, 0.2, 0.2, 0.2)
 SOUND = {"gamma": (0.0, 0.02, 0.03, 0.05), "discount": 0.99}
 PROBLEMS: dict[str, dict[str, Any]] = {
     "one site in ten damaged": {"prior": TENTH},
-    "light damage, level 2 at most": {"prior": LIGHT},
     "any level equally likely": {"prior": UNKNOWN},
     "what is repaired stays sound": SOUND,
 }
