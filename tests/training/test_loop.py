@@ -1,5 +1,6 @@
 """Training that was stopped, in whatever way, and resumed is the training that never stopped, bit for bit."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -130,32 +131,9 @@ def test_interrupted_by_a_signal_nothing_is_lost(tmp_path, unbroken, caplog):
     assert_is_the_unbroken(run, again, unbroken)
 
 
-@pytest.mark.parametrize("fatal", [3, 5, 6, 7, 9])
-def test_killed_in_the_middle_of_any_write(tmp_path, unbroken, monkeypatch, fatal):
-    """Files appear by `os.replace` alone: a process that dies at one of them, before or after, is all that can be."""
-    run, replaced, replace = new_run(tmp_path / "r"), [], os.replace
-
-    class Killed(BaseException):
-        pass
-
-    def dying(source, target):
-        replaced.append(target)
-        if len(replaced) == fatal:
-            raise Killed
-        replace(source, target)
-
-    with monkeypatch.context() as patch:
-        patch.setattr("os.replace", dying)
-        with pytest.raises(Killed):
-            train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY)
-    (run.path / "metrics" / ".00000005.parquet.abc.tmp").write_bytes(b"half")
-    again = train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, resume=True)
-    assert_is_the_unbroken(run, again, unbroken)
-    assert not list(run.path.rglob("*.tmp"))
-
-
-@pytest.mark.parametrize("fatal", [1, 2, 3])
-def test_killed_while_the_run_was_made_it_is_made_anew(tmp_path, monkeypatch, fatal):
+@contextlib.contextmanager
+def killed_at(fatal, monkeypatch):
+    """Die at the `fatal`-th time that a file would appear."""
     replaced, replace = [], os.replace
 
     class Killed(BaseException):
@@ -167,10 +145,27 @@ def test_killed_while_the_run_was_made_it_is_made_anew(tmp_path, monkeypatch, fa
             raise Killed
         replace(source, target)
 
-    with monkeypatch.context() as patch:
+    with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr("os.replace", dying)
-        with pytest.raises(Killed):
-            new_run(tmp_path / "r")
+        yield
+
+
+@pytest.mark.parametrize("fatal", [3, 5, 6, 7, 9])
+def test_killed_in_the_middle_of_any_write(tmp_path, unbroken, monkeypatch, fatal):
+    """Files appear by `os.replace` alone: a process that dies at one of them, before or after, is all that can be."""
+    run = new_run(tmp_path / "r")
+    with killed_at(fatal, monkeypatch):
+        train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY)
+    (run.path / "metrics" / ".00000005.parquet.abc.tmp").write_bytes(b"half")
+    again = train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, resume=True)
+    assert_is_the_unbroken(run, again, unbroken)
+    assert not list(run.path.rglob("*.tmp"))
+
+
+@pytest.mark.parametrize("fatal", [1, 2, 3])
+def test_killed_while_the_run_was_made_it_is_made_anew(tmp_path, monkeypatch, fatal):
+    with killed_at(fatal, monkeypatch):
+        new_run(tmp_path / "r")
     (tmp_path / "r" / ".config.json.abc.tmp").write_bytes(b"half")
     assert Run(tmp_path / "r").is_blank
     run = new_run(tmp_path / "r")
