@@ -145,9 +145,10 @@ def killed_at(fatal, monkeypatch):
             raise Killed
         replace(source, target)
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
+    with monkeypatch.context() as patch:
         patch.setattr("os.replace", dying)
-        yield
+        with pytest.raises(Killed):
+            yield
 
 
 @pytest.mark.parametrize("fatal", [3, 5, 6, 7, 9])
