@@ -1,8 +1,11 @@
 """`jit` of functions whose arguments hold more than arrays: when it compiles again, and when not."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import seriatim as st
 from seriatim._compile import jit
@@ -93,6 +96,44 @@ def test_a_record_met_again_is_taken_as_it_was_unless_something_in_it_can_change
     fixed = Sum((jnp.array([2.0]), jnp.array([3.0])))
     assert [float(apply(fixed, x)) for x in (0.0, 1.0)] == [5.0, 6.0]
     assert len(traces) == 2  # a tuple and a list
+
+
+def test_a_record_that_is_compiled_while_it_is_being_built_is_not_remembered_half_built():
+    total = jit(lambda record: record.total())
+
+    @st.record
+    class Derived:
+        weight: object
+        table: object = dataclasses.field(default=None, init=False)
+
+        def __post_init__(self):
+            object.__setattr__(self, "table", total(self))
+
+        def total(self):
+            return 2 * self.weight if self.table is None else self.weight + self.table
+
+    assert float(total(Derived(jnp.array(1.0)))) == 3.0
+
+
+@pytest.mark.parametrize("options", [{"slots": True}, {}])
+def test_constants_may_be_dataclasses_with_slots_and_with_arrays(options):
+    @dataclasses.dataclass(frozen=True, **options)
+    class Shift:
+        by: object
+
+        def __call__(self, x):
+            return x + self.by
+
+    @st.record
+    class Twice:
+        inner: object
+
+        def __call__(self, x):
+            return self.inner(self.inner(x))
+
+    apply, _ = counted()
+    for by in (2, np.array(2.0), jnp.array(2.0)):
+        assert float(apply(Twice(Shift(by)), 1.0)) == float(apply(Shift(by), 3.0)) == 5.0
 
 
 def test_records_that_hold_tracers_are_not_remembered():

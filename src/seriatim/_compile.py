@@ -7,8 +7,9 @@ object that is no pytree, a string) is a compile-time constant, compared by equa
 
 import dataclasses
 import functools
+import operator
 import weakref
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any, ParamSpec, TypeVar
 
 import jax
@@ -67,15 +68,16 @@ class _Shell:
 
 _shells: weakref.WeakValueDictionary[Any, _Shell] = weakref.WeakValueDictionary()
 # Records that cannot change, taken apart before: a planner has many fields, and decides again and again.
-_known: weakref.WeakKeyDictionary[Any, tuple[list[Any], _Shell]] = weakref.WeakKeyDictionary()
+# With the fields they had then: `__post_init__` may have given a record to a compiled function and gone on.
+_known: weakref.WeakKeyDictionary[Any, tuple[tuple[Any, ...], list[Any], _Shell]] = weakref.WeakKeyDictionary()
 
 
 def _taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
     """Return the leaves of an argument, None in the place of constants, and its shell."""
     known_again = _is_known_again(argument)
     found = _known.get(argument) if known_again else None
-    if found is not None:
-        return found
+    if found is not None and _are_the_same(found[0], tuple(vars(argument).values())):
+        return found[1:]
     leaves, structure = jax.tree.flatten(argument)
     traced = [leaf if isinstance(leaf, _TRACED) else None for leaf in leaves]
     constants = tuple([_Constant(leaf) for leaf, t in zip(leaves, traced, strict=True) if t is None])
@@ -83,7 +85,7 @@ def _taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
     if shell is None:
         shell = _shells.setdefault((structure, constants), _Shell(structure, constants))
     if known_again and _cannot_change(argument):
-        _known[argument] = traced, shell
+        _known[argument] = tuple(vars(argument).values()), traced, shell
     return traced, shell
 
 
@@ -93,11 +95,17 @@ def _is_known_again(argument: Any) -> bool:
     return dataclasses.is_dataclass(kind) and kind.__hash__ is object.__hash__ and kind.__weakrefoffset__ > 0
 
 
+def _are_the_same(then: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
+    return len(then) == len(now) and all(map(operator.is_, then, now))
+
+
 def _cannot_change(part: Any) -> bool:
     """Say whether something is made of frozen records and tuples of arrays of JAX, numbers and functions only."""
     if isinstance(part, tuple):
         return all(map(_cannot_change, part))
     if dataclasses.is_dataclass(type(part)):
+        if not hasattr(part, "__dict__"):
+            return False
         frozen = type(part).__dataclass_params__.frozen
         return bool(frozen) and all(map(_cannot_change, vars(part).values()))
     if isinstance(part, (np.ndarray, jax.core.Tracer)):
@@ -154,10 +162,19 @@ class _Constant:
 
     def __init__(self, value: Any) -> None:
         self.value = value
-        self._key: Any = value if isinstance(value, Hashable) else id(value)
+        self._key: Any = value if _has_hash(value) else id(value)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Constant) and bool(self._key == other._key)
 
     def __hash__(self) -> int:
         return hash(self._key)
+
+
+def _has_hash(value: Any) -> bool:
+    """Say whether a value can be hashed; a frozen dataclass says that it can, and cannot if it holds an array."""
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True

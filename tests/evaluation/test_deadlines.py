@@ -88,6 +88,7 @@ def test_a_planner_that_is_warm_is_not_warmed_again():
     ("wrong", "sentence"),
     [
         ({"decisions": 0}, "decisions=0: give a whole number from 1 up"),
+        ({"horizon": 1.5}, "horizon=1.5: give a whole number from 1 up"),
         ({"horizon": 0}, "horizon=0: give a whole number from 1 up"),
         ({"planner": "signalling"}, "SignallingRollout has no methods act and warmup"),
     ],

@@ -323,6 +323,7 @@ def test_a_proposal_decides_what_is_compared():
     ("fields", "sentence"),
     [
         ({"allocation": "racing"}, "allocation='racing': give 'uniform' or 'halving'"),
+        ({"max_candidates": 2.5}, "max_candidates=2.5: a turn compares the present control and at least one other"),
         ({"max_candidates": 1}, "max_candidates=1: a turn compares the present control and at least one other"),
         ({"proposal": Always(0, (3, 5))}, "proposal draws the controls of a turn, but max_candidates=None"),
         ({"proposal": 7, "max_candidates": 3}, "proposal=7 cannot be called"),

@@ -293,3 +293,12 @@ def test_no_time_passes_inside_a_transformation():
     state = patient.model.initial_state(key)
     with pytest.raises(st.InputError, match="act was called inside jit, vmap"):
         jax.jit(lambda at: patient.act(at, key, budget_ms=1.0))(state)
+    calls = {
+        "of the planner": lambda by: dataclasses.replace(patient, significance=by).act(state, key, budget_ms=1e6),
+        "with everything known": lambda by: patient.act(state, key),
+        "of a warmup": lambda by: patient.warmup(state, key).significance,
+    }
+    for what, call in calls.items():
+        name = "warmup" if what == "of a warmup" else "act"
+        with pytest.raises(st.InputError, match=f"{name} was called inside jit, vmap"):
+            jax.jit(call)(1.0)

@@ -42,6 +42,24 @@ def test_inside_a_compiled_function_it_is_one_program():
     np.testing.assert_array_equal(traced, st.decide_many(PLANNER, STATES, KEYS).control)
 
 
+@pytest.mark.parametrize(
+    ("planner", "states", "keys", "sentence"),
+    [
+        (PLANNER, STATES, KEYS[:4], "lengths 4, 11"),
+        (PLANNER, STATES, KEYS[0], "lengths none, 11"),
+        (PLANNER, (STATES, 1), KEYS, "lengths none, 11"),
+        (PLANNER, jax.tree.map(lambda leaf: leaf[:0], STATES), KEYS[:0], "no states and no keys"),
+        (PLANNER, STATES, list(KEYS), "no array of keys"),
+        (PLANNER, STATES, 3, "keys=3 is no array of keys"),
+        (PLANNER, jax.tree.map(lambda leaf: leaf[:2], STATES), jax.random.PRNGKey(0), "are no stack of keys"),
+        (PLANNER.base, STATES, KEYS, "has no method decide"),
+    ],
+)
+def test_mistakes_are_refused(planner, states, keys, sentence, without_type_checks):
+    with pytest.raises(st.InputError, match=sentence):
+        without_type_checks(lambda: st.decide_many(planner, states, keys))
+
+
 SCRIPT = """
 import jax, numpy as np, seriatim as st
 from tests.planning import test_many as t

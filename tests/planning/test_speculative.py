@@ -106,6 +106,7 @@ def test_many_states_at_once_are_decided_alike():
     [
         ({"schedule": "parallel"}, "schedule='parallel': give 'auto', 'sequential' or 'speculative'"),
         ({"window": 0}, "window=0: give a whole number of turns from 1 up"),
+        ({"window": 2.5}, "window=2.5: give a whole number of turns from 1 up"),
         ({"guess": 3}, "guess=3 cannot be called"),
         (
             {"schedule": "speculative", "order": "optimised"},
@@ -116,3 +117,12 @@ def test_many_states_at_once_are_decided_alike():
 def test_mistakes_are_refused(fields, sentence, without_type_checks):
     with pytest.raises(st.InputError, match=sentence):
         without_type_checks(lambda: dataclasses.replace(sequential("team"), **fields))
+
+
+@pytest.mark.parametrize(("said", "seen"), [(None, "None"), ([0], r"an array of shape \(1,\)")])
+def test_guesses_for_other_than_all_agents_are_refused(said, seen, without_type_checks):
+    turns = sequential("team")
+    guessed = dataclasses.replace(turns, schedule="speculative", guess=lambda state, key: said and jnp.array(said))
+    key = jax.random.key(0)
+    with pytest.raises(st.InputError, match=f"guess returned {seen}; give one control for each agent"):
+        without_type_checks(lambda: guessed.decide(turns.model.initial_state(key), key))

@@ -247,6 +247,10 @@ REFUSED = {
     "with_spider: all 4 spiders are at work": lambda m, s: m.with_spider(
         with_fields(s, active=jnp.ones(4, bool)), (0, 0)
     ),
+    "with_spider: state=5 is none; give one of the model's": lambda m, s: m.with_spider(5, (0, 0)),
+    "without_fly: there are 3 states; give one, or map over them": lambda m, s: m.without_fly(
+        jax.tree.map(lambda leaf: jnp.stack([leaf] * 3), s), 0
+    ),
     "with_spider: spider 2 stands in": lambda m, s: m.with_spider(s, s.spiders[2]),
 }
 

@@ -281,10 +281,33 @@ def test_a_model_may_declare_that_it_keeps_lanes_apart():
     assert st.check_model(LanesLast()).ok
     (failure,) = st.check_model(LanesLast(keeps_apart=False)).failures
     assert "LanesLast.transition differs in .cost" in failure.message
-    assert "lanes_last" in failure.message
+    assert "it declares lanes_last, so keep the last axis apart" in failure.message
     model, key = LanesLast(), jax.random.key(1)
     planner = st.OneAtATimeRollout(model, lambda x, k: jnp.zeros(3, int), st.Simulation(horizon=5, num_samples=3))
     plain = type("Plain", (LanesLast,), {"lanes_last": False})()
     other = st.OneAtATimeRollout(plain, planner.base, planner.simulation)
     state = model.initial_state(key)
     np.testing.assert_array_equal(planner.decide(state, key).q_factors, other.decide(state, key).q_factors)
+
+
+def refuses(self, state, control, disturbance):
+    after = (state + control + jnp.arange(3)) % 5
+    return st.Transition(after, jnp.sum(after, axis=0) * 1.0, disturbance > 0.95)
+
+
+def sums_lanes(self, state, control, disturbance):
+    after = (state + control) % 5
+    return st.Transition(after, jnp.sum(after, axis=-1) * 1.0, disturbance > 0.95)
+
+
+@pytest.mark.parametrize(
+    ("transition", "sentence"),
+    [
+        (refuses, "declares lanes_last and fails when its arguments have one more axis, the last: "),
+        (sums_lanes, r"differs in .cost (float32[8] and float32[3]) between one state and many"),
+    ],
+)
+def test_wrong_declarations_that_fail_are_named(transition, sentence):
+    model = type("Wrong", (LanesLast,), {"transition": transition})()
+    (failure,) = st.check_model(model).failures
+    assert sentence in failure.message

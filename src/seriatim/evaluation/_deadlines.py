@@ -5,6 +5,7 @@ percent is what counts: a decision that is late now and then is late when it mat
 """
 
 import math
+import operator
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -96,8 +97,8 @@ def time_decisions(
         InputError: `decisions` or `horizon` is less than 1, the budget is not above 0, or the planner has no `act`.
     """
     for name, value in (("decisions", decisions), ("horizon", horizon)):
-        if value < 1:
-            raise InputError(f"{name}={value}: give a whole number from 1 up.")
+        if not hasattr(value, "__index__") or operator.index(value) < 1:
+            raise InputError(f"{name}={value!r}: give a whole number from 1 up.")
     if not isinstance(planner, Punctual):
         raise InputError(
             f"{type(planner).__name__} has no methods act and warmup, so it has no deadlines; give a planner that has, "

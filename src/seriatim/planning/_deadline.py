@@ -103,10 +103,12 @@ def act(
     if deadline < math.inf and (pace is None or clock() + MARGIN * pace.begin > deadline):
         # Nothing may be simulated that would not fit; if that is not known, there is at least an answer first.
         only = _finished(pieces.base(bare, info, key))
+        _require_time("act", only.control)
         if pace is not None or clock() >= deadline:
             return only
     before = clock()
     now = _finished(pieces.begin(bare, info, key))
+    _require_time("act", now.turns_left)
     if pace is not None and pace.begin > 0:
         pace = pace.slower((clock() - before) / pace.begin)
     return _take_turns(lambda work, count: pieces.advance(bare, info, key, work, count), now, deadline, pace, clock)
@@ -155,9 +157,13 @@ def affordable(left: float, turns_left: int, pace: Pace | None) -> int:
 
 
 def measure(pieces: Pieces, planner: Any, info: State, key: Key, clock: Clock = time.perf_counter) -> Pace:
-    """Compile every piece, and time it."""
+    """Compile every piece, and time it.
+
+    Raises:
+        InputError: the call is being compiled, where no time passes.
+    """
     bare = without_pace(planner)
-    _finished(pieces.base(bare, info, key))
+    _require_time("warmup", _finished(pieces.base(bare, info, key)).control)
     now = pieces.begin(bare, info, key)
     begin = _seconds(lambda: pieces.begin(bare, info, key), clock)
     turns = int(now.turns_left)
@@ -196,13 +202,19 @@ def _finished(result: R) -> R:
 
 
 def _check(info: State, key: Key, budget_ms: float | int | None) -> None:
-    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((info, key))):
-        raise InputError(
-            "act was called inside jit, vmap or another transformation of JAX, where no time passes; call it from "
-            "plain Python, or use decide there."
-        )
+    for leaf in jax.tree.leaves((info, key)):
+        _require_time("act", leaf)
     if budget_ms is not None and not (isinstance(budget_ms, (int, float, np.number)) and budget_ms > 0):
         raise InputError(
             f"budget_ms={budget_ms!r}: give the milliseconds a decision may take, a number above 0, or None for no "
             "deadline."
+        )
+
+
+def _require_time(name: str, value: Any) -> None:
+    """Refuse a value that is not yet one: under a transformation, also of the planner or with everything known."""
+    if isinstance(value, jax.core.Tracer):
+        raise InputError(
+            f"{name} was called inside jit, vmap or another transformation of JAX, where no time passes; call it from "
+            "plain Python, or use decide there."
         )

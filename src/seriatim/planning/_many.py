@@ -5,6 +5,8 @@ independent: each goes to the next free worker, by default one for each core of 
 """
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Shaped
 
 from seriatim._compile import jit
@@ -42,15 +44,9 @@ def decide_many(
         progress: called with (states decided, states) as the work goes on.
 
     Raises:
-        InputError: the leading axes differ.
+        InputError: the leading axes differ or are empty, or what is given is no planner or no stack of keys.
     """
-    lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(states)} | {keys.shape[:1]}
-    if len(lengths) != 1 or lengths == {()}:
-        seen = ", ".join(str(n[0]) if n else "none" for n in sorted(lengths))
-        raise InputError(
-            f"The leading axes of states and keys have lengths {seen}; give as many keys as states, stacked along "
-            "axis 0 (jax.random.split(key, n))."
-        )
+    _check(planner, states, keys)
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((planner, states, keys))):
         return _decide_many(planner, states, keys)
     count, usual = keys.shape[0], _all_here()
@@ -63,6 +59,28 @@ def decide_many(
         _decide_part, keys, shared=planner, inputs=states, part=part, on=on or usual, progress=progress
     )
     return decisions
+
+
+def _check(planner: Planner, states: State, keys: Key | Shaped[Array, "states ..."]) -> None:
+    if not callable(getattr(planner, "decide", None)):
+        raise InputError(
+            f"{type(planner).__name__} has no method decide, so it is no planner; give one, such as OneAtATimeRollout."
+        )
+    if not isinstance(keys, (jax.Array, np.ndarray)):
+        raise InputError(f"keys={keys!r} is no array of keys; give jax.random.split(key, n) for n states.")
+    lengths = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(states)} | {keys.shape[:1]}
+    if len(lengths) != 1 or lengths == {()}:
+        seen = ", ".join(str(n[0]) if n else "none" for n in sorted(lengths))
+        raise InputError(
+            f"The leading axes of states and keys have lengths {seen}; give as many keys as states, stacked along "
+            "axis 0 (jax.random.split(key, n))."
+        )
+    if lengths == {(0,)}:
+        raise InputError("There are no states and no keys; give at least one of each, stacked along axis 0.")
+    if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key) and keys.ndim != 2:
+        raise InputError(
+            f"keys of shape {keys.shape} are no stack of keys, one for each state; give jax.random.split(key, n)."
+        )
 
 
 def _all_here() -> Backend:

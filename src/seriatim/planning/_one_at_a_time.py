@@ -17,6 +17,7 @@ Sinica 8(2), 2021, 249-272.
 """
 
 import dataclasses
+import operator
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -221,7 +222,7 @@ class OneAtATimeRollout:
         window = self._window()
         if window < 2:
             return in_given_order(setting, start, order)
-        guess = start.control if self.guess is None else jnp.asarray(self.guess(setting.state, keys.signal), jnp.int32)
+        guess = start.control if self.guess is None else _guessed(self.guess(setting.state, keys.signal), m)
 
         def speculate(setting: Setting, start: Progress, order: Any, guess: Any) -> Progress:
             return speculatively(setting, start, order, guess, window)
@@ -270,13 +271,26 @@ def _check_schedule(planner: OneAtATimeRollout) -> None:
         raise InputError(f"schedule={planner.schedule!r}: give 'auto', 'sequential' or 'speculative'.")
     if planner.guess is not None and not callable(planner.guess):
         raise InputError(f"guess={planner.guess!r} cannot be called; give a policy, or None for the base policy.")
-    if planner.window is not None and planner.window < 1:
-        raise InputError(f"window={planner.window}: give a whole number of turns from 1 up, or None for all.")
+    if planner.window is not None and not _is_whole(planner.window, 1):
+        raise InputError(f"window={planner.window!r}: give a whole number of turns from 1 up, or None for all.")
     if planner.order == "optimised" and planner.schedule == "speculative":
         raise InputError(
             "schedule='speculative' needs the order before the choices, and order='optimised' finds it with them; "
             "give another order, or schedule='sequential'."
         )
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return hasattr(value, "__index__") and operator.index(value) >= least
+
+
+def _guessed(control: Any, agents: int) -> Int[Array, " m"]:
+    """Return what the policy `guess` said; wrong numbers are wrong guesses, but there must be one for each agent."""
+    shape = None if control is None else jnp.shape(control)
+    if shape != (agents,):
+        seen = "None" if shape is None else f"an array of shape {shape}"
+        raise InputError(f"guess returned {seen}; give one control for each agent, an array of shape ({agents},).")
+    return jnp.asarray(control, jnp.int32)
 
 
 def _saves(planner: OneAtATimeRollout) -> bool:
@@ -287,9 +301,9 @@ def _saves(planner: OneAtATimeRollout) -> bool:
 def _check_savings(planner: OneAtATimeRollout) -> None:
     if planner.allocation not in ("uniform", "halving"):
         raise InputError(f"allocation={planner.allocation!r}: give 'uniform' or 'halving'.")
-    if planner.max_candidates is not None and planner.max_candidates < 2:
+    if planner.max_candidates is not None and not _is_whole(planner.max_candidates, 2):
         raise InputError(
-            f"max_candidates={planner.max_candidates}: a turn compares the present control and at least one other; "
+            f"max_candidates={planner.max_candidates!r}: a turn compares the present control and at least one other; "
             "give a whole number from 2 up, or None for all controls."
         )
     if planner.proposal is not None and planner.max_candidates is None:

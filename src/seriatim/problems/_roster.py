@@ -26,6 +26,7 @@ WHEN = "when the model is made"
 def fly_joins(game: Any, state: Hunt, cell: Any) -> Hunt:
     """Put a fly into the first free slot."""
     _require_room("max_flies", game.max_flies, "flies")
+    _require_one("with_fly", state)
     if _known(state, cell):
         _check_cell("with_fly", game, cell)
         if not np.any(_free(game.swarm, state)):
@@ -40,6 +41,7 @@ def fly_joins(game: Any, state: Hunt, cell: Any) -> Hunt:
 
 def fly_goes(state: Hunt, fly: Any) -> Hunt:
     """Take a living fly off the board."""
+    _require_one("without_fly", state)
     if _known(state, fly):
         _check_there("without_fly", "fly", fly, np.asarray(state.alive), "alive")
     return _fly_goes(state, _whole(fly, np.int32))
@@ -48,6 +50,7 @@ def fly_goes(state: Hunt, fly: Any) -> Hunt:
 def spider_joins(game: Any, state: Hunt, cell: Any, agent: Any) -> Hunt:
     """Put a spider to work: `agent`, or the first that is absent."""
     _require_room("max_spiders", game.max_spiders, "spiders")
+    _require_one("with_spider", state)
     if _known(state, cell, agent):
         _check_spider(game, state, cell, agent)
     return _spider_joins(state, _whole(cell, POSITION), None if agent is None else _whole(agent, np.int32))
@@ -56,6 +59,7 @@ def spider_joins(game: Any, state: Hunt, cell: Any, agent: Any) -> Hunt:
 def spider_goes(game: Any, state: Hunt, agent: Any) -> Hunt:
     """Take a spider off the board."""
     _require_room("max_spiders", game.max_spiders, "spiders")
+    _require_one("without_spider", state)
     if _known(state, agent):
         _check_there("without_spider", "agent", agent, np.asarray(state.active), "at work")
     return _spider_goes(state, _whole(agent, np.int32))
@@ -83,6 +87,17 @@ def _check_spider(game: Any, state: Hunt, cell: Any, agent: Any) -> None:
 def _require_room(field: str, most: int | None, what: str) -> None:
     if most is None:
         raise InputError(f"{field}=None: the number of {what} is fixed in this game; give {field} {WHEN}.")
+
+
+def _require_one(name: str, state: Any) -> None:
+    """Refuse what is no state, and many states at once."""
+    if not isinstance(state, Hunt):
+        raise InputError(f"{name}: state={state!r} is none; give one of the model's, such as model.initial_state(key).")
+    shape = np.shape(state.alive)
+    if len(shape) != 1:
+        raise InputError(
+            f"{name}: there are {' x '.join(map(str, shape[:-1]))} states; give one, or map over them with jax.vmap."
+        )
 
 
 def _known(*values: Any) -> bool:

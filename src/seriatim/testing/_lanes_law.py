@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from seriatim._errors import in_words as error_in_words
 from seriatim.lanes import side_by_side
 from seriatim.model import Key, Model, State
 from seriatim.testing._report import Broken
@@ -34,37 +35,60 @@ def lanes_law(model: Model, key: Key) -> str:
         disturbance = jax.vmap(model.sample_disturbance, out_axes=-1)(keys)
         keys = jnp.moveaxis(keys, 0, -1)  # old keys are pairs of numbers
         control, _ = jax.vmap(functools.partial(random_control, model), -1, -1)(states, keys)
-        seen = {f"{name}.transition": _both(model, model.transition, states, control, disturbance)}
-        return seen if base is None else {**seen, f"{name}.base_policy()": _both(base, base, states, keys)}
+        moves, heuristic = f"{name}.transition", f"{name}.base_policy()"
+        seen = {moves: _both(moves, model, model.transition, states, control, disturbance)}
+        return seen if base is None else {**seen, heuristic: _both(heuristic, base, base, states, keys)}
 
     start, *stages = jax.random.split(key, STAGES + 1)
     states = jax.vmap(model.initial_state, out_axes=-1)(jax.random.split(start, LANES))
     for stage in stages:
         seen = both_ways(states, stage)
         for what, (alone, together) in seen.items():
-            _require_same(what, alone, together)
+            owner = model if what == f"{name}.transition" else base
+            _require_same(what, alone, together, declared=_declares(owner))
         states = seen[f"{name}.transition"][0].state
     return f"{STAGES} stages of {LANES} states at once, as each alone"
 
 
-def _both(owner: Any, function: Any, *arguments: Any) -> tuple[Any, Any]:
+def _declares(owner: Any) -> bool:
+    return bool(getattr(owner, "lanes_last", False))
+
+
+def _both(what: str, owner: Any, function: Any, *arguments: Any) -> tuple[Any, Any]:
     axes = (-1,) * len(arguments)
-    return jax.vmap(function, axes, -1)(*arguments), side_by_side(function, axes, of=owner)(*arguments)
+    alone = jax.vmap(function, axes, -1)(*arguments)
+    try:
+        return alone, side_by_side(function, axes, of=owner)(*arguments)
+    except Exception as error:
+        if not _declares(owner):
+            raise
+        failure = error_in_words(error).rstrip(".")
+        raise Broken(
+            f"{what} declares lanes_last and fails when its arguments have one more axis, the last: "
+            f"{failure}; keep that axis apart in every operation, or do not declare lanes_last."
+        ) from error
 
 
-def _require_same(what: str, alone: Any, together: Any) -> None:
+def _require_same(what: str, alone: Any, together: Any, *, declared: bool) -> None:
+    remedy = (
+        "it declares lanes_last, so keep the last axis apart in every operation, or do not declare it."
+        if declared
+        else "if it is a pure function of its arguments, this is a fault of seriatim: please report it."
+    )
+    if jax.tree.structure(alone) != jax.tree.structure(together):
+        raise Broken(f"{what} returns another structure for many states at once than for one; {remedy}")
     both = zip(jax.tree_util.tree_flatten_with_path(alone)[0], jax.tree.leaves(together), strict=True)
     for (path, one), other in both:
         if not _agree(one, other):
             place = jax.tree_util.keystr(path) or "its result"
-            raise Broken(
-                f"{what} differs in {place} ({in_words(one)}) between one state and many at once; with lanes_last, its "
-                "operations must keep the last axis apart; without, and if it is a pure function of its arguments, it "
-                "is a fault of seriatim: please report it."
-            )
+            seen = in_words(one) if one.shape == other.shape else f"{in_words(one)} and {in_words(other)}"
+            raise Broken(f"{what} differs in {place} ({seen}) between one state and many at once; {remedy}")
 
 
 def _agree(one: Any, other: Any) -> bool:
+    if one.shape != other.shape:
+        # A single number serves for all lanes.
+        return other.ndim == 0 and _agree(one, jnp.broadcast_to(other, one.shape))
     if jnp.issubdtype(one.dtype, jax.dtypes.prng_key):
         one, other = jax.random.key_data(one), jax.random.key_data(other)
     if jnp.issubdtype(one.dtype, jnp.inexact):
