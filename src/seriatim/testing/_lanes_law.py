@@ -75,7 +75,8 @@ def _require_same(what: str, alone: Any, together: Any, *, declared: bool) -> No
         if declared
         else "if it is a pure function of its arguments, this is a fault of seriatim: please report it."
     )
-    if jax.tree.structure(alone) != jax.tree.structure(together):
+    structures: list[Any] = [jax.tree.structure(each) for each in (alone, together)]
+    if structures[0] != structures[1]:
         raise Broken(f"{what} returns another structure for many states at once than for one; {remedy}")
     both = zip(jax.tree_util.tree_flatten_with_path(alone)[0], jax.tree.leaves(together), strict=True)
     for (path, one), other in both:
