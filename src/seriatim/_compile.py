@@ -3,6 +3,9 @@
 Models and policies arrive as records, plain objects or bare functions, often one inside another (a planner holds its
 base policy). Array leaves are traced, so that new numbers do not compile again; every other leaf (a function, an
 object that is no pytree, a string) is a compile-time constant, compared by equality.
+
+A planner has many fields and is called again and again, so a record in which nothing can change is taken apart once and
+known again by identity.
 """
 
 import dataclasses
@@ -40,7 +43,7 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         options = tuple([(k, v) for k, v in sorted(kwargs.items()) if k in static_argnames])
-        names = tuple([k for k in kwargs if k not in static_argnames])
+        names = tuple([k for k in sorted(kwargs) if k not in static_argnames])
         parts = [_taken_apart(part) for part in (*args, *[kwargs[k] for k in names])]
         result: R = compiled([leaves for leaves, _ in parts], tuple([shell for _, shell in parts]), names, options)
         return result

@@ -5,7 +5,6 @@ percent is what counts: a decision that is late now and then is late when it mat
 """
 
 import math
-import operator
 import time
 from collections.abc import Sequence
 from typing import Any, Protocol, runtime_checkable
@@ -17,6 +16,7 @@ from jaxtyping import Array, Bool, Int
 
 from seriatim._compile import jit
 from seriatim._errors import InputError
+from seriatim._numbers import is_whole
 from seriatim._record import record
 from seriatim.model import Key, Model, State
 from seriatim.policy import Decision, Planner
@@ -97,7 +97,7 @@ def time_decisions(
         InputError: `decisions` or `horizon` is less than 1, the budget is not above 0, or the planner has no `act`.
     """
     for name, value in (("decisions", decisions), ("horizon", horizon)):
-        if not hasattr(value, "__index__") or operator.index(value) < 1:
+        if not is_whole(value, 1):
             raise InputError(f"{name}={value!r}: give a whole number from 1 up.")
     if not isinstance(planner, Punctual):
         raise InputError(

@@ -17,7 +17,6 @@ Sinica 8(2), 2021, 249-272.
 """
 
 import dataclasses
-import operator
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -26,6 +25,7 @@ from jaxtyping import Array, Float, Int
 
 from seriatim._compile import jit, unless_mapped
 from seriatim._errors import InputError
+from seriatim._numbers import is_whole
 from seriatim._record import record, static, with_fields
 from seriatim.model import Key, Model, State
 from seriatim.planning._common import (
@@ -271,17 +271,13 @@ def _check_schedule(planner: OneAtATimeRollout) -> None:
         raise InputError(f"schedule={planner.schedule!r}: give 'auto', 'sequential' or 'speculative'.")
     if planner.guess is not None and not callable(planner.guess):
         raise InputError(f"guess={planner.guess!r} cannot be called; give a policy, or None for the base policy.")
-    if planner.window is not None and not _is_whole(planner.window, 1):
+    if planner.window is not None and not is_whole(planner.window, 1):
         raise InputError(f"window={planner.window!r}: give a whole number of turns from 1 up, or None for all.")
     if planner.order == "optimised" and planner.schedule == "speculative":
         raise InputError(
             "schedule='speculative' needs the order before the choices, and order='optimised' finds it with them; "
             "give another order, or schedule='sequential'."
         )
-
-
-def _is_whole(value: Any, least: int) -> bool:
-    return hasattr(value, "__index__") and operator.index(value) >= least
 
 
 def _guessed(control: Any, agents: int) -> Int[Array, " m"]:
@@ -301,7 +297,7 @@ def _saves(planner: OneAtATimeRollout) -> bool:
 def _check_savings(planner: OneAtATimeRollout) -> None:
     if planner.allocation not in ("uniform", "halving"):
         raise InputError(f"allocation={planner.allocation!r}: give 'uniform' or 'halving'.")
-    if planner.max_candidates is not None and not _is_whole(planner.max_candidates, 2):
+    if planner.max_candidates is not None and not is_whole(planner.max_candidates, 2):
         raise InputError(
             f"max_candidates={planner.max_candidates!r}: a turn compares the present control and at least one other; "
             "give a whole number from 2 up, or None for all controls."

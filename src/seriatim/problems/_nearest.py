@@ -17,7 +17,7 @@ Proof for G: at a <= -1 the first term is the largest, at a >= 1 the second, at 
 
 Maxima of linear functions vectorise better than conditions (whose masks change width), and -16 a and 16 a + 3 are one
 subtraction each if the constants are taken off the positions beforehand. Targets that do not count are put into a row
-far below, not masked pair by pair.
+far below, not masked pair by pair. The packing is this project's own.
 """
 
 import jax.numpy as jnp

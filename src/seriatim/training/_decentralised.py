@@ -21,10 +21,10 @@ from jaxtyping import Array, Float, Int
 
 from seriatim import distributions
 from seriatim._errors import InputError
+from seriatim._numbers import is_whole
 from seriatim._record import record, static
 from seriatim.model import DecentralisedModel, Key, State
 from seriatim.training._network import AgentNetwork, Memoryless
-from seriatim.training._numbers import is_whole
 
 
 @record

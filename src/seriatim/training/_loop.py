@@ -24,8 +24,8 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 
 from seriatim._compile import jit
 from seriatim._errors import InputError
+from seriatim._numbers import is_whole
 from seriatim.model import Key
-from seriatim.training._numbers import is_whole
 from seriatim.training._run import Run
 
 # Seconds that a block may last: how long an interruption waits, and how often progress is shown.

@@ -28,12 +28,12 @@ from jax.lax import stop_gradient
 from jaxtyping import Array, Float, Int
 
 from seriatim._errors import InputError
+from seriatim._numbers import is_whole
 from seriatim._record import record, static, with_fields
 from seriatim.gradients import CHOICES, MovingBaseline
 from seriatim.model import Key, RelaxedModel
 from seriatim.simulation import Streams, streams
 from seriatim.training._decentralised import DecentralisedPolicy
-from seriatim.training._numbers import is_whole
 from seriatim.training._trajectories import (
     Choices,
     Played,
