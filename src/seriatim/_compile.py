@@ -23,6 +23,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _TRACED = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
+_traced_types: set[type] = set()
 
 
 def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> Callable[P, R]:
@@ -69,6 +70,7 @@ class _Shell:
         return jax.tree.unflatten(self._structure, [next(others).value if t is None else t for t in traced])
 
 
+_one_leaf = _Shell(jax.tree.structure(0), ())
 _shells: weakref.WeakValueDictionary[Any, _Shell] = weakref.WeakValueDictionary()
 # Records that cannot change, taken apart before: a planner has many fields, and decides again and again.
 # With the fields they had then: `__post_init__` may have given a record to a compiled function and gone on.
@@ -77,12 +79,14 @@ _known: weakref.WeakKeyDictionary[Any, tuple[tuple[Any, ...], list[Any], _Shell]
 
 def _taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
     """Return the leaves of an argument, None in the place of constants, and its shell."""
+    if _is_traced(argument):
+        return [argument], _one_leaf
     known_again = _is_known_again(argument)
     found = _known.get(argument) if known_again else None
     if found is not None and _are_the_same(found[0], tuple(vars(argument).values())):
         return found[1:]
     leaves, structure = jax.tree.flatten(argument)
-    traced = [leaf if isinstance(leaf, _TRACED) else None for leaf in leaves]
+    traced = [leaf if _is_traced(leaf) else None for leaf in leaves]
     constants = tuple([_Constant(leaf) for leaf, t in zip(leaves, traced, strict=True) if t is None])
     shell = _shells.get((structure, constants))
     if shell is None:
@@ -90,6 +94,18 @@ def _taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
     if known_again and _cannot_change(argument):
         _known[argument] = tuple(vars(argument).values()), traced, shell
     return traced, shell
+
+
+def _is_traced(leaf: Any) -> bool:
+    """Say whether something is an array or a number. Asking what is a `jax.Array` takes long, so types are noted."""
+    kind = type(leaf)
+    if kind in _traced_types:
+        return True
+    traced = isinstance(leaf, _TRACED)
+    # What is traced may be an array or not, whatever its type.
+    if traced and not isinstance(leaf, jax.core.Tracer):
+        _traced_types.add(kind)
+    return traced
 
 
 def _is_known_again(argument: Any) -> bool:

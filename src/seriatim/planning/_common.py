@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._record import with_fields
-from seriatim.model import Key, Model
+from seriatim.model import Key, Model, State
 from seriatim.planning._choice import gain
 from seriatim.planning._simulation import Simulation
 from seriatim.policy import Decision, Policy
@@ -41,6 +42,19 @@ class _Rollout(Protocol):
 
 
 R = TypeVar("R", bound=_Rollout)
+
+
+@runtime_checkable
+class _Decider(Protocol):
+    def _decide(self, info: Any, key: Any) -> Decision: ...
+
+
+def _control_alone(planner: _Decider, info: State, key: Key) -> Int[Array, " m"]:
+    return planner._decide(info, key).control
+
+
+# The control of a decision, and nothing of the evidence: what is not returned is not computed, nor made an array of.
+control_alone = jit(_control_alone)
 
 
 def players(planner: R) -> tuple[Policy, ...]:

@@ -112,6 +112,17 @@ def contest(
     """
     # Beside an infinite present control only the alternatives' own costs can be told apart.
     anchor = jnp.where(jnp.isfinite(jnp.mean(reference)), reference, 0.0)
+    if len(rounds) == 1:
+        known = sampler(controls, rounds[0].block)
+        choice = choose(reference, known, allowed, significance)
+        return Contest(
+            best=choice.best,
+            samples=chosen_samples(choice.best, reference, known),
+            q_factors=choice.q_factors,
+            errors=gain(anchor, known)[1],
+            trajectories=known.size,
+            passes=1,
+        )
     still_in = jnp.arange(controls.shape[0], dtype=jnp.int32)
     known = jnp.zeros((controls.shape[0], 0), reference.dtype)
     q_factors = jnp.full(controls.shape[0], jnp.inf, reference.dtype)
@@ -128,9 +139,16 @@ def contest(
     stays = choice.best < 0
     return Contest(
         best=jnp.where(stays, -1, still_in[choice.best]),
-        samples=jnp.where(stays, reference, known[choice.best]),
+        samples=chosen_samples(choice.best, reference, known),
         q_factors=q_factors.at[still_in].set(choice.q_factors),
         errors=errors,
         trajectories=sum(alternatives * len(block) for alternatives, block in rounds),
         passes=len(rounds),
     )
+
+
+def chosen_samples(
+    best: Int[Array, ""], reference: Float[Array, " samples"], alternatives: Float[Array, "n samples"]
+) -> Float[Array, " samples"]:
+    """Return the samples of what was chosen, the reference where `best` is -1."""
+    return jnp.where(best < 0, reference, alternatives[best])

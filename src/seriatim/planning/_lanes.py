@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Float, Int
 
 from seriatim._errors import InputError
 from seriatim.lanes import kept, side_by_side, spaced
@@ -92,13 +92,17 @@ def _keys(key: Key, samples: int) -> tuple[Key, Key]:
 
 
 class _Now(NamedTuple):
-    """All lanes at one stage."""
+    """All lanes at one stage; `weight` is that of the stage's cost, discount**t, and 0 where the game is over."""
 
     t: Int[Array, ""]
-    weight: Float[Array, ""]
     state: State
     cost: Float[Array, " lanes"]
-    done: Bool[Array, " lanes"]
+    weight: Float[Array, " lanes"]
+
+
+def _weighted(weight: Float[Array, " lanes"], cost: Any) -> Float[Array, " lanes"]:
+    """Return `weight * cost`, and 0 where the weight is 0, whatever the cost."""
+    return jnp.where(weight > 0, weight * jnp.asarray(cost, float), 0.0)
 
 
 def _chunk(
@@ -126,13 +130,11 @@ def _chunk(
     def advance(now: _Now, control: Int[Array, "m lanes"]) -> _Now:
         draws = kept(lambda: _spread(_drawn(model, simulation, disturbance_keys, ahead, now.t), shape, lanes))
         after: Transition = transition(now.state, control, draws)
-        cost = jnp.where(now.done, 0.0, jnp.asarray(after.cost, float))
         return _Now(
             now.t + 1,
-            now.weight * discount,
             after.state,
-            now.cost + now.weight * cost,
-            now.done | after.done,
+            now.cost + _weighted(now.weight, after.cost),
+            jnp.where(after.done, 0.0, now.weight * discount),
         )
 
     def play(policy: Policy, now: _Now) -> _Now:
@@ -142,18 +144,17 @@ def _chunk(
     repeated = jax.tree.map(lambda leaf: jnp.repeat(jnp.moveaxis(leaf, 0, -1), n * samples, axis=-1), states)
     start = _Now(
         jnp.zeros((), jnp.int32),
-        jnp.ones((), float),
         _filled_up(repeated, lanes),
         jnp.zeros(lanes),
-        jnp.arange(lanes) >= total,  # the lanes that fill up have ended
+        jnp.where(jnp.arange(lanes) < total, 1.0, 0.0),  # the lanes that fill up have ended
     )
     now = advance(start, _filled_up(jnp.repeat(controls.reshape(total // samples, m).T, samples, axis=1), lanes))
     for policy in policies[:-1]:
         now = play(policy, now)
     now = jax.lax.while_loop(
-        lambda now: (now.t < horizon) & ~jnp.all(now.done), lambda now: play(policies[-1], now), now
+        lambda now: (now.t < horizon) & jnp.any(now.weight > 0), lambda now: play(policies[-1], now), now
     )
-    return (now.cost + now.weight * jnp.where(now.done, 0.0, rest(now.state)))[:total].reshape(shape)
+    return (now.cost + _weighted(now.weight, rest(now.state)))[:total].reshape(shape)
 
 
 def _filled_up(tree: Any, lanes: int) -> Any:

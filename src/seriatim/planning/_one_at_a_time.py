@@ -32,6 +32,7 @@ from seriatim.planning._common import (
     DEFAULT_SIGNIFICANCE,
     PlannerKeys,
     check_planner,
+    control_alone,
     decision,
     planner_keys,
     players,
@@ -131,8 +132,8 @@ class OneAtATimeRollout:
         _check_savings(self)
 
     def __call__(self, info: State, key: Key) -> Int[Array, " m"]:
-        """Return the control of `decide`."""
-        return self.decide(info, key).control
+        """Return the control of `decide`, in less time: a compiled program of its own leaves the evidence out."""
+        return control_alone(without_pace(self), info, key)
 
     def decide(self, info: State, key: Key) -> Decision:
         """Let the agents choose in turn at a state; `q_factors` is `[m, c]`, a row for each turn. Compiled."""

@@ -27,6 +27,7 @@ from seriatim.planning._choice import choose
 from seriatim.planning._common import (
     DEFAULT_SIGNIFICANCE,
     check_planner,
+    control_alone,
     decision,
     planner_keys,
     players,
@@ -76,8 +77,8 @@ class SignallingRollout:
             raise InputError(f"signal={self.signal!r} cannot be called; give a policy, or None for the base policy.")
 
     def __call__(self, info: State, key: Key) -> Int[Array, " m"]:
-        """Return the control of `decide`."""
-        return self.decide(info, key).control
+        """Return the control of `decide`, in less time: a compiled program of its own leaves the evidence out."""
+        return control_alone(self, info, key)
 
     def decide(self, info: State, key: Key) -> Decision:
         """Let the agents choose at once at a state; `q_factors` is `[m, c]`, a row for each agent. Compiled."""

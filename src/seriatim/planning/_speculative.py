@@ -11,6 +11,8 @@ simulates. Every pass makes at least one turn final, so there are at most m pass
 
 A pass simulates c - 1 controls for each turn in its window and no context: the samples of turn k + 1's context are
 those of turn k's candidate that was guessed. Work in turns after the first wrong guess is wasted; a window bounds it.
+No turn of a window waits for another: contexts are guesses, all turns choose at once, and only then is it seen how far
+the guesses were right.
 
 Speculative execution is old; for one-agent-at-a-time rollout it is this project's own.
 """
@@ -22,7 +24,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim.planning._choice import choose
-from seriatim.planning._turns import Progress, Setting, deviations
+from seriatim.planning._halving import chosen_samples
+from seriatim.planning._turns import Progress, Setting, deviations, row_of
 
 
 class _Pass(NamedTuple):
@@ -33,23 +36,14 @@ class _Pass(NamedTuple):
     now: Progress
 
 
-class _Turn(NamedTuple):
-    """One turn of a window, all in its guessed context."""
+class _Turns(NamedTuple):
+    """The turns of a window, each in its guessed context; the last ones may be beyond the last agent."""
 
-    agent: Int[Array, ""]
-    exists: Bool[Array, ""]
-    controls: Int[Array, "c_less_1 m"]
-    samples: Float[Array, "c_less_1 samples"]
-    allowed: Bool[Array, " c_less_1"]
-
-
-class _Link(NamedTuple):
-    """What a turn hands to the next one of its window; `right` says whether all guesses before were right."""
-
-    reference: Float[Array, " samples"]
-    right: Bool[Array, ""]
-    guess: Int[Array, " m"]
-    now: Progress
+    agent: Int[Array, " window"]
+    exists: Bool[Array, " window"]
+    controls: Int[Array, "window c_less_1 m"]
+    samples: Float[Array, "window c_less_1 samples"]
+    allowed: Bool[Array, "window c_less_1"]
 
 
 def speculatively(
@@ -64,29 +58,20 @@ def speculatively(
         guess: what they are expected to choose.
         window: how many turns are computed at once.
     """
-    m, c = setting.model.num_agents, setting.model.num_controls
+    m = setting.model.num_agents
+    place = jnp.argmax(order == jnp.arange(m)[:, None], axis=1).astype(jnp.int32)
 
     def play(one: _Pass) -> _Pass:
-        turns = _window(setting, one, order, window)
-        used = jnp.sum(turns.exists, dtype=jnp.int32)
-        new = used * (c - 1)
-        now = one.now._replace(
-            passes=one.now.passes + 1,
-            simulated=one.now.simulated + new,
-            trajectories=one.now.trajectories + new * one.now.samples.shape[0],
-        )
-        first = _Link(now.samples, jnp.array(True), one.guess, now)
-        last, accepted = jax.lax.scan(lambda link, turn: _linked(setting, link, turn), first, turns)
-        return _Pass(one.final + jnp.sum(accepted, dtype=jnp.int32), last.guess, last.now)
+        return _accepted(setting, one, _simulated(setting, one, order, place, window), place)
 
-    zero = jnp.zeros((), jnp.int32)
-    return jax.lax.while_loop(lambda one: one.final < m, play, _Pass(zero, guess, start)).now
+    return jax.lax.while_loop(lambda one: one.final < m, play, _Pass(jnp.zeros((), jnp.int32), guess, start)).now
 
 
-def _window(setting: Setting, one: _Pass, order: Int[Array, " m"], window: int) -> _Turn:
+def _simulated(
+    setting: Setting, one: _Pass, order: Int[Array, " m"], place: Int[Array, " m"], window: int
+) -> _Turns:
     """Simulate the candidates of the next turns, each in the context of the guesses before it."""
     m, c = setting.model.num_agents, setting.model.num_controls
-    place = jnp.zeros(m, jnp.int32).at[order].set(jnp.arange(m, dtype=jnp.int32))
 
     def candidates(turn: Int[Array, ""]) -> Int[Array, "c_less_1 m"]:
         guessed = (place >= one.final) & (place < turn)
@@ -96,7 +81,7 @@ def _window(setting: Setting, one: _Pass, order: Int[Array, " m"], window: int) 
     inside = jnp.minimum(turns, m - 1)
     controls = jax.vmap(candidates)(inside)
     flat = controls.reshape(-1, m)
-    return _Turn(
+    return _Turns(
         agent=order[inside],
         exists=turns < m,
         controls=controls,
@@ -105,33 +90,49 @@ def _window(setting: Setting, one: _Pass, order: Int[Array, " m"], window: int) 
     )
 
 
-def _linked(setting: Setting, link: _Link, turn: _Turn) -> tuple[_Link, Bool[Array, ""]]:
-    """Let one agent choose; accept its choice if the guesses before it were right."""
-    c = setting.model.num_controls
-    choice = choose(link.reference, turn.samples, turn.allowed, setting.significance)
-    stays = choice.best < 0
-    base = link.now.control[turn.agent]
-    chosen = jnp.where(stays, base, turn.controls[choice.best, turn.agent])
-    samples = jnp.where(stays, link.reference, turn.samples[choice.best])
-    own = turn.controls[:, turn.agent]
-    row = jnp.full(c, jnp.mean(link.reference)).at[own].set(choice.q_factors)
-    errors = jnp.zeros(c, row.dtype).at[own].set(choice.errors)
-    accepted = link.right & turn.exists
-    final = link.now._replace(
-        control=link.now.control.at[turn.agent].set(chosen),
-        samples=samples,
-        q_factors=link.now.q_factors.at[turn.agent].set(row),
-        q_errors=link.now.q_errors.at[turn.agent].set(errors),
-        compared=link.now.compared + c,
+def _accepted(setting: Setting, one: _Pass, turns: _Turns, place: Int[Array, " m"]) -> _Pass:
+    """Let the agents of a window choose; accept their choices as far as the guesses before them were right."""
+    now, c, window = one.now, setting.model.num_controls, turns.agent.shape[0]
+    base, guessed = now.control[turns.agent], one.guess[turns.agent]
+    references = _references(now.samples, turns.samples, (guessed - base) % c - 1)
+    choice = jax.vmap(choose, (0, 0, 0, None))(references, turns.samples, turns.allowed, setting.significance)
+    own = turns.controls[jnp.arange(window), choice.best, turns.agent]
+    chosen = jnp.where(choice.best < 0, base, own)
+    # Every turn up to the first wrong guess is final, that turn included.
+    wrong = (chosen != guessed) | ~turns.exists
+    count = jnp.minimum(jnp.argmax(wrong) + 1, jnp.sum(turns.exists, dtype=jnp.int32))
+    count = jnp.where(jnp.any(wrong), count, window).astype(jnp.int32)
+    last = count - 1
+    # Where an agent's turn stands in the window.
+    at = jnp.clip(place - one.final, 0, window - 1)
+    has_turn, is_final = (
+        (place >= one.final) & (place < one.final + n) for n in (jnp.int32(window), count)
     )
-    guessed = link.guess[turn.agent]
-    # The next turn's context holds the guess, whose samples are among this turn's.
-    place = (guessed - base) % c - 1
-    reference = jnp.where(place < 0, link.reference, turn.samples[place])
-    after = _Link(
-        reference,
-        accepted & (chosen == guessed),
-        jnp.where(turn.exists, link.guess.at[turn.agent].set(chosen), link.guess),
-        jax.tree.map(lambda new, old: jnp.where(accepted, new, old), final, link.now),
+    here = jnp.mean(references, axis=1)
+    rows = jax.vmap(row_of)(base, here, choice.q_factors)
+    errors = jax.vmap(row_of)(base, jnp.zeros_like(here), choice.errors)
+    new = jnp.sum(turns.exists, dtype=jnp.int32) * (c - 1)
+    progress = Progress(
+        control=jnp.where(is_final, chosen[at], now.control),
+        samples=chosen_samples(choice.best[last], references[last], turns.samples[last]),
+        q_factors=jnp.where(is_final[:, None], rows[at], now.q_factors),
+        q_errors=jnp.where(is_final[:, None], errors[at], now.q_errors),
+        compared=now.compared + c * count,
+        simulated=now.simulated + new,
+        passes=now.passes + 1,
+        trajectories=now.trajectories + new * now.samples.shape[0],
     )
-    return after, accepted
+    return _Pass(one.final + count, jnp.where(has_turn, chosen[at], one.guess), progress)
+
+
+def _references(
+    start: Float[Array, " samples"], candidates: Float[Array, "window c_less_1 samples"], guessed: Int[Array, " window"]
+) -> Float[Array, "window samples"]:
+    """Return the samples of each turn's context: of the last candidate that was guessed before it, or of the start.
+
+    `guessed` says which candidate is the guess, -1 where it is the agent's present control.
+    """
+    turns = jnp.arange(candidates.shape[0])
+    leaves = (turns < turns[:, None]) & (guessed >= 0)
+    last = jnp.max(jnp.where(leaves, turns, -1), axis=1)
+    return jnp.where((last < 0)[:, None], start, candidates[last, guessed[last]])

@@ -25,6 +25,7 @@ from seriatim.planning._choice import choose
 from seriatim.planning._common import (
     DEFAULT_SIGNIFICANCE,
     check_planner,
+    control_alone,
     decision,
     planner_keys,
     players,
@@ -89,8 +90,8 @@ class StandardRollout:
             )
 
     def __call__(self, info: State, key: Key) -> Int[Array, " m"]:
-        """Return the control of `decide`."""
-        return self.decide(info, key).control
+        """Return the control of `decide`, in less time: a compiled program of its own leaves the evidence out."""
+        return control_alone(without_pace(self), info, key)
 
     def decide(self, info: State, key: Key) -> Decision:
         """Compare all joint controls at a state; `q_factors` is `[c**m]`. Compiled when first called."""

@@ -139,8 +139,8 @@ def other_controls(control: Int[Array, ""], num_controls: int) -> Int[Array, " c
 def deviations(control: Int[Array, " m"], agent: Int[Array, ""], num_controls: int) -> Int[Array, "c_less_1 m"]:
     """List the joint controls in which only `agent` leaves its present control."""
     others = other_controls(control[agent], num_controls)
-    every = jnp.broadcast_to(control, (num_controls - 1, control.shape[0]))
-    return every.at[:, agent].set(others)
+    own = jnp.arange(control.shape[0]) == agent
+    return jnp.where(own, others[:, None], control)
 
 
 @jax.custom_batching.custom_vmap
@@ -162,12 +162,35 @@ def turn(setting: Setting, now: Progress, agent: Int[Array, ""]) -> Progress:
     """Let one agent choose, given what the others do at present."""
     controls, may = setting.alternatives(now.control, agent)
     found = setting.compare(now.samples, controls, may)
-    row = jnp.full(setting.model.num_controls, jnp.inf).at[now.control[agent]].set(jnp.mean(now.samples))
+    row, errors = _rows(setting, now, agent, controls[:, agent], found)
     now = now._replace(
-        q_factors=now.q_factors.at[agent].set(row.at[controls[:, agent]].set(found.q_factors)),
-        q_errors=now.q_errors.at[agent].set(jnp.zeros_like(row).at[controls[:, agent]].set(found.errors)),
+        q_factors=with_row(now.q_factors, agent, row), q_errors=with_row(now.q_errors, agent, errors)
     )
     return _after(now, found, controls, controls.shape[0] + 1)
+
+
+def _rows(
+    setting: Setting, now: Progress, agent: Int[Array, ""], own: Int[Array, " n"], found: Contest
+) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
+    """Return an agent's Q-factors and their errors; of controls that were not compared, infinity and 0."""
+    present, here = now.control[agent], jnp.mean(now.samples)
+    if setting.drawn is None:
+        return row_of(present, here, found.q_factors), row_of(present, jnp.zeros_like(here), found.errors)
+    row = jnp.full(setting.model.num_controls, jnp.inf).at[present].set(here)
+    return row.at[own].set(found.q_factors), jnp.zeros_like(row).at[own].set(found.errors)
+
+
+def with_row(table: Float[Array, "m c"], agent: Int[Array, ""], row: Float[Array, " c"]) -> Float[Array, "m c"]:
+    """Put one agent's row into a table."""
+    return jax.lax.dynamic_update_index_in_dim(table, row, agent, 0)
+
+
+def row_of(
+    present: Int[Array, ""], here: Float[Array, ""], others: Float[Array, " c_less_1"]
+) -> Float[Array, " c"]:
+    """Return the numbers of all of an agent's controls: `here` of the present one, `others` in `other_controls`' order."""
+    c = others.shape[0] + 1
+    return jnp.concatenate([here[None], others])[(jnp.arange(c, dtype=present.dtype) - present) % c]
 
 
 def _after(

@@ -1,23 +1,23 @@
-"""The first move towards a nearest of several targets, on an open grid, in nine operations a pair.
+"""The first move towards a nearest of several targets, on an open grid, in seven operations a pair.
 
 Which target is nearest, and which move leads to it first (rows before columns: up, down, left, right), are asked
 together: one number for each pair, whose minimum over the targets answers both. With a and b the rows and columns from
 a position to a target, it is a sum
 
-    K(a, b) = G(a) + H(b)        G(a) = max(-16 a, 16 a + 3, 6)        H(b) = max(1 - 16 b, 16 b + 2)
+    K(a, b) = G(a) + H(b)        G(a) = max(|16 a + 2|, 9)        H(b) = |16 b + 1|
 
 since the first move depends on the sign of a, and on that of b only where a is 0. Both are 16 times a distance and a
-little more, which orders targets that are equally far: G adds 0 above, 3 below, 6 in the same row, and H adds 1 on the
-left, 2 otherwise. So K = 16 (|a| + |b|) + code, with
+little, which orders targets that are equally far: G takes 2 off above, adds 2 below and 9 in the same row; H takes 1
+off on the left and adds 1 otherwise. So K + 3 = 16 (|a| + |b|) + code, with
 
-    code   1 2   4 5   7      8
-    move   up    down  left   right
+    code   0 2   4 6   11     13
+    move   up    down  left   right      = 1 + code // 4
 
-Proof for G: at a <= -1 the first term is the largest, at a >= 1 the second, at 0 the third; for H likewise.
+Proof for G: |16 a + 2| is at least 14 unless a = 0, where it is 2.
 
-Maxima of linear functions vectorise better than conditions (whose masks change width), and -16 a and 16 a + 3 are one
-subtraction each if the constants are taken off the positions beforehand. Targets that do not count are put into a row
-far below, not masked pair by pair. The packing is this project's own.
+Absolute values and maxima vectorise better than conditions (whose masks change width), and 16 a + 2 is one subtraction
+if the constants are put on the targets beforehand. Targets that do not count are put into a row far below, not masked
+pair by pair. The packing is this project's own.
 """
 
 import jax.numpy as jnp
@@ -46,10 +46,9 @@ def first_move_to_nearest(
     dtype = positions.dtype if 2 * none + UNIT <= np.iinfo(positions.dtype).max else jnp.int32
     row, column = (positions.astype(dtype)[:, axis, None] * UNIT for axis in (0, 1))
     rows, columns = (targets.astype(dtype)[None, :, axis] * UNIT for axis in (0, 1))
-    rows = jnp.where(counts, rows, jnp.asarray(none + UNIT * height, dtype))
-    downwards = jnp.maximum(jnp.maximum(row - rows, rows - (row - 3)), 6)
-    sideways = jnp.maximum((column + 1) - columns, columns - (column - 2))
-    least = jnp.min(downwards + sideways, axis=1)
-    code = least % UNIT
-    move = 1 + (code > 3).astype(dtype) + (code > 6) + (code > 7)
+    rows = jnp.where(counts, rows + 2, jnp.asarray(none + UNIT * height, dtype))
+    downwards = jnp.maximum(jnp.abs(rows - row), 9)
+    sideways = jnp.abs((columns + 1) - column)
+    least = jnp.min(downwards + sideways, axis=1) + 3
+    move = 1 + ((least & (UNIT - 1)) >> 2)
     return jnp.where((least >= UNIT) & (least < none), move, 0)
