@@ -1,9 +1,10 @@
 """Decisions of one-at-a-time rollout, beside a scalar compiled program of the same rules on the same core.
 
 States are decided one by one, as an online controller meets them, in turn and by the default schedule, which speculates
-a window ahead; or together, by `decide_many`. Before anything is timed, all must choose the same controls at every
-state, wandering flies included: there the scalar program is fed the disturbances that the library draws. While timed it
-draws its own, once for each state, which is the least it could do. "Times as fast" is that of the default.
+a window ahead; or together, by `decide_many`. One by one, planners are called for the control alone, which is what the
+scalar program returns. Before anything is timed, all must choose the same controls at every state, wandering flies
+included: there the scalar program is fed the disturbances that the library draws. While timed it draws its own, once
+for each state, which is the least it could do. "Times as fast" is that of the default.
 """
 
 from collections.abc import Callable
@@ -105,7 +106,7 @@ def ours(one: Contest, case: Case) -> dict[str, Program]:
 
     def each(schedule: str) -> Program:
         rollout = planner(one, schedule)
-        return lambda: [jax.block_until_ready(rollout.decide(*pair).control) for pair in pairs]
+        return lambda: [jax.block_until_ready(rollout(*pair)) for pair in pairs]
 
     return {"in turn": each("sequential"), "default": each("auto")}
 

@@ -18,7 +18,7 @@ from seriatim.planning._order import given_order
 MODELS = {
     "team": (
         lambda: st.problems.random_team(2, states=6, agents=3, controls=(2, 3, 3), discount=0.9, infeasible=0.4),
-        st.Simulation(horizon=4, num_samples=8),
+        st.Simulation(horizon=4, num_samples=16),
     ),
     "spiders": (
         lambda: st.problems.SpidersAndFlies(spiders=6, flies=5, width=7, height=7, collisions=False),

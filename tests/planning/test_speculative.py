@@ -9,7 +9,8 @@ import pytest
 
 import seriatim as st
 
-SAMPLED = st.Simulation(horizon=8, num_samples=8)
+# So many samples that they are sorted and cut into blocks.
+SAMPLED = st.Simulation(horizon=8, num_samples=16)
 MODELS = {
     "team": (lambda: st.problems.random_team(1, states=8, agents=4, controls=(2, 3, 3, 1), discount=0.9), SAMPLED),
     "constrained": (

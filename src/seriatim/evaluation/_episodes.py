@@ -103,8 +103,8 @@ def _empty(model: Model, key: Key, *, lanes: int, room: int) -> _Now:
 def _begin(model: Model, key: Key, episodes: Int[Array, " n"]) -> _Lanes:
     """Return the beginnings of some episodes."""
     n = episodes.shape[0]
-    keys = jax.vmap(lambda i: streams(jax.random.fold_in(key, i)))(episodes)
-    state = jax.vmap(model.initial_state, out_axes=-1)(keys.start)
+    keys = side_by_side(lambda i: streams(jax.random.fold_in(key, i)), (-1,))(episodes)
+    state = side_by_side(model.initial_state, (-1,))(keys.start)
     zero = jnp.zeros(n, jnp.int32)
     return _Lanes(episodes, keys, zero, state, jnp.zeros(n), jnp.ones(n), jnp.zeros(n, bool), zero - 1)
 
@@ -183,6 +183,7 @@ def _stage(model: Model, policy: Policy) -> Any:
     discount = jnp.asarray(model.discount, float)
     choose = jax.vmap(policy, (-1, -1), -1) if _plans(policy) else side_by_side(policy, (-1, -1))
     transition = side_by_side(model.transition, (-1, -1, -1), of=model)
+    draw, fold_in = side_by_side(model.sample_disturbance, (-1,)), side_by_side(jax.random.fold_in, (-1, -1))
     feasible = getattr(model, "feasible", None)
 
     def obeys(state: State, control: Int[Array, " m"]) -> Bool[Array, ""]:
@@ -190,10 +191,9 @@ def _stage(model: Model, policy: Policy) -> Any:
         return admissible if feasible is None else admissible & feasible(state, control)
 
     def stage(lanes: _Lanes, playing: Bool[Array, " lanes"]) -> _Lanes:
-        own_keys = jax.vmap(jax.random.fold_in)(lanes.keys.policy, lanes.t)
+        own_keys = fold_in(lanes.keys.policy, lanes.t)
         control = kept(lambda: choose(lanes.state, own_keys))
-        noise = jax.vmap(jax.random.fold_in)(lanes.keys.disturbance, lanes.t)
-        after = transition(lanes.state, control, jax.vmap(model.sample_disturbance, out_axes=-1)(noise))
+        after = transition(lanes.state, control, draw(fold_in(lanes.keys.disturbance, lanes.t)))
         cost = jnp.asarray(after.cost, float)
         lawful = side_by_side(obeys, (-1, -1))(lanes.state, control) & jnp.isfinite(cost)
         return lanes._replace(

@@ -1,25 +1,29 @@
 """From a function of one state to a function of many, lanes last.
 
 The function's own program (its jaxpr) is read operation by operation. Elementwise operations and changes of shape
-become expressions, reductions become folds, lookups along short axes become folds too. What does not depend on the
-lanes is computed once, for all of them. Everything else (control flow, random numbers, sorting, matrix products,
-lookups in large tables) is handed to `vmap`, operation by operation: right, if not faster.
+become expressions, reductions become folds, lookups along short axes become folds too, random bits are hashed in long
+vector operations. What does not depend on the lanes is computed once, for all of them. Everything else (control flow,
+sorting, large matrix products, lookups in large tables) is handed to `vmap`, operation by operation: right, if not
+faster.
 """
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax.core import ShapedArray
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 from jaxtyping import Array
 
 from seriatim.lanes._folds import combining, extreme, fold
 from seriatim.lanes._lookups import gathered, result_of, scattered, sliced, updated
 from seriatim.lanes._products import multiplied
+from seriatim.lanes._random import bits, folded_in, hashed, split
 from seriatim.lanes._values import (
     Broadcast,
     Elementwise,
@@ -55,11 +59,7 @@ def evaluate(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Value])
     known: dict[Any, Value] = {}
 
     def read(name: Any) -> Value:
-        return (
-            Known(jnp.asarray(name.val, jax.typeof(name.val).dtype), shared=True)
-            if isinstance(name, Literal)
-            else known[name]
-        )
+        return _literal(name) if isinstance(name, Literal) else known[name]
 
     known |= {v: Known(jnp.asarray(c), shared=True) for v, c in zip(jaxpr.constvars, constants, strict=True)}
     known |= dict(zip(jaxpr.invars, arguments, strict=True))
@@ -67,6 +67,12 @@ def evaluate(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Value])
         results = _apply(equation, [read(v) for v in equation.invars])
         known |= dict(zip(equation.outvars, results, strict=True))
     return [read(v) for v in jaxpr.outvars]
+
+
+def _literal(name: Literal) -> Value:
+    """Return a number that stands in the program: a constant, also for the branches and loops that use it."""
+    with jax.ensure_compile_time_eval():
+        return Known(jnp.asarray(name.val, jax.typeof(name.val).dtype), shared=True)
 
 
 def _apply(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
@@ -84,8 +90,15 @@ def _apply(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
 
 
 def _plainly(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
-    """Compute what all lanes share."""
-    results = equation.primitive.bind(*(x.compute() for x in inputs), **equation.params)
+    """Compute what all lanes share; single numbers made of constants now, since XLA forgets that they are constants.
+
+    It moves them out of loops as numbers that loops are given, and divides by what it no longer knows.
+    """
+    arrays = [x.compute() for x in inputs]
+    single = all(v.aval.size == 1 for v in equation.outvars if isinstance(v.aval, ShapedArray))
+    constant = single and not any(isinstance(each, jax.core.Tracer) for each in arrays)
+    with jax.ensure_compile_time_eval() if constant else contextlib.nullcontext():
+        results = equation.primitive.bind(*arrays, **equation.params)
     many = results if equation.primitive.multiple_results else [results]
     return [Known(array, shared=True) for array in many]
 
@@ -213,6 +226,10 @@ RULES: dict[str, Rule] = {
     "rev": _reverse,
     "transpose": _transpose,
     "dot_general": multiplied,
+    "threefry2x32": hashed,
+    "random_bits": functools.partial(bits, evaluate=evaluate),
+    "random_split": functools.partial(split, evaluate=evaluate),
+    "random_fold_in": functools.partial(folded_in, evaluate=evaluate),
     "gather": gathered,
     "scatter": scattered,
     "scatter-add": scattered,

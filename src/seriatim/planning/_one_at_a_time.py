@@ -39,8 +39,8 @@ from seriatim.planning._common import (
     undecided,
 )
 from seriatim.planning._deadline import Pace, Pieces, Unfinished, act, measure, without_pace
+from seriatim.planning._draws import draws_of
 from seriatim.planning._halving import halving, uniform
-from seriatim.planning._lanes import draw_ahead
 from seriatim.planning._order import Order, check_order, given_order
 from seriatim.planning._proposals import Proposal, logits_of
 from seriatim.planning._simulation import Simulation, num_samples
@@ -57,15 +57,16 @@ from seriatim.planning._turns import (
 )
 from seriatim.policy import Decision, Policy
 
-# Simulations side by side that take a CPU little longer than one: a vector of 16 numbers.
-LANES_FOR_FREE = 16
+# Simulations side by side that take a CPU no longer than one: a vector of 8 numbers of 16 bits.
+LANES_FOR_FREE = 8
 
 
 class _Work(NamedTuple):
-    """A decision in the making: where it started, and how far it has come."""
+    """A decision in the making: where it started, the order of its samples, and how far it has come."""
 
     base_control: Int[Array, " m"]
     reference: Float[Array, " samples"]
+    order: Int[Array, " samples"] | None
     turns: Turns
 
 
@@ -89,9 +90,9 @@ class OneAtATimeRollout:
         schedule: "sequential": one pass of simulations a turn; "speculative": the same controls and Q-factors from
             guesses of what the agents will choose, in fewer passes (`Decision.num_passes`) and more simulations.
             "auto" speculates where a turn is too small to fill the machine: on accelerators as far as `window` lets
-            it; on a CPU for a single state, so many turns at once as make 16 simulations, which take the time of a
-            few. Many states at once (`jax.vmap`, `decide_many`) fill the vectors of a CPU by themselves, and turns
-            waste nothing. The optimised order is always sequential.
+            it; on a CPU for a single state, so many turns at once as make 8 simulations, which take the time of one.
+            Many states at once (`jax.vmap`, `decide_many`) fill the vectors of a CPU by themselves, and turns waste
+            nothing. The optimised order is always sequential.
         guess: for speculation, a policy that is expected to choose as this planner will; None guesses the base policy.
             A wrong guess costs passes, never the answer.
         window: for speculation, how many turns a pass computes at most; None is all of them, or what "auto" finds.
@@ -174,8 +175,8 @@ class OneAtATimeRollout:
         keys = planner_keys(key)
         base_control = self._base_control(info, keys)
         setting = self._setting(info, keys)
-        start = begin(setting, base_control)
-        return self._decision(base_control, start.samples, self._take_turns(setting, start, keys))
+        start, order = begin(setting, base_control)
+        return self._decision(base_control, start.samples, self._take_turns(setting.in_order(order), start, keys))
 
     def _decision(self, base_control: Int[Array, " m"], reference: Float[Array, " samples"], now: Progress) -> Decision:
         return decision(
@@ -210,7 +211,7 @@ class OneAtATimeRollout:
             key=keys.simulation,
             allocation=allocation,
             drawn=drawn,
-            ahead=draw_ahead(self.model, self.simulation, keys.simulation) if sampled else None,
+            draws=draws_of(self.model, self.simulation, keys.simulation, beforehand=True) if sampled else None,
         )
 
     def _take_turns(self, setting: Setting, start: Progress, keys: PlannerKeys) -> Progress:
@@ -251,15 +252,16 @@ class OneAtATimeRollout:
     def _begin(self, info: State, key: Key) -> Unfinished:
         keys = planner_keys(key)
         base_control = self._base_control(info, keys)
-        start = begin(self._setting(info, keys), base_control)
+        start, order = begin(self._setting(info, keys), base_control)
         if self.model.num_controls == 1:
             start = start._replace(compared=jnp.asarray(self.model.num_agents, jnp.int32))
-        return self._unfinished(_Work(base_control, start.samples, before_turns(start)))
+        return self._unfinished(_Work(base_control, start.samples, order, before_turns(start)))
 
     def _advance(self, info: State, key: Key, work: _Work, count: int | Int[Array, ""]) -> Unfinished:
         keys = planner_keys(key)
+        setting = self._setting(info, keys).in_order(work.order)
         order = None if self.order == "optimised" else given_order(self.order, self.model.num_agents, keys.order)
-        return self._unfinished(work._replace(turns=take_turns(self._setting(info, keys), work.turns, order, count)))
+        return self._unfinished(work._replace(turns=take_turns(setting, work.turns, order, count)))
 
     def _unfinished(self, work: _Work) -> Unfinished:
         left = work.turns.left() if self.model.num_controls > 1 else jnp.zeros((), jnp.int32)

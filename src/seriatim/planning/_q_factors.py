@@ -16,9 +16,10 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._compile import split
 from seriatim._errors import InputError
 from seriatim.controls import is_admissible
-from seriatim.model import Disturbance, Key, Model, State
+from seriatim.model import Key, Model, State
+from seriatim.planning._draws import Draws, draws_of, some_of
 from seriatim.planning._lanes import simulate_lanes
-from seriatim.planning._simulation import Simulation, num_samples, terminal
+from seriatim.planning._simulation import Simulation, terminal
 from seriatim.policy import Policy
 
 # Lanes (candidates x samples) simulated side by side; more are taken in turns, which bounds the memory.
@@ -34,9 +35,9 @@ def q_samples(
     state: State,
     controls: Int[Array, "n m"],
     key: Key,
-    ahead: Disturbance | None = None,
+    draws: Draws | None = None,
     block: range | None = None,
-    expected: Float[Array, ""] | None = None,
+    expected: Float[Array, " blocks"] | None = None,
 ) -> Float[Array, "n samples"]:
     """Return the cost of each joint control at `state`, one column a sample; Q-factors are the means of the rows.
 
@@ -47,23 +48,25 @@ def q_samples(
         state: where the controls are compared.
         controls: the candidates.
         key: decides all that is random; the same key gives every candidate of every call the same disturbances.
-        ahead: what `draw_ahead` returned for this key, if there will be many calls. It saves drawing again, and
-            changes nothing.
+        draws: what `draws_of` returned for this key, if there will be many calls. It saves drawing again, and changes
+            nothing but the order of the samples, if they were put into another.
         block: which samples, consecutive ones of 0 .. num_samples - 1; None is all of them. A sample meets the same
-            disturbances in whatever block it is simulated. An exact expectation has one, and no blocks.
-        expected: about what a joint control costs here. It changes nothing; where many states are simulated together,
-            those that cost about the same, and so may last about as long, are taken together.
+            disturbances in whatever block it is simulated. An exact expectation has one, and no blocks; nor have
+            samples that were put into order.
+        expected: about what a joint control costs here, for each block of `draws`. It changes nothing; where much is
+            simulated together, what costs about the same, and so may last about as long, is taken together.
 
     Raises:
         InputError: exact expectations or nominal disturbances are asked of a model that cannot give them.
     """
     if simulation.expectation == "exact":
         return _exact(model, policies, simulation, state, controls, key)
-    block = range(num_samples(simulation, model)) if block is None else block
-    width = max(1, MAX_LANES // len(block))
+    met = draws_of(model, simulation, key) if draws is None else draws
+    met = met if block is None else some_of(met, block)
+    width = max(1, MAX_LANES // met.policy_keys.size)
 
     def simulated(some: Int[Array, "k m"]) -> Float[Array, "k samples"]:
-        return _sampled(model, policies, simulation, state, some, key, ahead, block, expected)
+        return _sampled(model, policies, simulation, state, some, met, expected)
 
     if controls.shape[0] <= width:
         return simulated(controls)
@@ -88,10 +91,8 @@ def _sampled(
     simulation: Simulation,
     state: State,
     controls: Int[Array, "n m"],
-    key: Key,
-    ahead: Disturbance | None,
-    block: range,
-    expected: Float[Array, ""] | None,
+    draws: Draws,
+    expected: Float[Array, " blocks"] | None,
 ) -> Float[Array, "n samples"]:
     """Simulate at one state; mapped over states, simulate at all of them together, lanes last.
 
@@ -101,9 +102,8 @@ def _sampled(
     arrays, whole = split((model, policies, simulation))
 
     def many(arrays: Any, *given: Any) -> Float[Array, "states n samples"]:
-        states, controls, keys, ahead, expected = given
         known, players, settings = whole(arrays)
-        return simulate_lanes(known, players, settings, states, controls, keys, ahead, block, expected)
+        return simulate_lanes(known, players, settings, *given)
 
     @jax.custom_batching.custom_vmap
     def one(arrays: Any, *state: Any) -> Float[Array, "n samples"]:
@@ -122,7 +122,7 @@ def _sampled(
         alone = jax.tree.map(lambda leaf: leaf[:, None], each)
         return jax.vmap(many, in_axes=(axes, *([0] * len(alone))))(arrays, *alone)[:, 0], True
 
-    return jnp.asarray(one(arrays, jax.tree.map(jnp.asarray, state), controls, key, ahead, expected))
+    return jnp.asarray(one(arrays, jax.tree.map(jnp.asarray, state), controls, draws, expected))
 
 
 def _exact(

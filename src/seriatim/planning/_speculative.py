@@ -67,9 +67,7 @@ def speculatively(
     return jax.lax.while_loop(lambda one: one.final < m, play, _Pass(jnp.zeros((), jnp.int32), guess, start)).now
 
 
-def _simulated(
-    setting: Setting, one: _Pass, order: Int[Array, " m"], place: Int[Array, " m"], window: int
-) -> _Turns:
+def _simulated(setting: Setting, one: _Pass, order: Int[Array, " m"], place: Int[Array, " m"], window: int) -> _Turns:
     """Simulate the candidates of the next turns, each in the context of the guesses before it."""
     m, c = setting.model.num_agents, setting.model.num_controls
 
@@ -105,9 +103,7 @@ def _accepted(setting: Setting, one: _Pass, turns: _Turns, place: Int[Array, " m
     last = count - 1
     # Where an agent's turn stands in the window.
     at = jnp.clip(place - one.final, 0, window - 1)
-    has_turn, is_final = (
-        (place >= one.final) & (place < one.final + n) for n in (jnp.int32(window), count)
-    )
+    has_turn, is_final = ((place >= one.final) & (place < one.final + n) for n in (jnp.int32(window), count))
     here = jnp.mean(references, axis=1)
     rows = jax.vmap(row_of)(base, here, choice.q_factors)
     errors = jax.vmap(row_of)(base, jnp.zeros_like(here), choice.errors)

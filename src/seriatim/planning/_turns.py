@@ -12,7 +12,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim import distributions
-from seriatim.model import Disturbance, Key, Model, State
+from seriatim.model import Key, Model, State
+from seriatim.planning._draws import Draws, in_order, worth_sorting
 from seriatim.planning._halving import Contest, Round, contest, uniform
 from seriatim.planning._q_factors import allowed, q_samples
 from seriatim.planning._simulation import Simulation
@@ -48,7 +49,7 @@ class Setting(NamedTuple):
     """One decision's constants.
 
     `allocation` divides samples among so many alternatives, `uniform` or `halving`; `drawn` is None where all of an
-    agent's controls are compared; `ahead` are disturbances drawn beforehand, since every turn meets them.
+    agent's controls are compared; `draws` are what the samples meet, in every turn (None: exact expectations).
     """
 
     model: Model
@@ -59,17 +60,26 @@ class Setting(NamedTuple):
     key: Key
     allocation: Callable[[int, int], tuple[Round, ...]] = uniform
     drawn: Drawn | None = None
-    ahead: Disturbance | None = None
+    draws: Draws | None = None
 
     def samples(
         self,
         controls: Int[Array, "n m"],
         block: range | None = None,
-        expected: Float[Array, ""] | None = None,
+        reference: Float[Array, " all"] | None = None,
     ) -> Float[Array, "n samples"]:
-        """Simulate joint controls, all under the disturbances of this decision."""
+        """Simulate joint controls, all under the disturbances of this decision; `reference` is like their costs."""
         simulated = (self.model, self.players, self.simulation, self.state, controls, self.key)
-        return q_samples(*simulated, self.ahead, block, expected)
+        expected = None
+        if self.draws is not None and reference is not None:
+            expected = jnp.mean(reference.reshape(self.draws.policy_keys.shape[0], -1), axis=1)
+        return q_samples(*simulated, self.draws, block, expected)
+
+    def in_order(self, order: Int[Array, " samples"] | None) -> "Setting":
+        """Return the setting with its samples in an order; None leaves them as they are."""
+        if order is None or self.draws is None:
+            return self
+        return self._replace(draws=in_order(self.draws, order))
 
     def allowed(self, controls: Int[Array, "n m"]) -> Bool[Array, " n"]:
         """Say which joint controls may be chosen."""
@@ -104,7 +114,7 @@ class Setting(NamedTuple):
         def sampler(controls: Int[Array, "k m"], block: range) -> Float[Array, "k block"]:
             nothing = jnp.zeros((controls.shape[0], len(block)), reference.dtype)
             samples: Float[Array, "k block"] = jax.lax.cond(
-                anywhere, lambda: self.samples(controls, block, jnp.mean(reference)), lambda: nothing
+                anywhere, lambda: self.samples(controls, block, reference), lambda: nothing
             )
             return samples
 
@@ -113,12 +123,27 @@ class Setting(NamedTuple):
         return found._replace(passes=found.passes * chooses, trajectories=found.trajectories * chooses)
 
 
-def begin(setting: Setting, base_control: Int[Array, " m"]) -> Progress:
-    """Simulate the base control: where every order starts."""
+class Start(NamedTuple):
+    """The base control simulated; `order` is the one its samples, and all others, are in (None: as drawn)."""
+
+    progress: Progress
+    order: Int[Array, " samples"] | None
+
+
+def begin(setting: Setting, base_control: Int[Array, " m"]) -> Start:
+    """Simulate the base control: where every order of the agents starts.
+
+    Its samples are put into the order of their costs, if there are enough, so that later simulations take together what
+    lasts about as long. Not if alternatives are dropped after a part of the samples, which must not be a chosen part.
+    """
     samples = setting.samples(base_control[None])[0]
+    order = None
+    if setting.draws is not None and setting.allocation is uniform and worth_sorting(samples.shape[0]):
+        order = jnp.argsort(samples)
+        samples = samples[order]
     m, c = setting.model.num_agents, setting.model.num_controls
     zero, one = jnp.zeros((), jnp.int32), jnp.ones((), jnp.int32)
-    return Progress(
+    progress = Progress(
         control=base_control,
         samples=samples,
         q_factors=jnp.full((m, c), jnp.mean(samples)),
@@ -128,6 +153,7 @@ def begin(setting: Setting, base_control: Int[Array, " m"]) -> Progress:
         passes=one,
         trajectories=one * samples.shape[0],
     )
+    return Start(progress, order)
 
 
 def other_controls(control: Int[Array, ""], num_controls: int) -> Int[Array, " c_less_1"]:
@@ -163,9 +189,7 @@ def turn(setting: Setting, now: Progress, agent: Int[Array, ""]) -> Progress:
     controls, may = setting.alternatives(now.control, agent)
     found = setting.compare(now.samples, controls, may)
     row, errors = _rows(setting, now, agent, controls[:, agent], found)
-    now = now._replace(
-        q_factors=with_row(now.q_factors, agent, row), q_errors=with_row(now.q_errors, agent, errors)
-    )
+    now = now._replace(q_factors=with_row(now.q_factors, agent, row), q_errors=with_row(now.q_errors, agent, errors))
     return _after(now, found, controls, controls.shape[0] + 1)
 
 
@@ -182,13 +206,12 @@ def _rows(
 
 def with_row(table: Float[Array, "m c"], agent: Int[Array, ""], row: Float[Array, " c"]) -> Float[Array, "m c"]:
     """Put one agent's row into a table."""
-    return jax.lax.dynamic_update_index_in_dim(table, row, agent, 0)
+    changed: Float[Array, "m c"] = jax.lax.dynamic_update_index_in_dim(table, row, agent, 0)
+    return changed
 
 
-def row_of(
-    present: Int[Array, ""], here: Float[Array, ""], others: Float[Array, " c_less_1"]
-) -> Float[Array, " c"]:
-    """Return the numbers of all of an agent's controls: `here` of the present one, `others` in `other_controls`' order."""
+def row_of(present: Int[Array, ""], here: Float[Array, ""], others: Float[Array, " c_less_1"]) -> Float[Array, " c"]:
+    """Return the numbers of an agent's controls: `here` of the present one, `others` in `other_controls`' order."""
     c = others.shape[0] + 1
     return jnp.concatenate([here[None], others])[(jnp.arange(c, dtype=present.dtype) - present) % c]
 
