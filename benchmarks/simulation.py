@@ -4,7 +4,7 @@
 positions of 32 bits and of 16, and with every law checked at every stage. `_chase_dynaplex.py` holds the same hunt in
 DynaPlex's language, simulated by its `PolicyComparer`, compiled and with its checks off. Counted are joint steps, that
 is stages in which all spiders move, over whole episodes, random starts included; how long our starts take alone, drawn
-by the model's own `initial_state`, stands beside. Both must find the same mean length of an episode.
+by the model's own `initial_state` in lanes, stands beside. Both must find the same mean length of an episode.
 """
 
 import functools
@@ -22,6 +22,7 @@ import seriatim as st
 from benchmarks import _chase_dynaplex
 from benchmarks._results import Row, publish
 from benchmarks._timing import in_turns
+from seriatim.lanes import side_by_side
 
 SIZES = ((4, 4, 10), (15, 15, 20), (50, 50, 50))
 EPISODES = {4: 20_000, 15: 4_000, 50: 400}
@@ -91,7 +92,7 @@ class Chase:
 
 @functools.partial(jax.jit, static_argnames="episodes")
 def _starts(model: Chase, key: Any, episodes: int) -> Any:
-    return jax.vmap(model.initial_state)(jax.random.split(key, episodes))
+    return side_by_side(model.initial_state, (-1,))(jax.random.split(key, episodes))
 
 
 def _contestants(model: Chase, episodes: int) -> dict[str, Callable[[], np.ndarray]]:

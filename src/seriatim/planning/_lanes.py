@@ -4,8 +4,8 @@ A lane is one future: one state, one candidate and one sample. Arrays are `[...,
 long vector operation. Stages are counted outside the lanes, and a stage's disturbance is drawn once for each sample and
 serves all candidates. Simulation ends when all lanes have.
 
-Lanes are taken in chunks whose state is near the cache, and the lanes of a chunk end at more similar times than all
-lanes do.
+Lanes are taken in chunks whose state is near the cache. What is put into one chunk, and so waits for one another, is
+what is expected to cost about the same: blocks of samples (`_draws.py`), whatever state they belong to.
 """
 
 from typing import Any, NamedTuple
