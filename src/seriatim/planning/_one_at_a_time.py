@@ -57,8 +57,9 @@ from seriatim.planning._turns import (
 )
 from seriatim.policy import Decision, Policy
 
-# Simulations side by side that take a CPU no longer than one: a vector of 8 numbers of 16 bits.
-LANES_FOR_FREE = 8
+# Simulations side by side that take a CPU little longer than one, half a vector of numbers of 16 bits or a whole one: of
+# small teams, for which wrong guesses are dear, and of teams from `LARGE` on, for which passes are.
+LANES_FOR_FREE, LANES_OF_LARGE_TEAMS, LARGE = 8, 16, 32
 
 
 class _Work(NamedTuple):
@@ -90,7 +91,7 @@ class OneAtATimeRollout:
         schedule: "sequential": one pass of simulations a turn; "speculative": the same controls and Q-factors from
             guesses of what the agents will choose, in fewer passes (`Decision.num_passes`) and more simulations.
             "auto" speculates where a turn is too small to fill the machine: on accelerators as far as `window` lets
-            it; on a CPU for a single state, so many turns at once as make 8 simulations, which take the time of one.
+            it; on a CPU for a single state, so many turns at once as make 8 simulations (32 agents or more: 16).
             Many states at once (`jax.vmap`, `decide_many`) fill the vectors of a CPU by themselves, and turns waste
             nothing. The optimised order is always sequential.
         guess: for speculation, a policy that is expected to choose as this planner will; None guesses the base policy.
@@ -244,7 +245,8 @@ class OneAtATimeRollout:
             return 1
         if self.window is not None or self.schedule == "speculative" or jax.default_backend() != "cpu":
             return min(self.window or m, m)
-        return min(LANES_FOR_FREE // ((c - 1) * num_samples(self.simulation, self.model)), m)
+        lanes = LANES_OF_LARGE_TEAMS if m >= LARGE else LANES_FOR_FREE
+        return min(lanes // ((c - 1) * num_samples(self.simulation, self.model)), m)
 
     def _act_base(self, info: State, key: Key) -> Decision:
         return undecided(self._base_control(info, planner_keys(key)), (self.model.num_agents, self.model.num_controls))
