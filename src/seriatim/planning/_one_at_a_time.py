@@ -57,7 +57,7 @@ from seriatim.planning._turns import (
 )
 from seriatim.policy import Decision, Policy
 
-# Simulations side by side that take a CPU little longer than one, half a vector of numbers of 16 bits or a whole one: of
+# Simulations side by side that take a CPU little longer than one, half a vector of 16-bit numbers or all of it: of
 # small teams, for which wrong guesses are dear, and of teams from `LARGE` on, for which passes are.
 LANES_FOR_FREE, LANES_OF_LARGE_TEAMS, LARGE = 8, 16, 32
 
