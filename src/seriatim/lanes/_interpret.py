@@ -9,13 +9,13 @@ faster.
 
 from __future__ import annotations
 
-import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.core import ShapedArray
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 from jaxtyping import Array
@@ -69,10 +69,20 @@ def evaluate(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Value])
     return [read(v) for v in jaxpr.outvars]
 
 
+class _Constant(Known):
+    """A number that stands in the program, or is made of such.
+
+    The array is part of the program that is being written. With one that exists already, a fold of 15 spiders over 15
+    flies took 1.5 times as long.
+    """
+
+    def __init__(self, number: Any) -> None:
+        super().__init__(jnp.asarray(number), shared=True)
+        self.number = number
+
+
 def _literal(name: Literal) -> Value:
-    """Return a number that stands in the program: a constant, also for the branches and loops that use it."""
-    with jax.ensure_compile_time_eval():
-        return Known(jnp.asarray(name.val, jax.typeof(name.val).dtype), shared=True)
+    return _Constant(np.asarray(name.val, jax.typeof(name.val).dtype))
 
 
 def _apply(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
@@ -94,11 +104,13 @@ def _plainly(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
 
     It moves them out of loops as numbers that loops are given, and divides by what it no longer knows.
     """
-    arrays = [x.compute() for x in inputs]
     single = all(v.aval.size == 1 for v in equation.outvars if isinstance(v.aval, ShapedArray))
-    constant = single and not any(isinstance(each, jax.core.Tracer) for each in arrays)
-    with jax.ensure_compile_time_eval() if constant else contextlib.nullcontext():
-        results = equation.primitive.bind(*arrays, **equation.params)
+    if single and inputs and all(isinstance(x, _Constant) for x in inputs):
+        with jax.ensure_compile_time_eval():
+            results = equation.primitive.bind(*(jnp.asarray(x.number) for x in inputs), **equation.params)
+        many = results if equation.primitive.multiple_results else [results]
+        return [_Constant(np.asarray(number)) for number in many]
+    results = equation.primitive.bind(*(x.compute() for x in inputs), **equation.params)
     many = results if equation.primitive.multiple_results else [results]
     return [Known(array, shared=True) for array in many]
 
