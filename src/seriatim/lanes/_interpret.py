@@ -105,9 +105,10 @@ def _plainly(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
     It moves them out of loops as numbers that loops are given, and divides by what it no longer knows.
     """
     single = all(v.aval.size == 1 for v in equation.outvars if isinstance(v.aval, ShapedArray))
-    if single and inputs and all(isinstance(x, _Constant) for x in inputs):
+    constants = [x for x in inputs if isinstance(x, _Constant)]
+    if single and constants and len(constants) == len(inputs):
         with jax.ensure_compile_time_eval():
-            results = equation.primitive.bind(*(jnp.asarray(x.number) for x in inputs), **equation.params)
+            results = equation.primitive.bind(*(jnp.asarray(x.number) for x in constants), **equation.params)
         many = results if equation.primitive.multiple_results else [results]
         return [_Constant(np.asarray(number)) for number in many]
     results = equation.primitive.bind(*(x.compute() for x in inputs), **equation.params)
