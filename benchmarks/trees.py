@@ -222,7 +222,7 @@ class _Times(NamedTuple):
 def _quickest(model: SpidersAndFlies, tried: list[tuple[Search, float]], starts: Any, together: int) -> _Times:
     """Time decisions at a few starts, `together` at a time, all in one run."""
     calls = max(1, 4 // together)
-    few = [jax.tree.map(lambda leaf, k=k: leaf[k : k + together], starts) for k in range(calls)]
+    few = [jax.tree.map(lambda leaf, k=k: leaf[k : k + together], starts) for k in range(0, calls * together, together)]
     key = jax.random.key(0)
 
     def each(decide: Decide) -> Callable[[], list[Any]]:

@@ -49,12 +49,13 @@ def test_they_are_what_jax_draws(draw):
     assert np.array_equal(seen, expected)
 
 
-@pytest.mark.parametrize("implementation", ["threefry2x32", "rbg", "unsafe_rbg"])
-def test_every_generator_of_jax_is_drawn_from(implementation):
-    keys = jax.random.split(jax.random.key(5, impl=implementation), COUNT)
-    # `vmap` of the others draws all lanes from one key; what a lane draws is then not what it would draw alone.
-    draw = DRAWS["folded in"] if implementation == "threefry2x32" else jax.random.key_data
-    assert np.array_equal(lanes(draw, (-1,))(keys), jax.vmap(draw, out_axes=-1)(keys))
+@pytest.mark.parametrize("implementation", ["rbg", "unsafe_rbg"])
+@pytest.mark.parametrize("name", ["bits", "uniform", "split", "folded in"])
+def test_other_generators_are_drawn_from_as_vmap_does(implementation, name):
+    keys, draw = jax.random.split(jax.random.key(5, impl=implementation), COUNT), DRAWS[name]
+    seen = lanes(draw, (-1,))(keys)
+    assert np.array_equal(seen, jax.vmap(draw, out_axes=-1)(keys))
+    assert len(np.unique(seen)) > COUNT
 
 
 def test_keys_of_two_words_serve_too():

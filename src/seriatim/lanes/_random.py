@@ -21,7 +21,7 @@ from jax.extend.random import threefry_prng_impl
 from jaxtyping import Array
 
 from seriatim.lanes._folds import kept
-from seriatim.lanes._values import Known, Value, _remembered, aligned
+from seriatim.lanes._values import Known, Value, aligned, remembered
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
@@ -58,7 +58,7 @@ class _Word(Value):
         return threefry((k1, k2), (x1, x2))
 
     def _compute(self) -> Array:
-        both: tuple[Array, Array] = _remembered(self.inputs, "hashed", self._both)
+        both: tuple[Array, Array] = remembered(self.inputs, "hashed", self._both)
         return both[self.which]
 
     def _slice(self, axis: int, j: int) -> Value:

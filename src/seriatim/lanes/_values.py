@@ -47,7 +47,8 @@ def _recalled(owner: Any, what: Any) -> Any:
     return next((entry[1] for entry in found if entry is not None), None)
 
 
-def _remembered(owner: Any, what: Any, make: Callable[[], Any]) -> Any:
+def remembered(owner: Any, what: Any, make: Callable[[], Any]) -> Any:
+    """Return what is remembered of an owner, which is made if nothing is."""
     result = _recalled(owner, what)
     if result is None:
         result = make()
@@ -77,7 +78,7 @@ class Value:
             array = _recalled(self, "array")
             return (self if array is None else Known(array, shared=self.shared))._slice(axis, j)
 
-        part: Value = _remembered(self, (axis, j), make)
+        part: Value = remembered(self, (axis, j), make)
         return part
 
     def turned(self, order: Sequence[int]) -> Value:
@@ -89,7 +90,7 @@ class Value:
 
     def compute(self) -> Array:
         """Return the array, `[*shape, lanes]`, or `[*shape]` if it is shared."""
-        array: Array = _remembered(self, "array", self._compute)
+        array: Array = remembered(self, "array", self._compute)
         return array
 
     def keep(self, array: Array) -> None:

@@ -113,16 +113,7 @@ def contest(
     # Beside an infinite present control only the alternatives' own costs can be told apart.
     anchor = jnp.where(jnp.isfinite(jnp.mean(reference)), reference, 0.0)
     if len(rounds) == 1:
-        known = sampler(controls, rounds[0].block)
-        choice = choose(reference, known, allowed, significance)
-        return Contest(
-            best=choice.best,
-            samples=chosen_samples(choice.best, reference, known),
-            q_factors=choice.q_factors,
-            errors=gain(anchor, known)[1],
-            trajectories=known.size,
-            passes=1,
-        )
+        return _one_round(sampler(controls, rounds[0].block), reference, anchor, allowed, significance)
     still_in = jnp.arange(controls.shape[0], dtype=jnp.int32)
     known = jnp.zeros((controls.shape[0], 0), reference.dtype)
     q_factors = jnp.full(controls.shape[0], jnp.inf, reference.dtype)
@@ -144,6 +135,25 @@ def contest(
         errors=errors,
         trajectories=sum(alternatives * len(block) for alternatives, block in rounds),
         passes=len(rounds),
+    )
+
+
+def _one_round(
+    known: Float[Array, "n samples"],
+    reference: Float[Array, " samples"],
+    anchor: Float[Array, " samples"],
+    allowed: Bool[Array, " n"],
+    significance: Float[Array, ""] | float,
+) -> Contest:
+    """Compare where nobody is dropped: what many rounds would find, without keeping account of who is still in."""
+    choice = choose(reference, known, allowed, significance)
+    return Contest(
+        best=choice.best,
+        samples=chosen_samples(choice.best, reference, known),
+        q_factors=choice.q_factors,
+        errors=gain(anchor, known)[1],
+        trajectories=known.size,
+        passes=1,
     )
 
 

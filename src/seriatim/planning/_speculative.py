@@ -97,17 +97,18 @@ def _accepted(setting: Setting, one: _Pass, turns: _Turns, place: Int[Array, " m
     own = turns.controls[jnp.arange(window), choice.best, turns.agent]
     chosen = jnp.where(choice.best < 0, base, own)
     # Every turn up to the first wrong guess is final, that turn included.
-    wrong = (chosen != guessed) | ~turns.exists
-    count = jnp.minimum(jnp.argmax(wrong) + 1, jnp.sum(turns.exists, dtype=jnp.int32))
-    count = jnp.where(jnp.any(wrong), count, window).astype(jnp.int32)
+    used = jnp.sum(turns.exists, dtype=jnp.int32)
+    first_wrong = jnp.min(jnp.where(chosen == guessed, window, jnp.arange(window, dtype=jnp.int32)))
+    count = jnp.minimum(first_wrong + 1, used)
     last = count - 1
     # Where an agent's turn stands in the window.
-    at = jnp.clip(place - one.final, 0, window - 1)
-    has_turn, is_final = ((place >= one.final) & (place < one.final + n) for n in (jnp.int32(window), count))
+    turn = place - one.final
+    at = jnp.clip(turn, 0, window - 1)
+    has_turn, is_final = (turn >= 0) & (turn < window), (turn >= 0) & (turn < count)
     here = jnp.mean(references, axis=1)
     rows = jax.vmap(row_of)(base, here, choice.q_factors)
     errors = jax.vmap(row_of)(base, jnp.zeros_like(here), choice.errors)
-    new = jnp.sum(turns.exists, dtype=jnp.int32) * (c - 1)
+    new = used * (c - 1)
     progress = Progress(
         control=jnp.where(is_final, chosen[at], now.control),
         samples=chosen_samples(choice.best[last], references[last], turns.samples[last]),
