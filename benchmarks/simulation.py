@@ -137,7 +137,7 @@ def measure() -> list[Row]:
 
 
 def draw(rows: list[Row]) -> Figure:
-    figure = Figure(figsize=(5.5, 3), layout="constrained")
+    figure = Figure(figsize=(7.5, 3), layout="constrained")
     axes = figure.subplots()
     places = np.arange(len(rows))
     for shift, name in ((-0.2, "DynaPlex"), (0.2, "seriatim")):
