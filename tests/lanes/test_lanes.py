@@ -270,6 +270,10 @@ def test_lookups_by_pairs_of_indices():
     same(lambda i, j: shared[i, j], row, column)
     same(lambda i, j: shared[i[:, None], j], row, column)
     same(lambda i, j: shared[:, j] + i[0], row, column)
+    for mode in ("clip", "fill", "promise_in_bounds"):
+        inside = (row % 5, column % 7) if mode == "promise_in_bounds" else (row, column)
+        same(lambda i, j, mode=mode: shared.at[i[:, None], j].get(mode=mode), *inside)
+        same(lambda i, j, mode=mode: shared.astype(float).at[i[:, None], j].get(mode=mode), *inside)
     same(lambda x, i: x[jnp.arange(3), jnp.resize(i, 3)], table, row)
     same(lambda x, i: jnp.take_along_axis(x, jnp.resize(i, (3, 2)) % 5, axis=1), table, row)
 

@@ -7,7 +7,9 @@ and in tables that all lanes share it looks numbers up one by one. Other cases a
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -64,20 +66,28 @@ def _in_shared_table(equation: JaxprEqn, table: Value, index: Value) -> Value:
         (Broadcast(_iota(table.shape[axis], jnp.int32), out.shape, [place]), axis)
         for axis, place in zip(rest, numbers.offset_dims, strict=True)
     ]
+    # What each axis adds to the number of an entry: computed before it is repeated along the other axes.
+    parts = [
+        _elementwise(_offset(table.shape[axis], strides[axis]), place, jnp.int32) for place, axis in [*looked, *whole]
+    ]
 
-    def look(*places: Array) -> Array:
-        number = jnp.zeros((), jnp.int32)
-        inside = jnp.array(True)
-        for place, (_, axis) in zip(places, [*looked, *whole], strict=True):
-            clipped = jnp.clip(place, 0, table.shape[axis] - 1).astype(jnp.int32)
-            inside = inside & (place == clipped)
-            number = number + clipped * strides[axis]
-        found = flat.at[number].get(mode="promise_in_bounds")
-        if mode != GatherScatterMode.FILL_OR_DROP:
-            return found
-        return jnp.where(inside, found, jnp.asarray(_fill(out.dtype) if fill is None else fill, out.dtype))
+    def look(*offsets: Array) -> Array:
+        return flat.at[sum(offsets)].get(mode="promise_in_bounds")
 
-    return Elementwise(look, [place for place, _ in [*looked, *whole]], out.shape, out.dtype)
+    found = Elementwise(look, parts, out.shape, out.dtype)
+    if mode != GatherScatterMode.FILL_OR_DROP:
+        return found
+    inside = [_elementwise(_is_inside(table.shape[axis]), place, bool) for place, axis in looked]
+    everywhere = Elementwise(lambda *parts: functools.reduce(jnp.logical_and, parts), inside, out.shape, jnp.bool_)
+    return masked(everywhere, found, _constant(_fill(out.dtype) if fill is None else fill, out.dtype))
+
+
+def _offset(length: int, stride: int) -> Callable[[Array], Array]:
+    return lambda i: jnp.clip(i, 0, length - 1).astype(jnp.int32) * stride
+
+
+def _is_inside(length: int) -> Callable[[Array], Array]:
+    return lambda i: (i >= 0) & (i < length)
 
 
 def _looked_up(
@@ -92,7 +102,7 @@ def _looked_up(
     result = _sum_of_selected(table, axes, places, batch, out)
     if mode != GatherScatterMode.FILL_OR_DROP:
         return result
-    inside = broadcast(_elementwise(lambda i: (i >= 0) & (i < length), places, bool), out.shape, batch)
+    inside = broadcast(_elementwise(_is_inside(length), places, bool), out.shape, batch)
     return masked(inside, result, _constant(fill_value, out.dtype))
 
 
@@ -234,6 +244,9 @@ def _constant(number: Any, dtype: Any) -> Value:
 
 
 def _elementwise(function: Any, value: Value, dtype: Any = None) -> Value:
+    """Apply a function place by place; before the value is repeated, where it is."""
+    if isinstance(value, Broadcast):
+        return Broadcast(_elementwise(function, value.value, dtype), value.shape, value.axes)
     return Elementwise(function, (value,), value.shape, value.dtype if dtype is None else dtype)
 
 
