@@ -5,5 +5,5 @@ from typing import Any
 
 
 def is_whole(value: Any, least: int) -> bool:
-    """Say whether a value is a whole number, NumPy's included, from `least` up."""
-    return isinstance(value, Integral) and int(value) >= least
+    """Say whether a value is a whole number, NumPy's included, from `least` up; True and False are none."""
+    return not isinstance(value, bool) and isinstance(value, Integral) and int(value) >= least

@@ -1,5 +1,6 @@
 """`lanes(f)` is `vmap(f)` with lanes last, for every program: random ones, and one for each kind of operation."""
 
+import functools
 from concurrent.futures import ThreadPoolExecutor
 from unittest import mock
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as some
 
+from seriatim._errors import InputError
 from seriatim.lanes import _folds, lanes, spaced
 
 # Axes on both sides of the length from which folds become loops, so that both forms are met.
@@ -276,6 +278,87 @@ def test_lookups_by_pairs_of_indices():
         same(lambda i, j, mode=mode: shared.astype(float).at[i[:, None], j].get(mode=mode), *inside)
     same(lambda x, i: x[jnp.arange(3), jnp.resize(i, 3)], table, row)
     same(lambda x, i: jnp.take_along_axis(x, jnp.resize(i, (3, 2)) % 5, axis=1), table, row)
+
+
+@pytest.mark.parametrize("dtype", [jnp.int8, jnp.uint8, jnp.int16, jnp.uint16, jnp.uint32])
+@pytest.mark.parametrize("length", [5, 100, 130, 300, 40_000])
+def test_places_of_every_type_in_tables_of_every_length(dtype, length):
+    """A narrow type may not hold the length of the table."""
+    table, limits = 7 * jnp.arange(length), jnp.iinfo(dtype)
+    draw = np.random.default_rng(length).integers
+    places = jnp.asarray(draw(max(limits.min, -50_000), min(limits.max, 50_000), (3, 40)), dtype)
+    one_number = jax.lax.GatherDimensionNumbers((), collapsed_slice_dims=(0,), start_index_map=(0,))
+    same(lambda i: (table[i[0]], jnp.take(table, i)), places)
+    same(lambda i: jax.lax.dynamic_slice_in_dim(table, i[0], 4), places)
+    for mode in ("clip", "fill"):
+        same(lambda i, mode=mode: jax.lax.gather(table, i[:, None], one_number, (1,), mode=mode), places)
+
+
+def test_lookups_keep_the_sign_of_zero():
+    x, place = jnp.full((6, 4), -0.0), jnp.array([0, 5, 2, 3])
+    same(lambda x, i: (1 / x[i], 1 / x.at[jnp.stack([i, i])].add(jnp.zeros(2))), x, place)
+
+
+@pytest.mark.parametrize("dtype", [jnp.int8, jnp.float16, jnp.bfloat16])
+def test_products_of_narrow_numbers(dtype):
+    """Their sums may need more room than the numbers."""
+    draw = np.random.default_rng(0).integers
+    matrix, vector = (jnp.asarray(draw(-100, 100, shape), dtype) for shape in ((4, 6, 9), (6, 9)))
+    wide = jnp.int32 if dtype == jnp.int8 else jnp.float32
+    for result in (None, wide):
+        multiply = functools.partial(jnp.matmul, preferred_element_type=result)
+        same(multiply, matrix, vector)
+        same(multiply, matrix[..., 0], vector, in_axes=(None, -1))
+    same(jnp.matmul, jnp.zeros((3, 0)), jnp.zeros((0, 9)), in_axes=(None, -1))
+
+
+def test_updates_by_functions_and_of_parts():
+    x, place = jnp.arange(6.0 * 8 * 4).reshape(6, 8, 4), jnp.array([0, 5, 1, 3])
+    same(lambda x, i: x.at[i].apply(jnp.square), x, place)
+    same(lambda x, i: x.at[i, 2].apply(jnp.sqrt), x, place)
+    same(lambda x, i: x.at[i].apply(jnp.square), x[..., 0], place, in_axes=(None, -1))
+    row = jax.lax.ScatterDimensionNumbers((0,), inserted_window_dims=(0,), scatter_dims_to_operand_dims=(0,))
+    for width in (1, 3, 8):
+        for update in (jax.lax.scatter, jax.lax.scatter_add):
+            same(lambda x, i, n=width, update=update: update(x, i[None], 2 * x[0, :n], row), x, place)
+
+
+def test_functions_with_derivatives_of_their_own():
+    @jax.custom_vjp
+    def twice(x):
+        return 2 * x
+
+    twice.defvjp(lambda x: (2 * x, None), lambda _, g: (2 * g,))
+    x, shared = jnp.linspace(-2, 2, 12).reshape(3, 4), jnp.float32(3)
+    for function in (jax.nn.relu, twice, jax.checkpoint(jnp.sin)):
+        same(lambda x, y, f=function: f(x) + f(y) + jnp.sum(f(jnp.arange(-2.0, 2.0))), x, shared, in_axes=(-1, None))
+        same(lambda x, f=function: jax.grad(lambda y: jnp.sum(f(y) ** 2))(x), x)
+
+
+def test_keys_are_looked_up_and_replaced():
+    keys, place = jax.random.split(jax.random.key(0), 5), jnp.array([0, 5, 1, 3, 7])
+
+    def looked_up(key, i):
+        some_keys = jax.random.split(key, 8)
+        replaced = jax.vmap(jax.random.uniform)(some_keys.at[i].set(key))
+        return (
+            jax.random.uniform(some_keys[i]),
+            jax.random.uniform(jax.lax.dynamic_slice(some_keys, (i,), (1,))[0]),
+            replaced,
+        )
+
+    same(looked_up, keys, place)
+
+
+def test_plain_numbers_that_lanes_share_widen_nothing():
+    for dtype, number in ((jnp.bfloat16, 2.0), (jnp.int16, 2)):
+        same(lambda x, y: x * y, jnp.ones((2, 3), dtype), number, in_axes=(-1, None))
+
+
+@pytest.mark.parametrize(("arguments", "seen"), [((jnp.ones((2, 3)), jnp.ones((2, 1))), "1 and 3"), ((), "none")])
+def test_lanes_are_counted(arguments, seen):
+    with pytest.raises(InputError, match=f"Lanes: {seen}; give arrays"):
+        lanes(lambda *x: x, (-1,) * len(arguments))(*arguments)
 
 
 def test_updates_inside_and_outside():

@@ -302,6 +302,7 @@ REFUSED = {
         lambda m: st.OneAtATimeRollout(m, m.base_policy(), significance=-1.0),
         r"significance=-1\.0",
     ),
+    "a window of True": (lambda m: st.OneAtATimeRollout(m, m.base_policy(), window=True), "window=True: give a whole"),
     "an order that forgets an agent": (
         lambda m: st.OneAtATimeRollout(m, m.base_policy(), order=(0, 1)),
         r"order=\(0, 1\) is no order of 3 agents",
@@ -331,11 +332,45 @@ REFUSED = {
 }
 
 
+@pytest.mark.parametrize("planner", [st.OneAtATimeRollout, st.StandardRollout, st.SignallingRollout])
+@pytest.mark.parametrize(
+    ("returned", "seen"),
+    [
+        (jnp.zeros(2, jnp.int32), r"an array of shape \(2,\) and type int32"),
+        (jnp.zeros(3), r"an array of shape \(3,\) and type float32"),
+        (jnp.zeros(3, bool), r"an array of shape \(3,\) and type bool"),
+        ([0, 0, 0], r"\[0, 0, 0\]"),
+        (None, "None"),
+    ],
+)
+def test_a_base_policy_that_returns_no_joint_control_is_refused(planner, returned, seen):
+    model = team(SHAPE, 0)
+    refuses = pytest.raises(st.InputError, match=f"The base policy returned {seen}; return a joint control")
+    with refuses:
+        planner(model, lambda state, key: returned).decide(model.initial_state(jax.random.key(0)), jax.random.key(1))
+
+
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_done_is_refused_in_a_sentence(case):
     attempt, sentence = REFUSED[case]
     with pytest.raises(st.InputError, match=sentence):
         attempt(team(SHAPE, 0))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"significance": "a"}, "significance=a: give the number of standard errors"),
+        ({"significance": jnp.ones(3)}, "significance=.*: give the number of standard errors"),
+        ({"simulation": None}, "simulation=None: give st.Simulation"),
+        ({"model": type(team(SHAPE, 0))}, "model=Tabular is a class; give a model made of it"),
+    ],
+)
+def test_what_is_of_another_type_is_refused_in_a_sentence(options, sentence, without_type_checks):
+    model = team(SHAPE, 0)
+    options = {"model": model, "base": model.base_policy(), **options}
+    with pytest.raises(st.InputError, match=sentence):
+        without_type_checks(lambda: st.OneAtATimeRollout(**options))
 
 
 def test_standard_rollout_names_the_count_and_the_alternative():

@@ -20,6 +20,7 @@ from jax.core import ShapedArray
 from jax.extend.core import Jaxpr, JaxprEqn, Literal
 from jaxtyping import Array
 
+from seriatim._errors import InputError
 from seriatim.lanes._folds import combining, extreme, fold
 from seriatim.lanes._lookups import gathered, result_of, scattered, sliced, updated
 from seriatim.lanes._products import multiplied
@@ -51,7 +52,15 @@ COMBINED = {
     "reduce_and": jnp.bitwise_and,
     "reduce_or": jnp.bitwise_or,
 }
-INLINED = {"jit": "jaxpr", "pjit": "jaxpr", "closed_call": "call_jaxpr", "custom_jvp_call": "call_jaxpr"}
+INLINED = {
+    "jit": "jaxpr",
+    "pjit": "jaxpr",
+    "closed_call": "call_jaxpr",
+    "custom_jvp_call": "call_jaxpr",
+    "custom_vjp_call": "call_jaxpr",
+}
+# Operations whose parameters are programs, from which they cannot be made again as they are.
+UNBINDABLE = ("closed_call", "custom_jvp_call", "custom_vjp_call")
 
 
 def evaluate(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Value]) -> list[Value]:
@@ -87,7 +96,8 @@ def _literal(name: Literal) -> Value:
 
 def _apply(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
     name = equation.primitive.name
-    if all(x.shared for x in inputs):
+    shared = all(x.shared for x in inputs)
+    if shared and name not in UNBINDABLE:
         return _plainly(equation, inputs)
     if name in INLINED:
         inner = equation.params[INLINED[name]]
@@ -259,21 +269,36 @@ def lanes(function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callab
     Args:
         function: of pytrees of arrays.
         in_axes: for each argument, -1 if its arrays have a last axis of lanes, None if all lanes share it.
+
+    Raises:
+        InputError: when called with different numbers of lanes, or with none.
     """
 
     def call(*arguments: Any) -> Any:
         flat: list[Value] = []
         for argument, axis in zip(arguments, in_axes, strict=True):
             flat += [Known(jnp.asarray(leaf), shared=axis is None) for leaf in jax.tree.leaves(argument)]
-        count = max(x.compute().shape[-1] for x in flat if not x.shared)
+        count = _lanes_of(flat)
         structure = jax.tree.structure(tuple(arguments))
-        one = jax.tree.unflatten(structure, [jax.ShapeDtypeStruct(x.shape, x.dtype) for x in flat])
+        one = jax.tree.unflatten(structure, [_described(x) for x in flat])
         program, out = jax.make_jaxpr(function, return_shape=True)(*one)
         with memory():
             results = evaluate(program.jaxpr, program.consts, flat)
             return jax.tree.unflatten(jax.tree.structure(out), [_with_lanes(x, count) for x in results])
 
     return call
+
+
+def _lanes_of(values: Sequence[Value]) -> int:
+    counts = {x.compute().shape[-1] for x in values if not x.shared}
+    if len(counts) != 1:
+        seen = " and ".join(map(str, sorted(counts))) or "none"
+        raise InputError(f"Lanes: {seen}; give arrays whose last axes are as many lanes, for at least one argument.")
+    return counts.pop()
+
+
+def _described(value: Value) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(value.shape, value.dtype, weak_type=jax.typeof(value.compute()).weak_type)
 
 
 def _with_lanes(value: Value, count: int) -> Array:

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
@@ -32,7 +33,7 @@ def gathered(equation: JaxprEqn, table: Value, index: Value) -> Value | None:
     numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
     along, paired = numbers.start_index_map, numbers.operand_batching_dims
     whole = all(sizes[axis] == (1 if axis in (*along, *paired) else n) for axis, n in enumerate(table.shape))
-    if not whole or tuple(sorted(along)) != tuple(numbers.collapsed_slice_dims) or 0 in table.shape:
+    if _are_keys(table) or not whole or tuple(sorted(along)) != tuple(numbers.collapsed_slice_dims) or 0 in table.shape:
         return None
     length = table.shape[along[0]] if len(along) == 1 else LONGEST + 1
     if table.shared and length > SMALL:
@@ -83,11 +84,17 @@ def _in_shared_table(equation: JaxprEqn, table: Value, index: Value) -> Value:
 
 
 def _offset(length: int, stride: int) -> Callable[[Array], Array]:
-    return lambda i: jnp.clip(i, 0, length - 1).astype(jnp.int32) * stride
+    return lambda i: _clipped(i, length - 1) * stride
+
+
+def _clipped(i: Array, last: int) -> Array:
+    """Move places to 0 .. last. A type that does not hold the last place is narrow, and fits into 32 bits."""
+    within = jnp.clip(i, 0, last) if last <= np.iinfo(i.dtype).max else jnp.maximum(i, 0)
+    return within.astype(jnp.int32)
 
 
 def _is_inside(length: int) -> Callable[[Array], Array]:
-    return lambda i: (i >= 0) & (i < length)
+    return lambda i: (i >= 0) & (i <= length - 1) if length - 1 <= np.iinfo(i.dtype).max else i >= 0
 
 
 def _looked_up(
@@ -111,7 +118,8 @@ def _sum_of_selected(table: Value, axes: list[int], places: Value, batch: list[i
     shape = (*out.shape, length)
     # Masks fit numbers and places alike if both have one width.
     narrow = index_type(out.dtype, length)
-    places = _elementwise(lambda i: jnp.clip(i, -1, length).astype(narrow), places, narrow)
+    lowest = max(-1, int(np.iinfo(places.dtype).min))
+    places = _elementwise(lambda i: jnp.clip(i, lowest, length).astype(narrow), places, narrow)
     one_hot = Elementwise(
         lambda i, j: i == j,
         (Broadcast(places, shape, batch), Broadcast(_iota(length, places.dtype), shape, [last])),
@@ -119,13 +127,15 @@ def _sum_of_selected(table: Value, axes: list[int], places: Value, batch: list[i
         jnp.bool_,
     )
     combine = lax.bitwise_or if out.dtype == bool else lax.add
-    selected = masked(one_hot, broadcast(table, shape, axes), _constant(0, out.dtype))
+    selected = masked(one_hot, broadcast(table, shape, axes), _nothing(out.dtype))
     return Fold(combining(combine), selected, last, out.dtype)
 
 
 def sliced(equation: JaxprEqn, value: Value, *starts: Value) -> Value | None:
     """Cut a slice at a place that differs between lanes: of any size from a shared table, else of length 1."""
     sizes = equation.params["slice_sizes"]
+    if _are_keys(value):
+        return None
     if value.shared and 0 not in value.shape:
         return _slice_of_shared_table(value, sizes, starts)
     cut = [axis for axis, (size, n) in enumerate(zip(sizes, value.shape, strict=True)) if size != n]
@@ -147,11 +157,7 @@ def _slice_of_shared_table(table: Value, sizes: tuple[int, ...], starts: tuple[V
     for axis, (start, size) in enumerate(zip(starts, sizes, strict=True)):
         last = table.shape[axis] - size
         within = Broadcast(_iota(size, jnp.int32), sizes, [axis])
-        places.append(
-            Elementwise(
-                lambda i, j, last=last: jnp.clip(i, 0, last).astype(jnp.int32) + j, (start, within), sizes, jnp.int32
-            )
-        )
+        places.append(Elementwise(lambda i, j, last=last: _clipped(i, last) + j, (start, within), sizes, jnp.int32))
     flat, strides = table.compute().reshape(-1), _strides(table.shape)
 
     def look(*where: Array) -> Array:
@@ -165,7 +171,7 @@ def updated(equation: JaxprEqn, value: Value, update: Value, *starts: Value) -> 
     """Replace a slice of length 1 along one axis."""
     del equation
     cut = [axis for axis, (size, n) in enumerate(zip(update.shape, value.shape, strict=True)) if size != n]
-    if len(cut) != 1 or update.shape[cut[0]] != 1 or value.shape[cut[0]] > LONGEST:
+    if _are_keys(value) or len(cut) != 1 or update.shape[cut[0]] != 1 or value.shape[cut[0]] > LONGEST:
         return None
     axis, length = cut[0], value.shape[cut[0]]
     start = _elementwise(lambda i: jnp.clip(i, 0, length - 1), starts[axis])
@@ -182,7 +188,12 @@ def scattered(equation: JaxprEqn, value: Value, index: Value, updates: Value) ->
     plain = len(along) == 1 and numbers.inserted_window_dims == along and not numbers.operand_batching_dims
     batch = [axis for axis in range(len(updates.shape)) if axis not in numbers.update_window_dims]
     adds = equation.primitive.name == "scatter-add"
-    if not plain or index.shape[-1:] != (1,) or len(batch) > 1 or not (adds or not batch):
+    replaces = equation.primitive.name == "scatter" and equation.params["update_jaxpr"] is None
+    window = tuple(updates.shape[axis] for axis in numbers.update_window_dims)
+    whole = plain and window == tuple(n for axis, n in enumerate(value.shape) if axis != along[0])
+    if not whole or not (adds or replaces) or _are_keys(value):
+        return None
+    if index.shape[-1:] != (1,) or len(batch) > 1 or not (adds or not batch):
         return None
     if value.shape[along[0]] > LONGEST or equation.params["mode"] == GatherScatterMode.CLIP:
         return None
@@ -210,7 +221,7 @@ def _added(value: Value, axis: int, places: Value, updates: Value, batch: int) -
     )
     rest = iter(a for a in range(len(value.shape)) if a != axis)
     spread = broadcast(updates, shape, [last if a == batch else next(rest) for a in range(len(updates.shape))])
-    total = Fold(combining(lax.add), masked(one_hot, spread, _constant(0, value.dtype)), last, value.dtype)
+    total = Fold(combining(lax.add), masked(one_hot, spread, _nothing(value.dtype)), last, value.dtype)
     return Elementwise(lax.add, (value, total), value.shape, value.dtype)
 
 
@@ -219,6 +230,11 @@ def result_of(equation: JaxprEqn) -> ShapedArray:
     result = equation.outvars[0].aval
     assert isinstance(result, ShapedArray)
     return result
+
+
+def _are_keys(value: Value) -> bool:
+    """Say whether a value is made of typed keys of random numbers, which cannot be added up."""
+    return bool(jnp.issubdtype(value.dtype, jax.dtypes.extended))
 
 
 def _strides(shape: tuple[int, ...]) -> list[int]:
@@ -241,6 +257,11 @@ def _iota(length: int, dtype: Any) -> Value:
 
 def _constant(number: Any, dtype: Any) -> Value:
     return Known(jnp.asarray(number, dtype), shared=True)
+
+
+def _nothing(dtype: Any) -> Value:
+    """Return what changes no number that it is added to; 0.0 would change -0.0."""
+    return _constant(-0.0 if jnp.issubdtype(dtype, jnp.inexact) else 0, dtype)
 
 
 def _elementwise(function: Any, value: Value, dtype: Any = None) -> Value:

@@ -22,9 +22,11 @@ from seriatim.lanes._values import Elementwise, Known, Transpose, Value, broadca
 def multiplied(equation: JaxprEqn, one: Value, other: Value) -> Value | None:
     """Contract one axis of each, `sum_k x[..., k] y[..., k]`; results have batch axes, axes of `x`, axes of `y`."""
     contracting, batch = equation.params["dimension_numbers"]
-    if one.shared != other.shared and len(contracting[0]) == 1 and not batch[0]:
+    if len(contracting[0]) != 1 or one.shape[contracting[0][0]] == 0:
+        return None
+    if one.shared != other.shared and not batch[0]:
         return _weighed(equation, one, other)
-    if one.shared or other.shared or len(contracting[0]) != 1 or not 0 < one.shape[contracting[0][0]] <= LONGEST:
+    if one.shared or other.shared or one.shape[contracting[0][0]] > LONGEST:
         return None
     out = result_of(equation)
     last, paired = len(out.shape), len(batch[0])
@@ -41,8 +43,12 @@ def multiplied(equation: JaxprEqn, one: Value, other: Value) -> Value | None:
                 axes.append(free)
                 free += 1
         spread.append(broadcast(value, shape, axes))
-    terms = Elementwise(lambda x, y: jnp.multiply(x, y).astype(out.dtype), spread, shape, out.dtype)
-    return fold(combining(jnp.add), terms, (last,), out.dtype)
+    # Products of small numbers need the room of the result; sums of half-precision numbers more than that.
+    half = jnp.issubdtype(out.dtype, jnp.floating) and out.dtype.itemsize < 4
+    wide = jnp.dtype(jnp.float32) if half else out.dtype
+    terms = Elementwise(lambda x, y: jnp.multiply(x.astype(wide), y.astype(wide)), spread, shape, wide)
+    total = fold(combining(jnp.add), terms, (last,), wide)
+    return Elementwise(lambda x: x.astype(out.dtype), (total,), total.shape, out.dtype) if half else total
 
 
 def _weighed(equation: JaxprEqn, one: Value, other: Value) -> Value | None:

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from seriatim._compile import jit
@@ -73,8 +74,29 @@ def players(planner: R) -> tuple[Policy, ...]:
     return (inner, *players(inner))
 
 
-def check_planner(model: Model, base: Policy, significance: Any) -> None:
+def asked(model: Model, base: Policy, info: State, key: Key) -> Int[Array, " m"]:
+    """Ask the base policy for its control.
+
+    Raises:
+        InputError: what it returns is no joint control. Whether its numbers are admissible is not asked here, where
+            they may not be known yet, but by `check_policy`.
+    """
+    given = base(info, key)
+    shape: Any = getattr(given, "shape", None)
+    dtype: Any = getattr(given, "dtype", None)
+    if shape != (model.num_agents,) or not jnp.issubdtype(dtype, jnp.integer):
+        seen = repr(given) if shape is None else f"an array of shape {shape} and type {dtype}"
+        raise InputError(
+            f"The base policy returned {seen}; return a joint control, an array of shape ({model.num_agents},) with a "
+            f"whole number from 0 to {model.num_controls - 1} for each agent."
+        )
+    return jnp.asarray(given, jnp.int32)
+
+
+def check_planner(model: Model, base: Policy, simulation: Simulation, significance: Any) -> None:
     """Refuse what no planner can work with, while values can still be read."""
+    if isinstance(model, type):
+        raise InputError(f"model={model.__name__} is a class; give a model made of it, such as {model.__name__}().")
     for name, kind in (("num_agents", "agents"), ("num_controls", "controls")):
         value = getattr(model, name, None)
         if value is None:
@@ -85,9 +107,12 @@ def check_planner(model: Model, base: Policy, significance: Any) -> None:
         raise InputError(
             f"base={base!r} cannot be called; give a policy, that is a function (state, key) -> control [m]."
         )
+    if not isinstance(simulation, Simulation):
+        raise InputError(f"simulation={simulation!r}: give st.Simulation(...), how the future is estimated.")
     if isinstance(significance, jax.core.Tracer):
         return
-    if not significance >= 0:
+    number = isinstance(significance, (int, float, np.number, np.ndarray, jax.Array)) and np.ndim(significance) == 0
+    if not (number and significance >= 0):
         raise InputError(
             f"significance={significance}: give the number of standard errors, from 0 up, by which an improvement "
             "must exceed its noise."

@@ -51,6 +51,8 @@ MARGIN = 1.25
 REPETITIONS = 20
 PATIENCE = 0.5
 QUANTILE = 0.75
+# No budget is longer, in milliseconds: thirty thousand years.
+LONGEST = 10**15
 
 
 class Pace(NamedTuple):
@@ -99,7 +101,7 @@ def act(
     start = clock()
     _check(info, key, budget_ms)
     pace, bare = planner.pace, without_pace(planner)
-    deadline = math.inf if budget_ms is None else start + budget_ms / 1e3
+    deadline = math.inf if budget_ms is None else start + float(min(budget_ms, LONGEST)) / 1e3
     if deadline < math.inf and (pace is None or clock() + MARGIN * pace.begin > deadline):
         # Nothing may be simulated that would not fit; if that is not known, there is at least an answer first.
         only = _finished(pieces.base(bare, info, key))
@@ -204,7 +206,8 @@ def _finished(result: R) -> R:
 def _check(info: State, key: Key, budget_ms: float | int | None) -> None:
     for leaf in jax.tree.leaves((info, key)):
         _require_time("act", leaf)
-    if budget_ms is not None and not (isinstance(budget_ms, (int, float, np.number)) and budget_ms > 0):
+    number = isinstance(budget_ms, (int, float, np.number)) and not isinstance(budget_ms, bool)
+    if budget_ms is not None and not (number and budget_ms > 0):
         raise InputError(
             f"budget_ms={budget_ms!r}: give the milliseconds a decision may take, a number above 0, or None for no "
             "deadline."

@@ -31,6 +31,7 @@ from seriatim.model import Key, Model, State
 from seriatim.planning._common import (
     DEFAULT_SIGNIFICANCE,
     PlannerKeys,
+    asked,
     check_planner,
     control_alone,
     decision,
@@ -128,7 +129,7 @@ class OneAtATimeRollout:
     pace: Pace | None = None
 
     def __post_init__(self) -> None:
-        check_planner(self.model, self.base, self.significance)
+        check_planner(self.model, self.base, self.simulation, self.significance)
         check_order(self.order, self.model.num_agents)
         _check_schedule(self)
         _check_savings(self)
@@ -144,8 +145,8 @@ class OneAtATimeRollout:
     def act(self, info: State, key: Key, *, budget_ms: float | int | None = None) -> Decision:
         """Let as many agents choose in turn as `budget_ms` milliseconds allow; the others keep the base control.
 
-        Guarantee: whatever the budget, the control is admissible, feasible, and on the simulated costs no worse than
-        the base control. With time for all turns, or None, it is bit for bit the decision of `decide` with
+        Guarantee, whatever the budget: the control is admissible and feasible if the base control is, and no worse than
+        it on the simulated costs. With time for all turns, or None, it is bit for bit the decision of `decide` with
         schedule="sequential". `num_q_factors` says how far it got; rows of `q_factors` whose agents had no turn hold
         the base control's Q-factor, or nan where there was no time to simulate even that.
 
@@ -170,7 +171,7 @@ class OneAtATimeRollout:
         return with_fields(self, pace=measure(_PIECES, self, state, key))
 
     def _base_control(self, info: State, keys: PlannerKeys) -> Int[Array, " m"]:
-        return jnp.asarray(self.base(info, keys.base), jnp.int32)
+        return asked(self.model, self.base, info, keys.base)
 
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)

@@ -26,6 +26,7 @@ from seriatim.model import Key, Model, State
 from seriatim.planning._choice import choose
 from seriatim.planning._common import (
     DEFAULT_SIGNIFICANCE,
+    asked,
     check_planner,
     control_alone,
     decision,
@@ -71,7 +72,7 @@ class SignallingRollout:
     significance: float | Float[Array, ""] = DEFAULT_SIGNIFICANCE
 
     def __post_init__(self) -> None:
-        check_planner(self.model, self.base, self.significance)
+        check_planner(self.model, self.base, self.simulation, self.significance)
         check_order(self.order, self.model.num_agents, names=("random",))
         if self.signal is not None and not callable(self.signal):
             raise InputError(f"signal={self.signal!r} cannot be called; give a policy, or None for the base policy.")
@@ -86,7 +87,7 @@ class SignallingRollout:
 
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
-        base_control = jnp.asarray(self.base(info, keys.base), jnp.int32)
+        base_control = asked(self.model, self.base, info, keys.base)
         m, c = self.model.num_agents, self.model.num_controls
         order = given_order(self.order, m, keys.order)
         contexts = self._contexts(info, base_control, order, keys.signal)

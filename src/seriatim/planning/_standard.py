@@ -24,6 +24,7 @@ from seriatim.model import Key, Model, State
 from seriatim.planning._choice import choose
 from seriatim.planning._common import (
     DEFAULT_SIGNIFICANCE,
+    asked,
     check_planner,
     control_alone,
     decision,
@@ -80,7 +81,7 @@ class StandardRollout:
     pace: Pace | None = None
 
     def __post_init__(self) -> None:
-        check_planner(self.model, self.base, self.significance)
+        check_planner(self.model, self.base, self.simulation, self.significance)
         m, c = self.model.num_agents, self.model.num_controls
         if num_joint_controls(m, c) > self.max_joint_controls:
             raise InputError(
@@ -120,12 +121,12 @@ class StandardRollout:
         return with_fields(self, pace=measure(_PIECES, self, state, key))
 
     def _act_base(self, info: State, key: Key) -> Decision:
-        base_control = jnp.asarray(self.base(info, planner_keys(key).base), jnp.int32)
+        base_control = asked(self.model, self.base, info, planner_keys(key).base)
         return undecided(base_control, (num_joint_controls(self.model.num_agents, self.model.num_controls),))
 
     def _begin(self, info: State, key: Key) -> Unfinished:
         keys = planner_keys(key)
-        base_control = jnp.asarray(self.base(info, keys.base), jnp.int32)
+        base_control = asked(self.model, self.base, info, keys.base)
         samples = q_samples(self.model, players(self), self.simulation, info, base_control[None], keys.simulation)[0]
         unknown = jnp.full(num_joint_controls(self.model.num_agents, self.model.num_controls), jnp.nan, float)
         none, worst = jnp.zeros((), jnp.int32), jnp.full((), jnp.inf, float)
@@ -172,7 +173,7 @@ class StandardRollout:
 
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
-        base_control = jnp.asarray(self.base(info, keys.base), jnp.int32)
+        base_control = asked(self.model, self.base, info, keys.base)
         c = self.model.num_controls
         controls = jnp.asarray(joint_controls(self.model.num_agents, c))
         samples = q_samples(self.model, players(self), self.simulation, info, controls, keys.simulation)

@@ -382,7 +382,7 @@ _agreement = jit(agreement)
 
 def _check(trainer: PolicyIteration) -> None:
     _check_networks(trainer)
-    check_planner(trainer.model, trainer.base, trainer.significance)
+    check_planner(trainer.model, trainer.base, trainer.simulation, trainer.significance)
     check_order(trainer.order, trainer.model.num_agents)
     least = {"states": HELD_OUT, "rounds": 1, "part": 1, "episodes": 2, "horizon": 1, "value_states": 1}
     for name, bound in least.items():
