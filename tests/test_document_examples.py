@@ -12,7 +12,7 @@ import seriatim as st
 DOCUMENTS = Path(__file__).parents[1] / "docs"
 
 
-@pytest.mark.parametrize("page", ["beliefs.md", "parallel.md", "policy-iteration.md"])
+@pytest.mark.parametrize("page", ["beliefs.md", "deadlines.md", "parallel.md", "policy-iteration.md"])
 def test_the_examples_run(page, monkeypatch):
     monkeypatch.syspath_prepend(DOCUMENTS.parent / "examples")
     names = {"jax": jax, "jnp": jnp, "st": st}
