@@ -131,23 +131,22 @@ def rollout_controls(model: SpidersAndFlies, states: Any, key: Any) -> Any:
 Decide = Callable[[SpidersAndFlies, Any, Any], Any]
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _episodes(spiders: int, decide: Decide, together: int, states: Any) -> Any:
-    """Play every start to its end, `together` at a time; return the costs."""
-    model = _game(spiders)
+def _episodes(spiders: int, decide: Decide, together: int, starts: Any) -> np.ndarray:
+    """Play every start to its end, deciding at `together` states a call; return the costs.
 
-    def play(now: Any) -> Any:
-        states, cost, t = now
-        controls = decide(model, states, jax.random.key(0))
-        after = jax.vmap(lambda x, u: model.transition(x, u, model.nominal_disturbance()))(states, controls)
-        return after.state, cost + after.cost, t + 1
-
-    def batch(states: Any) -> Any:
-        start = (states, jnp.zeros(together), jnp.int32(0))
-        return jax.lax.while_loop(lambda now: (now[2] < HORIZON) & now[0].alive.any(), play, start)[1]
-
-    split = jax.tree.map(lambda leaf: leaf.reshape(-1, together, *leaf.shape[1:]), states)
-    return jax.lax.map(batch, split).reshape(-1)
+    Stages are counted in Python: inside another loop of a program, XLA copies the whole tree at every simulation.
+    """
+    model, key = _game(spiders), jax.random.key(0)
+    decided = jax.jit(lambda states: decide(model, states, key))
+    play = jax.jit(jax.vmap(lambda x, u: model.transition(x, u, model.nominal_disturbance())))
+    states, cost = starts, np.zeros(EPISODES)
+    for _ in range(HORIZON):
+        if not np.any(states.alive):
+            break
+        parts = [jax.tree.map(lambda leaf, k=k: leaf[k : k + together], states) for k in range(0, EPISODES, together)]
+        after = play(states, jnp.concatenate([decided(part) for part in parts]))
+        states, cost = after.state, cost + np.asarray(after.cost)
+    return cost
 
 
 def _together(spiders: int, search: Search) -> int:
@@ -158,8 +157,7 @@ def _together(spiders: int, search: Search) -> int:
 
 
 def _tree_cost(spiders: int, search: Search, starts: Any) -> float:
-    decide = functools.partial(_by_tree, search)
-    return float(np.mean(_episodes(spiders, decide, _together(spiders, search), starts)))
+    return float(np.mean(_episodes(spiders, functools.partial(_by_tree, search), 1, starts)))
 
 
 def _by_tree(search: Search, model: SpidersAndFlies, states: Any, key: Any) -> Any:

@@ -21,7 +21,7 @@ ALLOWED = {
     "value": set(),
     "controls": set(),
     "simulation": TYPES,
-    "lanes": set(),
+    "lanes": {"_errors"},
     "distributions": {"_errors", "model"},  # model: for the type of keys alone
     "gradients": {"_record", "_errors", "model", "distributions"},
     "beliefs": TYPES | {"simulation", "distributions", "exact"},

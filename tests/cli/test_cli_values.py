@@ -102,7 +102,9 @@ def test_every_number_comes_back(number):
 @given(
     some.text(max_size=12), some.sampled_from([int, float, bool, tuple[int, ...], Float[Array, " m"], int | str, Any])
 )
-@example(",", Float[Array, " m"])  # numpy reads text as the name of a dtype
+@example(",", Float[Array, " m"])  # numpy reads text as the name of a dtype, parsed ...
+@example("\x0f", Float[Array, " m"])  # ... or by its number
+@example("['a']", Float[Array, " m"])
 def test_any_text_is_a_value_or_refused(text, kind):
     with contextlib.suppress(ValueError):
         read_value(text, kind)

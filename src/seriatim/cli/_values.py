@@ -135,10 +135,11 @@ def _array(text: str, kind: Any) -> Any:
 
     typed = hasattr(kind, "array_type")
     own = np if (kind.array_type if typed else kind) is np.ndarray else jnp
+    value = _literal(text, Any)
     try:
-        found = own.asarray(_literal(text, Any))
-    # Text is taken for the name of a dtype, and parsed as one.
-    except (TypeError, ValueError, OverflowError, SyntaxError):
+        # JAX would take text for the name of a dtype.
+        found = own.asarray(value) if np.asarray(value).dtype.kind in "biuf" else _refuse(text)
+    except (TypeError, ValueError, OverflowError):
         return _refuse(text)
     if typed and "float32" in kind.dtypes and found.dtype.kind == "i":
         found = found.astype(float)
