@@ -36,7 +36,7 @@ EPISODES, HORIZON = 64, 60
 SIMULATIONS, CONSIDERED = (16, 32, 64, 128, 256), (16, 64)
 # The chance with which the prior follows the base policy, for each agent.
 FOLLOW = 0.5
-# Numbers in the arrays of all trees of one batch, at most; more episodes are played in turns.
+# Numbers in one array of all trees that are timed together, at most.
 TREE_SIZE = 2**24
 ROUNDS, PATIENCE = 15, 8.0
 COLUMNS = {
@@ -134,7 +134,8 @@ Decide = Callable[[SpidersAndFlies, Any, Any], Any]
 def _episodes(spiders: int, decide: Decide, together: int, starts: Any) -> np.ndarray:
     """Play every start to its end, deciding at `together` states a call; return the costs.
 
-    Stages are counted in Python: inside another loop of a program, XLA copies the whole tree at every simulation.
+    Stages are counted in Python. In a loop within one program a tree took several times as long (5 spiders, 32
+    simulations: 113 milliseconds, 17 by calls).
     """
     model, key = _game(spiders), jax.random.key(0)
     decided = jax.jit(lambda states: decide(model, states, key))
