@@ -5,8 +5,15 @@ a window ahead; or together, by `decide_many`. One by one, planners are called f
 scalar program returns. Before anything is timed, all must choose the same controls at every state, wandering flies
 included: there the scalar program is fed the disturbances that the library draws. While timed it draws its own, once
 for each state, which is the least it could do. "Times as fast" is that of the default.
+
+All of it is measured once more with an option of XLA (docs/fast-models.md), in a process of its own, since XLA reads
+its options when it starts; the scalar program is timed there again.
 """
 
+import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -26,6 +33,7 @@ from seriatim.problems import SpidersAndFlies
 MAPS = ROOT.parent / "shared" / "data" / "maps"
 HORIZON, SAMPLES = 400, 32
 ROUNDS, PATIENCE = 15, 5.0
+OPTION = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold=10000000"
 COLUMNS = {
     "spiders, flies, grid": "",
     "flies": "",
@@ -36,6 +44,7 @@ COLUMNS = {
     "default, ms": ".3f",
     "many, ms": ".3f",
     "times as fast": ".2f",
+    "with XLA's option": ".2f",
 }
 
 
@@ -157,7 +166,21 @@ def _moves(model: SpidersAndFlies, keys: Any) -> Any:
 
 
 def measure() -> list[Row]:
-    """Check and time every case."""
+    """Check and time every case, without the option of XLA and with it."""
+    pairs = zip(_measured(), _measured_with_the_option(), strict=True)
+    return [{**row, "with XLA's option": other["times as fast"]} for row, other in pairs]
+
+
+def _measured_with_the_option() -> list[Row]:
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {OPTION}".strip()
+    command = [sys.executable, "-m", "benchmarks.decisions"]
+    environment = os.environ | {"XLA_FLAGS": flags}
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    rows: list[Row] = json.loads(done.stdout)
+    return rows
+
+
+def _measured() -> list[Row]:
     rows: list[Row] = []
     for case in cases():
         one = contest(case)
@@ -187,3 +210,7 @@ def draw(rows: list[Row]) -> Figure:
 
 def main(*, redraw: bool = False) -> None:
     publish("decisions", COLUMNS, measure, draw=draw, redraw=redraw)
+
+
+if __name__ == "__main__":
+    print(json.dumps(_measured()))

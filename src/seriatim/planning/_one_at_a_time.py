@@ -41,6 +41,7 @@ from seriatim.planning._common import (
 )
 from seriatim.planning._deadline import Pace, Pieces, Unfinished, act, measure, without_pace
 from seriatim.planning._draws import draws_of
+from seriatim.planning._explained import explained
 from seriatim.planning._halving import halving, uniform
 from seriatim.planning._order import Order, check_order, given_order
 from seriatim.planning._proposals import Proposal, logits_of
@@ -173,6 +174,7 @@ class OneAtATimeRollout:
     def _base_control(self, info: State, keys: PlannerKeys) -> Int[Array, " m"]:
         return asked(self.model, self.base, info, keys.base)
 
+    @explained
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
         base_control = self._base_control(info, keys)
@@ -249,9 +251,11 @@ class OneAtATimeRollout:
         lanes = LANES_OF_LARGE_TEAMS if m >= LARGE else LANES_FOR_FREE
         return min(lanes // ((c - 1) * num_samples(self.simulation, self.model)), m)
 
+    @explained
     def _act_base(self, info: State, key: Key) -> Decision:
         return undecided(self._base_control(info, planner_keys(key)), (self.model.num_agents, self.model.num_controls))
 
+    @explained
     def _begin(self, info: State, key: Key) -> Unfinished:
         keys = planner_keys(key)
         base_control = self._base_control(info, keys)
@@ -260,6 +264,7 @@ class OneAtATimeRollout:
             start = start._replace(compared=jnp.asarray(self.model.num_agents, jnp.int32))
         return self._unfinished(_Work(base_control, start.samples, order, before_turns(start)))
 
+    @explained
     def _advance(self, info: State, key: Key, work: _Work, count: int | Int[Array, ""]) -> Unfinished:
         keys = planner_keys(key)
         setting = self._setting(info, keys).in_order(work.order)

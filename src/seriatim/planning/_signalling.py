@@ -33,6 +33,7 @@ from seriatim.planning._common import (
     planner_keys,
     players,
 )
+from seriatim.planning._explained import explained
 from seriatim.planning._order import Order, check_order, given_order
 from seriatim.planning._q_factors import allowed, q_samples
 from seriatim.planning._simulation import Simulation
@@ -85,6 +86,7 @@ class SignallingRollout:
         """Let the agents choose at once at a state; `q_factors` is `[m, c]`, a row for each agent. Compiled."""
         return _decide(self, info, key)
 
+    @explained
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
         base_control = asked(self.model, self.base, info, keys.base)

@@ -33,6 +33,7 @@ from seriatim.planning._common import (
     undecided,
 )
 from seriatim.planning._deadline import Pace, Pieces, Unfinished, act, measure, without_pace
+from seriatim.planning._explained import explained
 from seriatim.planning._q_factors import allowed, q_samples
 from seriatim.planning._simulation import Simulation
 from seriatim.policy import Decision, Policy
@@ -120,10 +121,12 @@ class StandardRollout:
         state = self.model.initial_state(key) if state is None else state
         return with_fields(self, pace=measure(_PIECES, self, state, key))
 
+    @explained
     def _act_base(self, info: State, key: Key) -> Decision:
         base_control = asked(self.model, self.base, info, planner_keys(key).base)
         return undecided(base_control, (num_joint_controls(self.model.num_agents, self.model.num_controls),))
 
+    @explained
     def _begin(self, info: State, key: Key) -> Unfinished:
         keys = planner_keys(key)
         base_control = asked(self.model, self.base, info, keys.base)
@@ -132,6 +135,7 @@ class StandardRollout:
         none, worst = jnp.zeros((), jnp.int32), jnp.full((), jnp.inf, float)
         return self._unfinished(_Search(base_control, samples, base_control, samples, worst, unknown, unknown, none))
 
+    @explained
     def _advance(self, info: State, key: Key, search: _Search, count: int | Int[Array, ""]) -> Unfinished:
         controls = jnp.asarray(joint_controls(self.model.num_agents, self.model.num_controls))
         n, keys = controls.shape[0], planner_keys(key)
@@ -171,6 +175,7 @@ class StandardRollout:
         )
         return Unfinished(now, now.blocks, -(-n // BLOCK) - now.blocks, so_far)
 
+    @explained
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
         base_control = asked(self.model, self.base, info, keys.base)
