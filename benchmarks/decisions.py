@@ -202,6 +202,9 @@ def draw(rows: list[Row]) -> Figure:
     names = [f"{row['spiders, flies, grid']}, {row['flies']}; {row['states']} {row['decided']}" for row in rows]
     many = ["tab:orange" if row["decided"] == "together" else "tab:blue" for row in rows]
     axes.barh(names, [row["times as fast"] for row in rows], color=many)
+    option = [row.get("with XLA's option") for row in rows]
+    axes.plot(option, names, linestyle="none", marker="|", color="black", markersize=12, label="with XLA's option")
+    axes.legend(frameon=False, loc="upper right")
     axes.axvline(1, color="black", linewidth=0.8)
     axes.invert_yaxis()
     axes.set_xlabel("times as fast as a scalar program on the same core")

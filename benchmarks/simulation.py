@@ -138,12 +138,19 @@ def measure() -> list[Row]:
 
 
 def draw(rows: list[Row]) -> Figure:
-    figure = Figure(figsize=(7.5, 3), layout="constrained")
+    figure = Figure(figsize=(6, 3), layout="constrained")
     axes = figure.subplots()
-    places = np.arange(len(rows))
-    for shift, name in ((-0.2, "DynaPlex"), (0.2, "seriatim")):
-        axes.bar(places + shift, [row[f"{name}, million joint steps/s"] for row in rows], 0.4, label=name)
-    axes.set_xticks(places, [f"{row['spiders, flies, side']}\n{row['bits']} bits" for row in rows])
+    sizes = list(dict.fromkeys(row["spiders, flies, side"] for row in rows))
+    places, width = np.arange(len(sizes)), 0.8 / (1 + len(BITS))
+
+    def bars(place: int, label: str, name: str, bits: int) -> None:
+        heights = [row[f"{name}, million joint steps/s"] for row in rows if row["bits"] == bits]
+        axes.bar(places + (place - len(BITS) / 2) * width, heights, width, label=label)
+
+    bars(0, "DynaPlex", "DynaPlex", BITS[0])
+    for place, bits in enumerate(BITS, 1):
+        bars(place, f"seriatim, {bits} bits", "seriatim", bits)
+    axes.set_xticks(places, sizes)
     axes.set(ylabel="million joint steps a second", xlabel="spiders, flies, side", yscale="log")
     axes.legend(frameon=False)
     return figure
