@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from seriatim.model import Key
+from seriatim.testing._hastily import hastily
 from seriatim.testing._report import Broken, Law, Report, call, examine
 from seriatim.testing._structure import require_arrays, require_same, shapes
 from seriatim.testing._walk import random_control
@@ -115,7 +116,7 @@ def _follow(filter: Any, key: Key) -> _Followed:
         followed: _Followed = jax.lax.scan(stage, first, jax.random.split(rest, STAGES))[1]
         return followed
 
-    found: _Followed = jax.jit(jax.vmap(episode))(jax.random.split(key, EPISODES))
+    found: _Followed = hastily(jax.vmap(episode))(jax.random.split(key, EPISODES))
     return found
 
 

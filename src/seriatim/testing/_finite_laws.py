@@ -9,6 +9,7 @@ import scipy
 from jaxtyping import Array, Shaped
 
 from seriatim.model import Key
+from seriatim.testing._hastily import hastily
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._structure import require_same, shapes
 from seriatim.testing._walk import random_control
@@ -56,7 +57,7 @@ def _numbered(model: Any) -> str:
     initial = model.initial_state(jax.random.key(0))
     require_same(f"{name}.states()[0]", shapes(one), shapes(initial), "it must be like initial_state")
     some, numbers = _some(states)
-    index = np.asarray(jax.jit(jax.vmap(model.index))(some))
+    index = np.asarray(hastily(jax.vmap(model.index))(some))
     wrong = np.flatnonzero(index != numbers)
     if wrong.size:
         n = numbers[wrong[0]]
@@ -78,7 +79,7 @@ def _outcomes(model: Any, key: Key) -> str:
     controls, _ = jax.vmap(lambda x, k: random_control(model, x, k))(some, jax.random.split(key, len(numbers)))
     first = jax.tree.map(lambda leaf: leaf[0], some)
     call(model, "outcomes", first, controls[0], traced=True)
-    after, probability = jax.jit(jax.vmap(model.outcomes))(some, controls)
+    after, probability = hastily(jax.vmap(model.outcomes))(some, controls)
     p = np.asarray(probability, np.float64)
     off = np.flatnonzero((p < -ROUNDING).any(axis=1) | (abs(p.sum(axis=1) - 1) > ROUNDING))
     if off.size:
@@ -113,8 +114,8 @@ def _samples(model: Any, key: Key) -> str:
     # The number of samples is given, because the disturbance of a deterministic model has no axis to read it from.
     draws = jax.vmap(model.sample_disturbance, axis_size=SAMPLES)(jax.random.split(key, SAMPLES))
     many = jax.vmap(model.transition, in_axes=(None, None, 0), axis_size=SAMPLES)
-    seen = jax.jit(lambda x, u: _labelled(model, many(x, u, draws)))
-    exact = jax.jit(lambda x, u: (_labelled(model, model.outcomes(x, u)[0]), model.outcomes(x, u)[1]))
+    seen = hastily(lambda x, u: _labelled(model, many(x, u, draws)))
+    exact = hastily(lambda x, u: (_labelled(model, model.outcomes(x, u)[0]), model.outcomes(x, u)[1]))
     for i, n in enumerate(numbers[picks]):
         pair = jax.tree.map(lambda leaf, i=i: leaf[i], states), controls[i]
         place = f"{name}.transition at state {n}, control {controls[i].tolist()}"

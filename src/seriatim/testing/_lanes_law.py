@@ -15,6 +15,7 @@ import numpy as np
 from seriatim._errors import in_words as error_in_words
 from seriatim.lanes import side_by_side
 from seriatim.model import Key, Model, State
+from seriatim.testing._hastily import hastily
 from seriatim.testing._report import Broken
 from seriatim.testing._structure import in_words
 from seriatim.testing._walk import random_control
@@ -29,7 +30,7 @@ def lanes_law(model: Model, key: Key) -> str:
     hidden = hasattr(model, "belief_model")
     base = model.base_policy() if hasattr(model, "base_policy") and not hidden else None
 
-    @jax.jit
+    @hastily
     def both_ways(states: State, key: Key) -> dict[str, tuple[Any, Any]]:
         keys = jax.random.split(key, LANES)
         disturbance = jax.vmap(model.sample_disturbance, out_axes=-1)(keys)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim.model import Key, Model, State
+from seriatim.testing._hastily import hastily
 from seriatim.testing._report import Broken
 
 STAGES = 50
@@ -55,7 +56,7 @@ def walk(model: Model, key: Key, episodes: int) -> Walk:
         first = (jax.tree.map(jnp.asarray, model.initial_state(start)), jnp.array(False))
         return jax.lax.scan(step, first, jax.random.split(rest, STAGES))[1]
 
-    return Walk(*jax.jit(jax.vmap(episode))(jax.random.split(key, episodes)))
+    return Walk(*hastily(jax.vmap(episode))(jax.random.split(key, episodes)))
 
 
 def random_walk(model: Model, key: Key, episodes: int) -> str:
