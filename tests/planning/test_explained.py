@@ -113,6 +113,14 @@ def test_a_mistake_of_the_models_own_is_left_as_it_is(kind, way):
         ask(kind, way, GOOD, KEY, Mistaken(jnp.zeros(2)))
 
 
+def test_a_model_without_initial_states_is_left_to_its_own_error(without_type_checks):
+    class Nameless:
+        num_agents, num_controls, discount = 2, 2, 0.9
+
+    with pytest.raises(AttributeError, match="has no attribute 'sample_disturbance'"):
+        without_type_checks(lambda: st.OneAtATimeRollout(Nameless(), rests).decide(GOOD, KEY))
+
+
 def test_a_state_that_leads_the_base_policy_astray_is_named_beside_it():
     planner = st.OneAtATimeRollout(STRICT, lambda state, key: jnp.zeros(state["queues"].shape, jnp.int32))
     with pytest.raises(st.InputError, match=r"returned an array of shape \(3,\).* state\['queues'\] has shape \(3,\)"):

@@ -57,8 +57,11 @@ def _check_key(key: Any) -> None:
 
 
 def _difference(model: Model, info: Any) -> str | None:
-    """Say where a state differs from an initial one, in its parts or their shapes; None if it does not."""
-    initial = jax.eval_shape(model.initial_state, jax.random.key(0))
+    """Say where a state differs from an initial one, in its parts or their shapes; None if nowhere, or there is none."""
+    try:
+        initial = jax.eval_shape(model.initial_state, jax.random.key(0))
+    except PROBLEMS:
+        return None
     name, advice = type(model).__name__, "give a state as its initial_state(key) and transition return it."
     parts: Any = jax.tree.structure(initial)
     if parts != jax.tree.structure(info):
