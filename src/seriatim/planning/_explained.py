@@ -57,7 +57,7 @@ def _check_key(key: Any) -> None:
 
 
 def _difference(model: Model, info: Any) -> str | None:
-    """Say where a state differs from an initial one, in its parts or their shapes; None if nowhere, or there is none."""
+    """Say where a state differs from an initial one, in parts or their shapes; None if nowhere, or if there is none."""
     try:
         initial = jax.eval_shape(model.initial_state, jax.random.key(0))
     except PROBLEMS:
