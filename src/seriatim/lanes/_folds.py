@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
 from jaxtyping import Array
 
 from seriatim.lanes._values import Elementwise, Known, Value, memory
@@ -126,25 +127,35 @@ def _keep_repeated(value: Value, axis: int) -> None:
     def make() -> list[Array]:
         return [each.compute() for each in many]
 
-    if value.size * _shapes(make)[0].shape[-1] < LARGE:
+    # Traced once: a program inside `make` may keep parts of its own, and each level would double the work.
+    program, shapes = _traced(make)
+    if value.size * shapes[0].shape[-1] < LARGE:
         return
-    for part, array in zip(many, kept(make), strict=True):
+    for part, array in zip(many, _in_branch(program, shapes), strict=True):
         part.keep(array)
 
 
 def kept(make: Callable[[], Any]) -> Any:
     """Compute something once, in a kernel of its own, however many others use it."""
-    nothing = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), _shapes(make))
-    return lax.cond(lax.optimization_barrier(jnp.array(True)), lambda: _alone(make), lambda: nothing)
+    return _in_branch(*_traced(make))
 
 
-def _alone(make: Callable[[], Any]) -> Any:
-    with memory():
-        return make()
+def _in_branch(program: ClosedJaxpr, shapes: Any) -> Any:
+    """Run a program in a branch that is always taken."""
+    nothing = [jnp.zeros(one.shape, one.dtype) for one in jax.tree.leaves(shapes)]
+    taken = lax.optimization_barrier(jnp.array(True))
+    results = lax.cond(taken, lambda: jaxpr_as_fun(program)(), lambda: nothing)
+    return jax.tree.unflatten(jax.tree.structure(shapes), results)
 
 
-def _shapes(make: Callable[[], Any]) -> Any:
-    return jax.eval_shape(lambda: _alone(make))
+def _traced(make: Callable[[], Any]) -> tuple[ClosedJaxpr, Any]:
+    """Write the program of `make`; return it with the shapes of its results."""
+
+    def alone() -> Any:
+        with memory():
+            return make()
+
+    return jax.make_jaxpr(alone, return_shape=True)()
 
 
 def fold(kind: Kind, value: Value, axes: tuple[int, ...], dtype: Any) -> Value:
