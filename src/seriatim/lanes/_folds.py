@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jax.extend.core import ClosedJaxpr, jaxpr_as_fun
+from jax.extend.core import jaxpr_as_fun
 from jaxtyping import Array
 
 from seriatim.lanes._values import Elementwise, Known, Value, memory
@@ -127,35 +127,42 @@ def _keep_repeated(value: Value, axis: int) -> None:
     def make() -> list[Array]:
         return [each.compute() for each in many]
 
-    # Traced once: a program inside `make` may keep parts of its own, and each level would double the work.
-    program, shapes = _traced(make)
-    if value.size * shapes[0].shape[-1] < LARGE:
+    # Written once, to be looked at and perhaps run: a program in it may keep parts of its own.
+    program = jax.make_jaxpr(_alone(make))()
+    if value.size * program.out_avals[0].shape[-1] < LARGE:
         return
-    for part, array in zip(many, _in_branch(program, shapes), strict=True):
+    for part, array in zip(many, kept(jaxpr_as_fun(program)), strict=True):
         part.keep(array)
 
 
 def kept(make: Callable[[], Any]) -> Any:
-    """Compute something once, in a kernel of its own, however many others use it."""
-    return _in_branch(*_traced(make))
+    """Compute something once, in a kernel of its own, however many others use it.
 
-
-def _in_branch(program: ClosedJaxpr, shapes: Any) -> Any:
-    """Run a program in a branch that is always taken."""
-    nothing = [jnp.zeros(one.shape, one.dtype) for one in jax.tree.leaves(shapes)]
-    taken = lax.optimization_barrier(jnp.array(True))
-    results = lax.cond(taken, lambda: jaxpr_as_fun(program)(), lambda: nothing)
-    return jax.tree.unflatten(jax.tree.structure(shapes), results)
-
-
-def _traced(make: Callable[[], Any]) -> tuple[ClosedJaxpr, Any]:
-    """Write the program of `make`; return it with the shapes of its results."""
+    `make` is traced once: what is kept often keeps parts of its own, and each level would double the work.
+    """
+    made: list[Any] = []
 
     def alone() -> Any:
+        result = _alone(make)()
+        made.append(jax.tree.map(jax.typeof, result))
+        return result
+
+    def nothing() -> Any:
+        # JAX traces the first branch first; should that change, it is traced for its shapes.
+        shapes = made[0] if made else jax.eval_shape(alone)
+        return jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), shapes)
+
+    return lax.cond(lax.optimization_barrier(jnp.array(True)), alone, nothing)
+
+
+def _alone(make: Callable[[], Any]) -> Callable[[], Any]:
+    """Let a function remember what it computes by itself."""
+
+    def call() -> Any:
         with memory():
             return make()
 
-    return jax.make_jaxpr(alone, return_shape=True)()
+    return call
 
 
 def fold(kind: Kind, value: Value, axes: tuple[int, ...], dtype: Any) -> Value:
