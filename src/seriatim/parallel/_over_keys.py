@@ -2,9 +2,9 @@
 
     results = [f(shared, x_1, k_1), ..., f(shared, x_n, k_n)],        part by part, each part a call of one size
 
-Everything random is decided by the keys, and a part is the same call whoever makes it, under the options of JAX that hold
-where the map is called. So the results do not depend on
-how many workers there are, in which order they finish, or how often one of them was killed and its part done again.
+Everything random is decided by the keys, and a part is the same call whoever makes it, under the options of JAX that
+hold where the map is called. So the results do not depend on how many workers there are, in which order they finish, or
+how often one of them was killed and its part done again.
 """
 
 from collections.abc import Callable
