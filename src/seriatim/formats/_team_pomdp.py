@@ -23,6 +23,7 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._errors import InputError
 from seriatim._inverse import inverse
 from seriatim._record import record, static
+from seriatim.controls import radix_number
 from seriatim.formats._tables import Tables
 from seriatim.model import Key, Transition
 
@@ -160,7 +161,7 @@ class TeamPOMDP:
 
     def outcomes(self, state: Int[Array, ""], control: Int[Array, " m"]) -> tuple[Transition, Float[Array, " k"]]:
         """List the next states; k is the largest number of them that any state and joint control may lead to."""
-        at = (state, _number(control, self._num_actions))
+        at = (state, radix_number(control, self._num_actions))
         after = self.successors[at]
         return Transition(after, self.costs[at], jnp.zeros(after.shape, bool)), self.probabilities[at]
 
@@ -168,15 +169,15 @@ class TeamPOMDP:
         self, state: Int[Array, ""], control: Int[Array, " m"], disturbance: Float[Array, "2"]
     ) -> Int[Array, " m"]:
         """Return the number of what each agent sees of the new state."""
-        row = self.likelihoods[_number(control, self._num_actions), state]
+        row = self.likelihoods[radix_number(control, self._num_actions), state]
         return _digits(inverse(row, disturbance[1]), self.num_observations)
 
     def observation_likelihood(
         self, observation: Int[Array, " m"], state: Int[Array, ""], control: Int[Array, " m"]
     ) -> Float[Array, ""]:
         """Return the probability that the agents see this together, `[m]` numbers, in the new state."""
-        seen = _number(observation, self.num_observations)
-        return self.likelihoods[_number(control, self._num_actions), state, seen]
+        seen = radix_number(observation, self.num_observations)
+        return self.likelihoods[radix_number(control, self._num_actions), state, seen]
 
     def base_policy(self) -> BlindPolicy:
         """Return the blind policy of least expected cost from the start: the best joint control to repeat for ever.
@@ -233,12 +234,6 @@ def _outcomes(
     kept = [np.take_along_axis(table, successors, axis=2) for table in (chances, tables.cost)]
     moved = [np.moveaxis(table, 0, 1) for table in (successors, *kept)]
     return moved[0], moved[1], moved[2]
-
-
-def _number(digits: Int[Array, " m"], sizes: tuple[int, ...]) -> Int[Array, ""]:
-    """Return the joint number of one element for each agent, the last running fastest."""
-    radix = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
-    return jnp.sum(digits * jnp.array(radix, digits.dtype), dtype=digits.dtype)
 
 
 def _digits(number: Int[Array, ""], sizes: tuple[int, ...]) -> Int[Array, " m"]:
