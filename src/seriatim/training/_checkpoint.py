@@ -23,7 +23,7 @@ import safetensors.numpy
 from jaxtyping import Shaped
 
 from seriatim._errors import InputError
-from seriatim.training._files import write_atomically
+from seriatim._files import write_atomically
 
 FORMAT = "seriatim checkpoint 1"
 # The name of an array that is no part of a tree.

@@ -32,9 +32,9 @@ import pyarrow.parquet as pq
 from jaxtyping import Shaped
 
 from seriatim._errors import InputError
+from seriatim._files import is_leftover, remove_leftovers, write_atomically
 from seriatim._record import record, static
 from seriatim.training._checkpoint import about_checkpoint, load_checkpoint, save_checkpoint
-from seriatim.training._files import is_leftover, remove_leftovers, write_atomically
 
 T = TypeVar("T")
 Columns = Mapping[str, Shaped[np.ndarray, " steps"]]
