@@ -20,7 +20,7 @@ ALLOWED = {
     "model": {"_record"},
     "policy": {"_record", "model"},
     "value": set(),
-    "controls": set(),
+    "controls": {"_errors"},
     "simulation": TYPES,
     "lanes": {"_errors"},
     "distributions": {"_errors", "model"},  # model: for the type of keys alone
