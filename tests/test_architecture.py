@@ -8,18 +8,19 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 
 # Every part may import what stands to its right, and itself.
-CORE = {"_record", "_errors", "_numbers", "_compile", "_inverse"}
+CORE = {"_record", "_errors", "_files", "_numbers", "_compile", "_inverse"}
 TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon"}
 ALLOWED = {
     "_record": set(),
     "_errors": set(),
+    "_files": {"_errors"},
     "_numbers": set(),
     "_compile": set(),
     "_inverse": set(),
     "model": {"_record"},
     "policy": {"_record", "model"},
     "value": set(),
-    "controls": set(),
+    "controls": {"_errors"},
     "finite_horizon": {"_record", "_errors", "_numbers", "model", "policy", "value"},
     "simulation": TYPES,
     "lanes": {"_errors"},

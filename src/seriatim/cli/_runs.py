@@ -1,5 +1,6 @@
 """`seriatim runs`: what was trained, how it stands, and which was better."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from rich.text import Text
 
 from seriatim._errors import InputError
+from seriatim._files import save_bytes
 from seriatim.cli._faults import say
 from seriatim.cli._numbers import plural, with_errors
 from seriatim.cli._output import console, print_json, print_table
@@ -29,7 +31,7 @@ def runs(places: tuple[str, ...], *, form: str, plot: str | None) -> None:
     entries = [_entry(run) for run in found]
     sound = [run for run, entry in zip(found, entries, strict=True) if "problem" not in entry]
     if plot is not None:
-        training.plot_runs(sound).savefig(_checked(plot))
+        _save_plot(training.plot_runs(sound), _checked(plot))
     if form == "json":
         print_json({"runs": entries})
     else:
@@ -55,6 +57,12 @@ def _checked(plot: str) -> Path:
     return path
 
 
+def _save_plot(figure: Any, path: Path) -> None:
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix[1:])
+    save_bytes(path, content.getvalue())
+
+
 def _entry(run: Any) -> Entry:
     """Describe a run. One that is damaged must not hide the others."""
     try:
@@ -64,7 +72,7 @@ def _entry(run: Any) -> Entry:
 
 
 def _described(run: Any) -> Entry:
-    config, status, metrics = _config(run), run.status, run.metrics()
+    config, status, metrics = run.config, run.status, run.metrics()
     seconds = metrics.get("seconds", np.zeros(1))
     last = at_the_end(metrics)
     cost, error = last.get("cost", np.empty(0)), last.get("cost_error", np.empty(0))
@@ -84,17 +92,6 @@ def _described(run: Any) -> Entry:
         "cost_error": float(np.std(cost, ddof=1) / np.sqrt(len(cost))) if len(cost) > 1 else _only(error),
         "last": {name: float(np.mean(column)) for name, column in last.items()},
     }
-
-
-def _config(run: Any) -> dict[str, Any]:
-    """Return a run's configuration, if it can be shown."""
-    config: dict[str, Any] = run.config
-    for name, kind in {"set": list, "network": dict, "settings": dict}.items():
-        if not isinstance(config.get(name, kind()), kind):
-            raise InputError(
-                f"{run.path / 'config.json'}: {name} is {config[name]!r}, and no {kind.__name__}; restore it."
-            )
-    return config
 
 
 def _only(error: Any) -> float | None:

@@ -1,7 +1,7 @@
 """Cells of a map in the formats of the League of Robot Runners: start cells (`.agents`) and errands (`.tasks`).
 
     # a comment
-    2             how many follow
+    2             how many count; what follows them is left out, as the Start-Kit does
     1005          a start cell, `row * width + column`
     345
                   in .tasks: one errand a line, the cells to visit in order, as in `203,453`
@@ -9,6 +9,7 @@
 Source: League of Robot Runners, Start-Kit, example problems, 2022 and later (leagueofrobotrunners.org).
 """
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -45,7 +46,7 @@ def load_tasks(path: str | Path, grid: GridMap) -> tuple[tuple[Cell, ...], ...]:
 
 
 def _entries(path: str | Path, what: str) -> list[tuple[int, str]]:
-    """Return the lines after the count, with their numbers."""
+    """Return as many lines after the count as it says, with their numbers."""
     lines = _meaningful(read_lines(path, what))
     number, text = next(lines, (0, ""))
     if not number:
@@ -53,8 +54,8 @@ def _entries(path: str | Path, what: str) -> list[tuple[int, str]]:
     count = whole_number(text)
     if count is None:
         raise InputError(f"{path}, line {number}: {quoted(text)} is not a number; the count of {what} is expected.")
-    entries = list(lines)
-    if len(entries) != count:
+    entries = list(itertools.islice(lines, count))
+    if len(entries) < count:
         follow = "1 line follows" if len(entries) == 1 else f"{len(entries)} lines follow"
         raise InputError(f"{path}: {follow}, but line {number} says {count} {what}; make them agree.")
     return entries

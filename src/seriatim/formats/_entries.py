@@ -50,6 +50,9 @@ def read_entry(source: Source, section: Section, axes: tuple[Axis, ...], start: 
         InputError: a name is unknown, a number is none or no probability, or there are too many or too few.
     """
     fields = section.body.split(":")
+    plain = _plain(section, fields, axes)
+    if plain is not None:
+        return plain
     if len(fields) > len(axes) + 1:
         raise source.mistake(
             section.offset,
@@ -69,6 +72,29 @@ def read_entry(source: Source, section: Section, axes: tuple[Axis, ...], start: 
         depth += 1
     given = _Values(words[width:], last, at, width)
     return Entry(selectors, depth, _read_values(source, section, given, axes[depth:], start), section.offset)
+
+
+def _plain(section: Section, fields: list[str], axes: tuple[Axis, ...]) -> Entry | None:
+    """Read one number after words that were met before, which most entries of large files are; None for another."""
+    depth, words = len(fields) - 1, fields[-1].split()
+    selectors: tuple[Selector, ...] = ()
+    if depth > len(axes) or len(words) != 1 + len(axes) - depth:
+        return None
+    for axis, field in zip(axes, fields[:-1], strict=False):
+        known = axis.known.get(field)
+        if known is None:
+            return None
+        selectors += known
+    if depth < len(axes):  # the last word before the number selects, if it cannot be the first of a row of two
+        last = axes[-1]
+        at = last.parts[0].selectors.get(words[0])
+        if depth + 1 < len(axes) or not depth or len(last.parts) > 1 or last.size == 2 or at is None:
+            return None
+        selectors += (at,)
+    value = number(words[-1])
+    if value is None or not (section.keyword == "R" or 0 <= value <= 1):
+        return None
+    return Entry(selectors, len(axes), value, section.offset)
 
 
 def _select(source: Source, section: Section, axis: Axis, field: str, at: int) -> tuple[Selector, ...]:

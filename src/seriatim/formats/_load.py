@@ -7,6 +7,7 @@ Process toolbox: software for decision-theoretic planning in multiagent systems,
 """
 
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from seriatim.formats._axes import Axis, make_axis
 from seriatim.formats._elements import ALL
 from seriatim.formats._entries import Entry, read_entry
 from seriatim.formats._preamble import MAX_NUMBERS, Preamble, read_preamble
-from seriatim.formats._source import Section, Source, read_source, sections
+from seriatim.formats._source import Sections, Source, read_source, sections
 from seriatim.formats._tables import Tables, wrong_rows
 from seriatim.formats._team_pomdp import TeamPOMDP
 
@@ -61,7 +62,7 @@ def load(path: str | Path) -> TeamPOMDP:
 
 
 def _distributions(
-    source: Source, found: list[Section], keyword: str, axes: tuple[Axis, ...], preamble: Preamble
+    source: Source, found: Sections, keyword: str, axes: tuple[Axis, ...], preamble: Preamble
 ) -> Float[np.ndarray, "a s k"]:
     """Fill the table of one keyword, and check that its rows sum to one."""
     actions, states, last = axes
@@ -75,13 +76,16 @@ def _distributions(
 
 
 def _entries(
-    source: Source, found: list[Section], keyword: str, axes: tuple[Axis, ...], preamble: Preamble
-) -> list[Entry]:
-    return [read_entry(source, s, axes, preamble.start) for s in found if s.keyword == keyword]
+    source: Source, found: Sections, keyword: str, axes: tuple[Axis, ...], preamble: Preamble
+) -> Iterator[Entry]:
+    return (read_entry(source, section, axes, preamble.start) for section in found.of(keyword))
 
 
 def _write(
-    source: Source, table: Float[np.ndarray, "..."], entries: list[Entry], lines: Int[np.ndarray, "..."] | None = None
+    source: Source,
+    table: Float[np.ndarray, "..."],
+    entries: Iterable[Entry],
+    lines: Int[np.ndarray, "..."] | None = None,
 ) -> None:
     """Write entries in the order of the file, so that later ones override."""
     written = 0
@@ -121,7 +125,7 @@ def _check_rows(
 
 def _values(
     source: Source,
-    found: list[Section],
+    found: Sections,
     axes: tuple[Axis, ...],
     preamble: Preamble,
     observation: Float[np.ndarray, "a s o"],
@@ -130,7 +134,7 @@ def _values(
 
     Axes on which no entry depends have length 1 in the table: with all of them, it would seldom fit the memory.
     """
-    entries = _entries(source, found, "R", axes, preamble)
+    entries = list(_entries(source, found, "R", axes, preamble))
     actions, states, after, seen = axes
     first = len(actions.parts) + 1  # the dimension of the next state; those of observations follow
     is_seen = any(_depends(entry, first + 1) for entry in entries)

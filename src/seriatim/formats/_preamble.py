@@ -10,7 +10,7 @@ With several agents, controls and observations have one line for each; with one,
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from jaxtyping import Float
 from seriatim.formats._elements import ALL, MAX_AGENTS, Elements, declared
 from seriatim.formats._lines import quoted
 from seriatim.formats._numbers import ROUNDING, check_probabilities, number, numbers
-from seriatim.formats._source import PREAMBLE, Section, Source, offset_of_word, words_of
+from seriatim.formats._source import PREAMBLE, Section, Sections, Source, offset_of_word, words_of
 
 # 30 million numbers of 8 bytes; the largest published problem has a tenth of that.
 MAX_NUMBERS = 30_000_000
@@ -37,13 +37,13 @@ class Preamble(NamedTuple):
     start: Float[np.ndarray, " s"]
 
 
-def read_preamble(source: Source, found: Sequence[Section], *, is_team: bool) -> Preamble:
+def read_preamble(source: Source, found: Sections, *, is_team: bool) -> Preamble:
     """Read the declarations; `is_team` where the format wants agents and a start.
 
     Raises:
         InputError: one is missing, given twice, or malformed, or tables of these sizes would not fit the memory.
     """
-    by_word = _once(source, found)
+    by_word = _once(source, found.of(*PREAMBLE))
     for section in by_word.values():
         _refuse_colons(source, section)
     needed = [word for word in PREAMBLE if is_team or word not in ("agents", "start")]
@@ -69,12 +69,10 @@ def read_preamble(source: Source, found: Sequence[Section], *, is_team: bool) ->
     )
 
 
-def _once(source: Source, found: Sequence[Section]) -> dict[str, Section]:
+def _once(source: Source, found: Iterable[Section]) -> dict[str, Section]:
     by_word: dict[str, Section] = {}
     for section in found:
         word = section.keyword.split()[0]
-        if word not in PREAMBLE:
-            continue
         if word in by_word:
             first = source.line(by_word[word].offset)
             raise source.mistake(section.offset, f"'{word}:' stands here and on line {first}; leave one of them out.")

@@ -24,6 +24,7 @@ from scipy import sparse
 from seriatim._errors import InputError
 from seriatim._inverse import inverse
 from seriatim._record import record, static
+from seriatim.controls import radix_number
 from seriatim.formats._tables import Tables
 from seriatim.model import Key, Transition
 
@@ -31,6 +32,8 @@ from seriatim.model import Key, Transition
 NEGLIGIBLE = 1e-4
 # Without discount, blind policies are compared over this many stages; with one, over no more than the second number.
 STAGES, MOST_STAGES = 100, 1000
+# Numbers of a table that are looked at together.
+NUMBERS_AT_ONCE = 2**20
 
 
 @record
@@ -92,9 +95,9 @@ class TeamPOMDP:
             raise InputError(f"discount={self.discount}: give a number above 0 and at most 1.")
         successors, probabilities, costs = _outcomes(self.tables)
         derived = {
-            "successors": successors.astype(np.int32),
-            "probabilities": probabilities.astype(np.float32),
-            "costs": costs.astype(np.float32),
+            "successors": successors,
+            "probabilities": probabilities,
+            "costs": costs,
             "likelihoods": _normalised(self.tables.observation).astype(np.float32),
             "initial": _normalised(self.tables.start).astype(np.float32),
         }
@@ -161,7 +164,7 @@ class TeamPOMDP:
 
     def outcomes(self, state: Int[Array, ""], control: Int[Array, " m"]) -> tuple[Transition, Float[Array, " k"]]:
         """List the next states; k is the largest number of them that any state and joint control may lead to."""
-        at = (state, _number(control, self._num_actions))
+        at = (state, radix_number(control, self._num_actions))
         after = self.successors[at]
         return Transition(after, self.costs[at], jnp.zeros(after.shape, bool)), self.probabilities[at]
 
@@ -169,15 +172,15 @@ class TeamPOMDP:
         self, state: Int[Array, ""], control: Int[Array, " m"], disturbance: Float[Array, "2"]
     ) -> Int[Array, " m"]:
         """Return the number of what each agent sees of the new state."""
-        row = self.likelihoods[_number(control, self._num_actions), state]
+        row = self.likelihoods[radix_number(control, self._num_actions), state]
         return _digits(inverse(row, disturbance[1]), self.num_observations)
 
     def observation_likelihood(
         self, observation: Int[Array, " m"], state: Int[Array, ""], control: Int[Array, " m"]
     ) -> Float[Array, ""]:
         """Return the probability that the agents see this together, `[m]` numbers, in the new state."""
-        seen = _number(observation, self.num_observations)
-        return self.likelihoods[_number(control, self._num_actions), state, seen]
+        seen = radix_number(observation, self.num_observations)
+        return self.likelihoods[radix_number(control, self._num_actions), state, seen]
 
     def tabulated_motion(self) -> tuple[Float[np.ndarray, "s a"], sparse.csr_array]:
         """Return expected stage costs and transitions of all joint controls, in double precision."""
@@ -251,18 +254,18 @@ def _outcomes(
     tables: Tables,
 ) -> tuple[Int[np.ndarray, "s a k"], Float[np.ndarray, "s a k"], Float[np.ndarray, "s a k"]]:
     """Return successors, probabilities and costs, those of probability 0 left out as far as all rows allow."""
-    chances = _normalised(tables.transition)
-    k = int((chances > 0).sum(axis=2).max())
-    successors = np.argsort(chances == 0, axis=2, kind="stable")[..., :k]
-    kept = [np.take_along_axis(table, successors, axis=2) for table in (chances, tables.cost)]
-    moved = [np.moveaxis(table, 0, 1) for table in (successors, *kept)]
-    return moved[0], moved[1], moved[2]
-
-
-def _number(digits: Int[Array, " m"], sizes: tuple[int, ...]) -> Int[Array, ""]:
-    """Return the joint number of one element for each agent, the last running fastest."""
-    radix = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
-    return jnp.sum(digits * jnp.array(radix, digits.dtype), dtype=digits.dtype)
+    a, s, _ = tables.transition.shape
+    k = int(np.count_nonzero(tables.transition, axis=2).max())
+    found = np.empty((s, a, k), np.int32), np.empty((s, a, k), np.float32), np.empty((s, a, k), np.float32)
+    some = max(1, NUMBERS_AT_ONCE // (a * s))
+    for first in range(0, s, some):  # piece by piece: large tables leave no room for copies
+        part = slice(first, first + some)
+        chances = _normalised(tables.transition[:, part])
+        successors = np.argsort(chances == 0, axis=2, kind="stable")[..., :k]
+        for whole, table in zip(found[1:], (chances, tables.cost[:, part]), strict=True):
+            whole[part] = np.moveaxis(np.take_along_axis(table, successors, axis=2), 0, 1)
+        found[0][part] = np.moveaxis(successors, 0, 1)
+    return found
 
 
 def _digits(number: Int[Array, ""], sizes: tuple[int, ...]) -> Int[Array, " m"]:
