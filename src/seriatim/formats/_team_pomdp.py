@@ -227,6 +227,8 @@ class TeamPOMDP:
         return BlindCost(jnp.asarray(cost, jnp.float32))
 
     def _best_blind(self) -> int:
+        if self.tables.num_joint_actions == 1:
+            return 0
         return int(np.argmin(blind_costs(self.tables, float(self.discount))))
 
 
