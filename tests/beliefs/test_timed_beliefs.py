@@ -42,6 +42,14 @@ def test_tree_search_stops_where_the_problem_does(world, filter):
     np.testing.assert_allclose(found.q_factors, world.costs[1], atol=1e-5)
 
 
+def test_agents_with_their_own_information_know_the_time():
+    model = random_problem(61, states=3, agents=2)
+    team = st.beliefs.TeamFilter(st.beliefs.ExactFilter(model), lambda belief, key: jnp.zeros(2, jnp.int32))
+    policy = st.beliefs.OwnPlans(lambda info, key: jnp.full(2, info.left) + (info.state[0] < 0), team)
+    info = st.beliefs.Information(jnp.int32(0), team.initial(jax.random.key(0)))
+    assert policy(timed(info, 4), jax.random.key(0)).tolist() == [4, 4]
+
+
 @pytest.mark.slow
 def test_an_honest_episode_ends_with_its_stages(world, filter):
     problem = st.FiniteHorizon(st.beliefs.BeliefModel(world, filter), 3)
