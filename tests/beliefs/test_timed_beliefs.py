@@ -43,8 +43,18 @@ def test_tree_search_stops_where_the_problem_does(world, filter):
 
 
 def test_agents_with_their_own_information_know_the_time():
-    model = random_problem(61, states=3, agents=2)
-    team = st.beliefs.TeamFilter(st.beliefs.ExactFilter(model), lambda belief, key: jnp.zeros(2, jnp.int32))
+    tables = st.formats.Tables(
+        transition=np.full((4, 2, 2), 0.5),
+        observation=np.ones((4, 2, 1)),
+        cost=np.zeros((4, 2, 2)),
+        start=np.array([0.5, 0.5]),
+        states=("x", "y"),
+        actions=(("u", "v"),) * 2,
+        observations=(("o",),) * 2,
+        agents=("one", "other"),
+    )
+    exact = st.beliefs.ExactFilter(st.formats.TeamPOMDP(tables, 1.0))
+    team = st.beliefs.TeamFilter(exact, lambda belief, key: jnp.zeros(2, jnp.int32))
     policy = st.beliefs.OwnPlans(lambda info, key: jnp.full(2, info.left) + (info.state[0] < 0), team)
     info = st.beliefs.Information(jnp.int32(0), team.initial(jax.random.key(0)))
     assert policy(timed(info, 4), jax.random.key(0)).tolist() == [4, 4]
