@@ -211,17 +211,20 @@ _lasting: weakref.WeakKeyDictionary[Any, Same] = weakref.WeakKeyDictionary()
 
 
 def _function(value: types.FunctionType, walk: _Walk) -> Hashable:
-    closed_over = [cell.cell_contents for cell in value.__closure__ or () if _is_full(cell)]
-    read = [value.__globals__[name] for name in _global_names(value) if name in value.__globals__]
-    helpers = [each for each in read if isinstance(each, types.FunctionType)]
-    own = [each for name, each in vars(value).items() if name != "__wrapped__"]
-    changing = [*closed_over, *own, *[each for each in read if not isinstance(each, (types.FunctionType, *_LASTING))]]
-    fixed = [value.__defaults__, *(value.__kwdefaults__ or {}).values(), vars(value).get("__wrapped__")]
+    same, names = Same(value, value.__code__), _global_names(value)
+    if not (names or value.__closure__ or value.__defaults__ or value.__kwdefaults__ or value.__dict__):
+        return same
+    read = [value.__globals__[name] for name in names if name in value.__globals__]
+    changing = [cell.cell_contents for cell in value.__closure__ or () if _is_full(cell)]
+    changing += [each for name, each in value.__dict__.items() if name != "__wrapped__"]
+    changing += [each for each in read if not isinstance(each, types.FunctionType)]
+    fixed = [value.__defaults__, *(value.__kwdefaults__ or {}).values(), value.__dict__.get("__wrapped__")]
     # Of other modules, functions are taken to stay what they are.
+    helpers = [each for each in read if isinstance(each, types.FunctionType)]
     fixed += [each for each in helpers if each.__globals__ is value.__globals__]
     held, _ = walk.within(lambda: walk.keys([*changing, *fixed]))
     walk.lasts &= not changing
-    return Same(value), Same(value.__code__), held
+    return same, held
 
 
 def _array(value: np.ndarray, walk: _Walk) -> Hashable:
@@ -337,12 +340,13 @@ _names_of_globals: weakref.WeakKeyDictionary[types.FunctionType, tuple[str, ...]
 
 
 def _global_names(function: types.FunctionType) -> tuple[str, ...]:
-    """Return the names of the global variables that a function of the user's reads, those inside it included."""
+    """Return the names of the global data and functions that a function of the user's reads, or one inside it."""
     names = _names_of_globals.get(function)
     if names is None:
-        file = function.__code__.co_filename
+        file, known = function.__code__.co_filename, function.__globals__
         read = _read_by(function.__code__) if is_users(file) or file.startswith(_INTERACTIVE) else set()
-        names = _names_of_globals.setdefault(function, tuple(sorted(read)))
+        data = [name for name in sorted(read) if not isinstance(known.get(name, len), _LASTING)]
+        names = _names_of_globals.setdefault(function, tuple(data))
     return names
 
 
