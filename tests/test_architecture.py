@@ -8,13 +8,14 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 
 # Every part may import what stands to its right, and itself.
-CORE = {"_record", "_errors", "_numbers", "_compile", "_inverse"}
+CORE = {"_record", "_errors", "_numbers", "_constants", "_compile", "_inverse"}
 TYPES = CORE | {"model", "policy", "value", "controls"}
 ALLOWED = {
-    "_record": set(),
     "_errors": set(),
     "_numbers": set(),
-    "_compile": set(),
+    "_constants": {"_errors"},
+    "_record": {"_constants"},
+    "_compile": {"_constants"},
     "_inverse": set(),
     "model": {"_record"},
     "policy": {"_record", "model"},
