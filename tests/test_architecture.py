@@ -8,14 +8,15 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 
 # Every part may import what stands to its right, and itself.
-CORE = {"_record", "_errors", "_files", "_numbers", "_compile", "_inverse"}
+CORE = {"_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_inverse"}
 TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon"}
 ALLOWED = {
-    "_record": set(),
     "_errors": set(),
     "_files": {"_errors"},
     "_numbers": set(),
-    "_compile": set(),
+    "_constants": {"_errors"},
+    "_record": {"_constants"},
+    "_compile": {"_constants"},
     "_inverse": set(),
     "model": {"_record"},
     "policy": {"_record", "model"},

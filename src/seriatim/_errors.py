@@ -26,7 +26,7 @@ def users_frame(error: BaseException) -> traceback.FrameSummary | None:
     if elsewhere is not None:
         return elsewhere
     frames = traceback.extract_tb(error.__traceback__)
-    return next((frame for frame in reversed(frames) if _is_users(frame.filename)), None)
+    return next((frame for frame in reversed(frames) if is_users(frame.filename)), None)
 
 
 def at_place(error: BaseException, filename: str, line: int, function: str) -> BaseException:
@@ -45,7 +45,8 @@ def in_words(error: BaseException) -> str:
     return said if frame is None else f"{said} ({_shown(frame.filename)}, line {frame.lineno})"
 
 
-def _is_users(filename: str) -> bool:
+def is_users(filename: str) -> bool:
+    """Say whether a file is the user's: neither of this package, nor of Python, nor of an installed library."""
     path = Path(filename)
     # Compiled libraries name files of their own making, relative to where they were made.
     installed = {"site-packages", "dist-packages"} & set(path.parts) or path.suffix in (".pyx", ".pxd", ".pxi")
