@@ -97,7 +97,7 @@ def test_an_episode_without_a_stage_is_its_first_state(tmp_path):
         ("walk.gif", r"walk\.gif: unknown kind of picture '\.gif'; name the file \.html or \.svg"),
         ("walk", r"walk: unknown kind of picture ''; name"),
         ("absent/walk.html", r"there is no folder .*absent; make it, or save elsewhere"),
-        ("folder.html", r"folder\.html cannot be written, Is a directory; save elsewhere"),
+        ("folder.html", r"folder\.html: cannot be written \(it is a directory, not a regular file\); save elsewhere"),
     ],
 )
 def test_a_path_that_cannot_be_used_is_a_mistake(tmp_path, name, message):

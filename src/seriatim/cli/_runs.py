@@ -1,5 +1,6 @@
 """`seriatim runs`: what was trained, how it stands, and which was better."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ import numpy as np
 from rich.text import Text
 
 from seriatim._errors import InputError
+from seriatim._files import save_bytes
 from seriatim.cli._faults import say
 from seriatim.cli._numbers import plural, with_errors
 from seriatim.cli._output import console, print_json, print_table
@@ -29,7 +31,7 @@ def runs(places: tuple[str, ...], *, form: str, plot: str | None) -> None:
     entries = [_entry(run) for run in found]
     sound = [run for run, entry in zip(found, entries, strict=True) if "problem" not in entry]
     if plot is not None:
-        training.plot_runs(sound).savefig(_checked(plot))
+        _save_plot(training.plot_runs(sound), _checked(plot))
     if form == "json":
         print_json({"runs": entries})
     else:
@@ -53,6 +55,12 @@ def _checked(plot: str) -> Path:
     if not path.parent.is_dir():
         raise InputError(f"--plot {plot}: there is no directory {path.parent}; make it, or give another.")
     return path
+
+
+def _save_plot(figure: Any, path: Path) -> None:
+    content = io.BytesIO()
+    figure.savefig(content, format=path.suffix[1:])
+    save_bytes(path, content.getvalue())
 
 
 def _entry(run: Any) -> Entry:

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from seriatim._errors import InputError
+from seriatim._files import save_text
 from seriatim.drawing._animated_svg import animated_svg
 from seriatim.drawing._episode_html import episode_html
 from seriatim.model import Model
@@ -33,10 +34,7 @@ def save_episode(path: str | os.PathLike[str], model: Model, trajectory: Traject
         text = animated_svg(frames, captions=captions)
     else:
         text = episode_html(frames, captions, title=type(model).__name__)
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be written, {error.strerror}; save elsewhere.") from None
+    save_text(path, text)
     return path
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float
 
 from seriatim._errors import InputError
+from seriatim._files import save_text
 from seriatim.formats._elements import is_plain
 from seriatim.formats._tables import Names, Tables
 from seriatim.formats._team_pomdp import TeamPOMDP
@@ -29,10 +30,7 @@ def save(model: TeamPOMDP, path: str | Path) -> None:
         expected = ".pomdp or .dpomdp" if m == 1 else ".dpomdp"
         raise InputError(f"{path}: a problem of {m} agents cannot be saved as {suffix!r}; give a name with {expected}.")
     lines = [*_preamble(model, is_team=suffix == ".dpomdp"), *_entries(model.tables, suffix)]
-    try:
-        Path(path).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror}); give another place.") from None
+    save_text(path, "\n".join(lines) + "\n")
 
 
 def _preamble(model: TeamPOMDP, *, is_team: bool) -> Iterator[str]:
