@@ -52,7 +52,8 @@ def solve(problem: Problem, *, tolerance: float, seconds: float) -> None:
         loaded = load(problem)
         st.check_model(loaded.model, key, quick=True).raise_if_broken()
         rows = _rows(loaded, problem, tolerance, key, show)
-        hidden = _hidden(loaded, tolerance, seconds, show) if is_problem_file(loaded.name) else None
+        hides = is_problem_file(loaded.name) and not loaded.model.observed
+        hidden = _hidden(loaded, tolerance, seconds, show) if hides else None
         answer = _Answer(rows, _starts(loaded.model, key), tolerance, hidden)
     if problem.form == "json":
         print_json(_entries(loaded, problem.seed, answer))
