@@ -228,9 +228,19 @@ MISTAKES = {
     "twice": (TIGER.replace('"noise"', '"move"'), "'move' names two variables; rename one."),
     "missing": (
         re.sub(r"<CondProb>\s*<Var>tiger1.*?</CondProb>", "", TIGER, flags=re.DOTALL),
-        "no <CondProb> of tiger1",
+        "<StateTransitionFunction> says nothing of tiger1",
     ),
     "identity": (TIGER.replace("<ProbTable>uniform", "<ProbTable>identity", 1), "identity stands for a square matrix"),
+    "reward twice": (re.sub(r"(<Func>.*</Func>)", r"\1\1", TIGER, flags=re.DOTALL), "reward has its values already"),
+    "no reward": (re.sub(r"<Func>.*</Func>", "", TIGER, flags=re.DOTALL), "<RewardFunction> says nothing of reward"),
+    "probability twice": (
+        re.sub(r"(<CondProb>\s*<Var>noise.*?</CondProb>)", r"\1\1", TIGER, flags=re.DOTALL),
+        "already",
+    ),
+    "many rewards": (
+        TIGER.replace('<RewardVar vname="reward"/>', "".join(f'<RewardVar vname="r{i}"/>' for i in range(65))),
+        "line 5: there are 65 <RewardVar>; at most 64 can be read.",
+    ),
     "random place": (
         ROVER.replace("<Instance>s1</Instance><ProbTable>1.0", "<Instance>-</Instance><ProbTable>uniform"),
         "at0 is fully observed and its first value is random",

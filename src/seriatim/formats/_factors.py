@@ -56,15 +56,16 @@ def conditional(file: Document, element: Element, known: Mapping[str, Variable],
     return factor
 
 
-def function(file: Document, element: Element, known: Mapping[str, Variable], own: Sequence[str]) -> Factor:
-    """Read a `Func`: the value of a reward, one of `own`, given variables.
+def function(file: Document, element: Element, known: Mapping[str, Variable], own: Sequence[str]) -> tuple[str, Factor]:
+    """Read a `Func`: which of `own` rewards it is, and its values given variables.
 
     Raises:
         InputError: a variable or value is unknown, or a number is none.
     """
     file.refuse_others(element, "Var", "Parent", "Parameter")
-    axes = _parents(file, element, known, _variable(file, element, own))
-    return Factor(element.line, axes, _table(file, element, [known[axis] for axis in axes], "ValueTable"))
+    var = _variable(file, element, own)
+    axes = _parents(file, element, known, var)
+    return var, Factor(element.line, axes, _table(file, element, [known[axis] for axis in axes], "ValueTable"))
 
 
 def joined(factor: Factor, groups: Sequence[Sequence[Variable]]) -> Float[np.ndarray, "..."]:

@@ -12,7 +12,7 @@ Source: Approximate POMDP Planning toolkit (APPL), PomdpX file format, version 1
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -38,6 +38,8 @@ SECTIONS = (
 )
 # NumPy's arrays have room for the four kinds together.
 MAX_VARIABLES = 8
+# Each reward may be as large as all tables.
+MAX_REWARDS = 64
 
 
 class _Variables(NamedTuple):
@@ -107,14 +109,24 @@ def _read_variables(file: Document) -> _Variables:
     for kind, given in (("StateVar", found.before), ("ActionVar", found.actions), ("RewardVar", found.rewards)):
         if not given:
             raise file.mistake(section.line, f"<Variable> has no <{kind}>; write one at least.")
-    for kind, some in (("StateVar", states), ("ActionVar", found.actions), ("ObsVar", found.observations)):
-        if len(some) > MAX_VARIABLES:
-            raise file.mistake(section.line, f"there are {len(some)} <{kind}>; at most {MAX_VARIABLES} can be read.")
+    _check_unique(file, section, found)
+    return found
+
+
+def _check_unique(file: Document, section: Element, found: _Variables) -> None:
+    """Refuse too many variables, and two of one name."""
+    for kind, count, most in (
+        ("StateVar", len(found.before), MAX_VARIABLES),
+        ("ActionVar", len(found.actions), MAX_VARIABLES),
+        ("ObsVar", len(found.observations), MAX_VARIABLES),
+        ("RewardVar", len(found.rewards), MAX_REWARDS),
+    ):
+        if count > most:
+            raise file.mistake(section.line, f"there are {count:,} <{kind}>; at most {most} can be read.")
     names = [*(one.name for one in _every(found)), *found.rewards]
     twice = next((name for i, name in enumerate(names) if name in names[:i]), None)
     if twice is not None:
         raise file.mistake(section.line, f"{quoted(twice)} names two variables; rename one.")
-    return found
 
 
 def _every(variables: _Variables) -> list[Variable]:
@@ -170,11 +182,11 @@ def _check_sizes(file: Document, variables: _Variables) -> None:
     s, a = _size(variables.before), _size(variables.actions)
     o = _size(variables.observations) * _size(_seen(variables))
     size = a * s * (s + o)
-    if size > MAX_NUMBERS:
+    if size > MAX_NUMBERS or max(s, a, o) > MAX_ELEMENTS:
         raise file.mistake(
             file.only(file.root, "Variable").line,
             f"all combinations make {s:,} states, {a:,} actions and {o:,} observations, which need {size:,} numbers; "
-            f"at most {MAX_NUMBERS:,} can be read, so make the problem smaller.",
+            f"at most {MAX_NUMBERS:,}, and {MAX_ELEMENTS:,} of each, can be read, so make the problem smaller.",
         )
 
 
@@ -185,21 +197,35 @@ def _conditionals(file: Document, tag: str, known: Sequence[Variable], own: Sequ
     section = file.only(file.root, tag)
     file.refuse_others(section, "CondProb")
     names, by_name = [one.name for one in own], {one.name: one for one in known}
-    factors = [conditional(file, element, by_name, names) for element in section.children]
-    drawn = [factor.axes[-1] for factor in factors]
-    for place, (factor, name) in enumerate(zip(factors, drawn, strict=True)):
-        if name in drawn[:place]:
-            raise file.mistake(factor.line, f"{name} has its probabilities already; leave one of the two out.")
+    found: dict[str, Factor] = {}
+    for element in section.children:
+        factor = conditional(file, element, by_name, names)
+        if factor.axes[-1] in found:
+            raise file.mistake(factor.line, f"{factor.axes[-1]} has its probabilities already; leave one of them out.")
+        found[factor.axes[-1]] = factor if len(own) == 1 else normalised(factor)
+        _check_total(file, factor.line, found)
+    _check_all(file, section, found, names)
+    _check_order(file, found)
+    return list(found.values())
+
+
+def _check_total(file: Document, line: int, found: Mapping[str, Factor]) -> None:
+    total = sum(factor.table.size for factor in found.values())
+    if total > MAX_NUMBERS:
+        raise file.mistake(
+            line, f"up to here, tables have {total:,} numbers; at most {MAX_NUMBERS:,} can be read: depend on less."
+        )
+
+
+def _check_all(file: Document, section: Element, found: Mapping[str, Factor], names: Sequence[str]) -> None:
     for name in names:
-        if name not in drawn:
-            raise file.mistake(section.line, f"<{tag}> has no <CondProb> of {name}; write it.")
-    _check_order(file, factors)
-    return factors if len(factors) == 1 else [normalised(factor) for factor in factors]
+        if name not in found:
+            raise file.mistake(section.line, f"<{section.tag}> says nothing of {name}; write its table.")
 
 
-def _check_order(file: Document, factors: Sequence[Factor]) -> None:
+def _check_order(file: Document, found: Mapping[str, Factor]) -> None:
     """Refuse variables of one moment that depend on each other in a circle."""
-    waiting = {factor.axes[-1]: factor for factor in factors}
+    waiting = dict(found)
     while waiting:
         free = [name for name, factor in waiting.items() if not waiting.keys() & set(factor.axes[:-1])]
         if not free:
@@ -252,13 +278,19 @@ def _rewards(
     file.refuse_others(section, "Func")
     groups = [variables.actions, variables.before, variables.after, variables.observations]
     known, total = {one.name: one for one in _every(variables)}, np.zeros((1, 1, 1, 1))
+    told: dict[str, Factor] = {}
     for element in section.children:
-        part = joined(function(file, element, known, variables.rewards), groups)
+        reward, factor = function(file, element, known, variables.rewards)
+        if reward in told:
+            raise file.mistake(element.line, f"{reward} has its values already; leave one of them out.")
+        told[reward] = factor
+        part = joined(factor, groups)
         if math.prod(np.broadcast_shapes(total.shape, part.shape)) > MAX_NUMBERS:
             raise file.mistake(
                 element.line, f"rewards need more than {MAX_NUMBERS:,} numbers; let them depend on less."
             )
         total = total + part
+    _check_all(file, section, told, variables.rewards)
     a, s, o = observation.shape
     if total.shape[3] == 1:
         return np.broadcast_to(total[..., 0], (a, s, s))
