@@ -19,8 +19,9 @@ from seriatim.cli._options import Planning, Problem
 
 MODEL_HELP = """
     MODEL is a built-in name (spiders-and-flies, spiders-on-a-line, repair, rock-sample), a problem file (.pomdp,
-    .dpomdp; policies see its state), or path/to/file.py:name, where the name is a model, or a class or function that
-    makes one. Fields to --set are those of the model, or the parameters of what makes it; an unknown one lists them.
+    .dpomdp, .mdp, .pomdpx; policies see its state), or path/to/file.py:name, where the name is a model, or a class or
+    function that makes one. Fields to --set are those of the model, or the parameters of what makes it; an unknown one
+    lists them.
     """
 
 

@@ -40,7 +40,8 @@ def solve(problem: Problem, *, horizon: int | None, tolerance: float, latest: fl
         show("checking the model", 1, 1)
         stages = _stages(loaded, horizon)
         rows = _rows(loaded, base, tolerance, show) if stages is None else _rows_by_stage(loaded, base, stages, show)
-        hidden = _hidden(loaded, stages, tolerance, latest, show) if is_problem_file(loaded.name) else None
+        hides = is_problem_file(loaded.name) and not loaded.model.observed
+        hidden = _hidden(loaded, stages, tolerance, latest, show) if hides else None
         answer = Answer(rows, _starts(loaded.model, key), stages, 0.0 if stages else tolerance, hidden)
     if problem.form == "json":
         print_json(entries(loaded, problem.seed, answer))
