@@ -63,7 +63,7 @@ class CentralisedBounds(NamedTuple):
     converged: bool
 
 
-def centralised_bounds(model: Any, horizon: int, *, max_seconds: float | None = None) -> CentralisedBounds:
+def centralised_bounds(model: Any, horizon: int, *, max_seconds: float | int | None = None) -> CentralisedBounds:
     """Bound the least expected cost over `horizon` stages from the start, if all agents know what all of them saw.
 
     Both bounds are the exact value where the beliefs that can be reached are few enough for `centralised_value`, and

@@ -40,9 +40,10 @@ def solve(problem: Problem, *, horizon: int | None, tolerance: float, latest: fl
         show("checking the model", 1, 1)
         stages = _stages(loaded, horizon)
         rows = _rows(loaded, base, tolerance, show) if stages is None else _rows_by_stage(loaded, base, stages, show)
-        hides = is_problem_file(loaded.name) and not loaded.model.observed
-        hidden = _hidden(loaded, stages, tolerance, latest, show) if hides else None
-        answer = Answer(rows, _starts(loaded.model, key), stages, 0.0 if stages else tolerance, hidden)
+        answer = Answer(rows, _starts(loaded.model, key), stages, 0.0 if stages else tolerance, None)
+        if is_problem_file(loaded.name) and not loaded.model.observed:
+            hidden = _hidden(loaded, stages, tolerance, latest, show)
+            answer = answer._replace(hidden=_narrowed(hidden, answer, is_blind=problem.base is None))
     if problem.form == "json":
         print_json(entries(loaded, problem.seed, answer))
     else:
@@ -97,6 +98,18 @@ def _hidden(loaded: Loaded, stages: int | None, tolerance: float, latest: float,
         return str(error)
     show("bounds over beliefs", 1, 1)
     return found
+
+
+def _narrowed(hidden: Between | str, answer: Answer, *, is_blind: bool) -> Between | str:
+    """Use what is known without bounds over beliefs, where these had no time to meet.
+
+    Who sees the state pays no more, and the base policy of a problem file looks at nothing.
+    """
+    if isinstance(hidden, str) or hidden.converged:
+        return hidden
+    lower = answer.starts.mean(answer.optimum)[0] - answer.tolerance / 2
+    upper = answer.starts.mean(answer.rows["base"].cost_to_go)[0] if is_blind else np.inf
+    return Between(max(hidden.lower, lower), min(hidden.upper, upper), False)
 
 
 def _bounds(model: Any, stages: int | None, tolerance: float, seconds: float) -> Between:

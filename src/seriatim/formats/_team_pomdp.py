@@ -19,7 +19,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
-from scipy import sparse
 
 from seriatim._errors import InputError
 from seriatim._inverse import inverse
@@ -185,8 +184,10 @@ class TeamPOMDP:
         seen = radix_number(observation, self.num_observations)
         return self.likelihoods[radix_number(control, self._num_actions), state, seen]
 
-    def tabulated_motion(self) -> tuple[Float[np.ndarray, "s a"], sparse.csr_array]:
+    def tabulated_motion(self) -> tuple[Float[np.ndarray, "s a"], Any]:
         """Return expected stage costs and transitions of all joint controls, in double precision."""
+        from scipy import sparse  # half a second, for exact methods alone
+
         s, joint = len(self.tables.states), self._joint_numbers()
         chances = _normalised(self.tables.transition)
         costs = np.full((s, self.num_controls**self.num_agents), np.inf)
@@ -229,6 +230,8 @@ class TeamPOMDP:
         return BlindCost(jnp.asarray(cost, jnp.float32))
 
     def _best_blind(self) -> int:
+        if self.tables.num_joint_actions == 1:
+            return 0
         return int(np.argmin(blind_costs(self.tables, float(self.discount))))
 
 
