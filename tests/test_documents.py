@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import doctest
 import importlib
+import importlib.metadata
 import pkgutil
 import re
 import subprocess
@@ -74,7 +75,9 @@ def test_doctests(name):
 
 def test_the_list_of_public_names_is_the_stub():
     tree = ast.parse((ROOT / "src" / "seriatim" / "__init__.pyi").read_text())
-    names = {alias.asname or alias.name for node in tree.body for alias in node.names}
+    names = {
+        alias.asname or alias.name for node in tree.body if isinstance(node, ast.ImportFrom) for alias in node.names
+    }
     assert names == set(st.__all__)
     for name in names:
         assert hasattr(st, name)
@@ -83,3 +86,7 @@ def test_the_list_of_public_names_is_the_stub():
 def test_importing_the_package_does_not_load_jax():
     code = "import sys, seriatim; sys.exit('jax' in sys.modules or 'numpy' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_version_is_that_of_the_package():
+    assert st.__version__ == importlib.metadata.version("seriatim")

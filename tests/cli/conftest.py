@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pytest
 
-from seriatim.cli import _jax, main
+from seriatim.cli import _jax, _progress, main
 
 # A team counts down from `start`, and luck adds to the count again. The heuristic lets only the first agent work.
 COUNTDOWN = """
@@ -72,8 +72,9 @@ class Result(NamedTuple):
 
 @pytest.fixture(autouse=True, scope="module")
 def _keep_nothing():
-    """Leave this process's compiler and the user's cache folder alone."""
+    """Leave this process's compiler and the user's cache folder alone, and write no lines that depend on the clock."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_progress, "PAUSE", 3600.0)
         patch.setattr(_jax, "keep_compiled_programs", lambda: None)
         yield
 

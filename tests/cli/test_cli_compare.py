@@ -42,13 +42,14 @@ def test_json_is_one_object_and_says_what_was_asked(as_json, file):
         "reference": "base",
         "episodes": 4,
         "horizon": 6,
+        "interrupted": False,
     }
     assert list(found["policies"]) == ["base", "one-at-a-time", "all_work"]
 
 
 def test_json_has_every_figure_of_every_policy(as_json):
     rows = json.loads(as_json.out)["policies"]
-    figures = {"mean", "standard_error", "truncated", "tail_weight", "q_factors_per_decision", TIMES}
+    figures = {"mean", "standard_error", "truncated", "tail_weight", "q_factors_per_decision", TIMES, "states_timed"}
     assert set(rows["base"]) == figures
     for name in ("one-at-a-time", "all_work"):
         assert set(rows[name]) == figures | {"difference_to_base"}
@@ -118,7 +119,10 @@ def test_the_table_has_a_row_for_each_policy_and_the_message_is_apart(seriatim, 
     all_work = next(line for line in lines if line.startswith("all_work "))
     assert re.fullmatch(r"all_work +\d+\.\d+ ± \d\.\d+ +[+-]\d+\.\d+ ± \d\.\d+ +\d+ % +0 +[\d.]+", all_work)
     assert re.fullmatch(
-        r"seriatim: compiled in [\d.]+ s \(base [\d.]+, all_work [\d.]+\)(; kept for the next run)?\.\n", result.err
+        r"seriatim: times of decisions are medians over states that the policy came to \(base \d+, all_work \d+\)\.\n"
+        r"seriatim: tracing took [\d.]+ s and compiling [\d.]+ s \(base [\d.]+, all_work [\d.]+\)"
+        r"(; compiled programs are kept for the next run)?\.\n",
+        result.err,
     )
 
 

@@ -4,8 +4,12 @@ Episodes end at different stages, the last of a batch often after two or three t
 its last works mostly for nothing. So lanes whose episodes have ended are given new ones whenever enough of them are
 idle. Each lane has its own stage and its own keys, and an episode is the same function of its key in whatever lane it
 is played.
+
+Whoever wants to follow the work gets it in pieces of some stages. A piece ends without a lane being filled or emptied
+before its time, so the pieces change no number, whatever the clock says.
 """
 
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -30,6 +34,9 @@ IDLE = 2
 # A planner simulates many lanes of its own for each decision, so fewer will do, none idle for long. It may
 # also take long: after so many stages the host is asked whether to go on.
 PLANNER_LANES, PLANNER_IDLE, PLANNER_STAGES = 50, 8, 4
+# A heuristic is followed in pieces that take up to twice so many seconds.
+PIECE = 0.2
+FOR_EVER = np.iinfo(np.int32).max
 
 
 class Played(NamedTuple):
@@ -40,6 +47,14 @@ class Played(NamedTuple):
     stages: Int[Array | np.ndarray, " episodes"]
     terminated: Bool[Array | np.ndarray, " episodes"]
     fault: Int[Array | np.ndarray, " episodes"]
+
+
+class UnderWay(NamedTuple):
+    """The episodes that are under way, where `playing`, one in each lane: their states, and the stages played."""
+
+    state: State  # [..., lanes]
+    stages: Int[np.ndarray, " lanes"]
+    playing: Bool[np.ndarray, " lanes"]
 
 
 class _Lanes(NamedTuple):
@@ -63,18 +78,31 @@ class _Now(NamedTuple):
     stages: Int[Array, ""]  # played since the host was asked
 
 
-def play_episodes(model: Model, policy: Policy, key: Key, numbers: range, horizon: int) -> Iterator[Played]:
-    """Play some of the episodes 0, 1, ... of a key, and return their summaries as they end, in no particular order."""
+def play_episodes(
+    model: Model, policy: Policy, key: Key, numbers: range, horizon: int, *, in_pieces: bool = False
+) -> Iterator[tuple[Played, UnderWay]]:
+    """Play some of the episodes 0, 1, ... of a key.
+
+    Returns their summaries as they end, in no particular order, and what is under way then. With `in_pieces` of a
+    second at most (a planner: of some stages, always), between which nothing may have ended.
+    """
     width = _width(model, policy, len(numbers))
-    patience = PLANNER_STAGES if _plans(policy) else np.iinfo(np.int32).max
+    patience = PLANNER_STAGES if in_pieces or _plans(policy) else FOR_EVER
     now = _nothing_yet(model, key, lanes=width, room=width * ROOM)._replace(begun=jnp.int32(numbers.start))
     finished = 0
     while finished < len(numbers):
+        begin = time.perf_counter()
         now = _go_on(model, policy, key, now, jnp.int32(numbers.stop), jnp.int32(horizon), jnp.int32(patience))
         some = slice(int(now.written))
         finished += some.stop
-        yield Played(*(np.asarray(each)[some] for each in now.results))
+        yield Played(*(np.asarray(each)[some] for each in now.results)), _under_way(now.lanes)
         now = now._replace(written=jnp.int32(0), stages=jnp.int32(0))
+        if not _plans(policy) and time.perf_counter() - begin < PIECE:
+            patience = min(2 * patience, FOR_EVER)
+
+
+def _under_way(lanes: _Lanes) -> UnderWay:
+    return UnderWay(lanes.state, np.asarray(lanes.t), np.asarray(lanes.episode) >= 0)
 
 
 def _plans(policy: Policy) -> bool:
@@ -131,7 +159,9 @@ def _advance(
         return unfinished & (now.written + width <= room) & (now.stages < patience)
 
     def one_round(now: _Now) -> _Now:
-        lanes, begun = _fill(model, key, now.lanes, now.begun, episodes, few)
+        # A heuristic's lanes are filled when so many are idle, not earlier because a piece ended.
+        least = 1 if _plans(policy) else few
+        lanes, begun = _fill(model, key, now.lanes, now.begun, episodes, few, least)
 
         def busy(playing_now: tuple[_Lanes, Int[Array, ""]]) -> Bool[Array, ""]:
             count = jnp.sum(playing(playing_now[0]))
@@ -153,13 +183,15 @@ _go_on = jit(_advance)
 
 
 def _fill(
-    model: Model, key: Key, lanes: _Lanes, begun: Int[Array, ""], episodes: Int[Array, ""], few: int
+    model: Model, key: Key, lanes: _Lanes, begun: Int[Array, ""], episodes: Int[Array, ""], few: int, least: int
 ) -> tuple[_Lanes, Int[Array, ""]]:
-    """Begin `few` new episodes, or as many as there are idle lanes or episodes left."""
+    """Begin `few` new episodes, or as many as there are idle lanes or episodes left; none if fewer than `least` are."""
     fresh = _begin(model, key, begun + jnp.arange(few, dtype=jnp.int32))
     idle = lanes.episode < 0
     rank = jnp.cumsum(idle) - 1
     taken = idle & (rank < jnp.minimum(few, episodes - begun))
+    if least > 1:
+        taken &= jnp.sum(idle) >= least
     where = jnp.clip(rank, 0, few - 1)
 
     def put(new: Array, old: Array) -> Array:

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from seriatim._errors import InputError
-from seriatim.evaluation._episodes import Played, play_episodes
+from seriatim.evaluation._episodes import Played, UnderWay, play_episodes
 from seriatim.evaluation._estimate import Estimate, estimate
 from seriatim.model import Key, Model
 from seriatim.parallel import Backend
@@ -17,7 +17,8 @@ from seriatim.simulation import simulate
 # Episodes of one part, where several workers play.
 PLAYED_AT_ONCE, PLANNED_AT_ONCE = 1000, 50
 
-Progress: TypeAlias = Callable[[int, int], None]
+Progress: TypeAlias = Callable[[float | int, int], None]
+Look: TypeAlias = Callable[[UnderWay], None]
 
 
 def evaluate(
@@ -41,7 +42,8 @@ def evaluate(
             states and disturbances, and more episodes extend fewer.
         episodes: how many.
         horizon: stages after which an episode is cut; `Estimate` reports the share and the weight of what is missing.
-        progress: called with (episodes done, episodes) as the work goes on.
+        progress: called with (episodes done, episodes) as the work goes on. Of an episode that is under way, what
+            has been played of its `horizon` counts as done.
         on: who works: `seriatim.parallel.Local()`, `Devices()`, `Ray()`; by default one thread of this process. An
             episode is the same whoever plays it.
 
@@ -49,47 +51,69 @@ def evaluate(
         InputError: `episodes` or `horizon` is less than 1; the policy chose a control that is not admissible; a stage
             cost was not finite.
     """
+    return followed(model, policy, key, episodes=episodes, horizon=horizon, progress=progress, on=on)
+
+
+def followed(
+    model: Model,
+    policy: Policy,
+    key: Key,
+    *,
+    episodes: int,
+    horizon: int,
+    progress: Progress | None = None,
+    on: Backend | None = None,
+    look: Look | None = None,
+) -> Estimate:
+    """Do as `evaluate` says, and let `look` see now and then what is under way in this process."""
     for name, value in (("episodes", episodes), ("horizon", horizon)):
         if value < 1:
             raise InputError(f"{name}={value}: at least 1 is needed; give a positive whole number.")
     costs, stages, terminated = np.zeros(episodes), np.zeros(episodes, int), np.zeros(episodes, bool)
     finished = 0
-    for some in _played(model, policy, key, episodes, horizon, on):
+    in_pieces = progress is not None or look is not None
+    for some, under_way in _played((model, policy, key, horizon), episodes, on, in_pieces):
         costs[some.episode], stages[some.episode], terminated[some.episode] = some.cost, some.stages, some.terminated
         finished += len(some.episode)
+        if look is not None and under_way is not None:
+            look(under_way)
         if progress is not None:
-            progress(finished, episodes)
+            progress(finished + _share_played(under_way, horizon), episodes)
     return estimate(costs, stages, terminated, horizon=int(horizon), discount=float(model.discount))
 
 
+def _share_played(under_way: UnderWay | None, horizon: int) -> float:
+    """Return how many episodes' stages have been played of those under way, as far as is known."""
+    return 0.0 if under_way is None else float(under_way.stages[under_way.playing].sum()) / horizon
+
+
 def _played(
-    model: Model, policy: Policy, key: Key, episodes: int, horizon: int, on: Backend | None
-) -> Iterator[Played]:
+    shared: Any, episodes: int, on: Backend | None, in_pieces: bool
+) -> Iterator[tuple[Played, UnderWay | None]]:
     """Play the episodes, here or in parts elsewhere."""
-    shared = model, policy, key, horizon
     if on is None:
-        yield from _lawful(shared, range(episodes))
+        yield from _lawful(shared, range(episodes), in_pieces)
         return
-    size = PLANNED_AT_ONCE if hasattr(policy, "decide") else PLAYED_AT_ONCE
+    size = PLANNED_AT_ONCE if hasattr(shared[1], "decide") else PLAYED_AT_ONCE
 
     def given(number: int) -> tuple[int, int]:
         return number * size, min((number + 1) * size, episodes)
 
     for _, some in on.run(_part, shared, given, -(-episodes // size)):
-        yield some
+        yield some, None
 
 
 def _part(shared: Any, first: int, last: int) -> Played:
     """Play some episodes: what a worker does."""
-    found = list(_lawful(shared, range(first, last)))
+    found = [some for some, _ in _lawful(shared, range(first, last))]
     return Played(*(np.concatenate(each) for each in zip(*found, strict=True)))
 
 
-def _lawful(shared: Any, numbers: range) -> Iterator[Played]:
+def _lawful(shared: Any, numbers: range, in_pieces: bool = False) -> Iterator[tuple[Played, UnderWay]]:
     model, policy, key, horizon = shared
-    for some in play_episodes(model, policy, key, numbers, horizon):
+    for some, under_way in play_episodes(model, policy, key, numbers, horizon, in_pieces=in_pieces):
         _refuse_faults(model, policy, key, some)
-        yield some
+        yield some, under_way
 
 
 def _refuse_faults(model: Model, policy: Policy, key: Key, played: Played) -> None:

@@ -9,6 +9,8 @@ import jax
 from seriatim._errors import InputError, in_words
 from seriatim._record import record
 
+NOT_CHECKED = "not checked, since a law above is broken"
+
 
 class Broken(Exception):
     """A law is broken; the message says which method, what was seen and what was expected."""
@@ -54,7 +56,17 @@ class Report:
 
     def __str__(self) -> str:
         marks = {True: "ok    ", False: "WRONG ", None: "--    "}
-        return "\n".join(f"{marks[f.passed]}{f.law}: {f.message}" for f in self.findings)
+        return "\n".join(f"{marks[f.passed]}{f.law}: {f.message}" for f in folded(self.findings))
+
+
+def folded(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings with one for all laws that were not checked, in the place of the first of them."""
+    unchecked = [finding for finding in findings if finding.message == NOT_CHECKED]
+    if len(unchecked) < 2:
+        return list(findings)
+    together = Finding(f"{len(unchecked)} more laws", None, NOT_CHECKED)
+    kept = [together if f is unchecked[0] else f for f in findings if f is unchecked[0] or f.message != NOT_CHECKED]
+    return kept
 
 
 class Law(NamedTuple):
@@ -73,7 +85,7 @@ def examine(laws: Sequence[Law]) -> Report:
     findings: list[Finding] = []
     stopped = False
     for law in laws:
-        finding = Finding(law.text, None, "not checked, since a law above is broken") if stopped else _check(law)
+        finding = Finding(law.text, None, NOT_CHECKED) if stopped else _check(law)
         stopped = stopped or (law.vital and finding.passed is False)
         findings.append(finding)
     return Report(tuple(findings))
