@@ -8,14 +8,17 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 
 # Every part may import what stands to its right, and itself.
-CORE = {"_record", "_errors", "_numbers", "_compile", "_inverse"}
-TYPES = CORE | {"model", "policy", "value", "controls"}
+CORE = {"_record", "_errors", "_numbers", "_compile", "_inverse", "_structure", "_diagnosis"}
+TYPES = CORE | {"model", "policy", "value", "controls", "_preconditions"}
 ALLOWED = {
     "_record": set(),
     "_errors": set(),
     "_numbers": set(),
     "_compile": set(),
     "_inverse": set(),
+    "_structure": {"_errors"},
+    "_diagnosis": {"_errors"},
+    "_preconditions": CORE | {"model"},
     "model": {"_record"},
     "policy": {"_record", "model"},
     "value": set(),
