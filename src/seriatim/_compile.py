@@ -51,7 +51,7 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         options = tuple([(k, Constant(v)) for k, v in sorted(kwargs.items()) if k in static_argnames])
         names = tuple([k for k in sorted(kwargs) if k not in static_argnames])
-        parts = [_taken_apart(part) for part in (*args, *[kwargs[k] for k in names])]
+        parts = [taken_apart(part) for part in (*args, *[kwargs[k] for k in names])]
         result: R = compiled([leaves for leaves, _ in parts], tuple([shell for _, shell in parts]), names, options)
         return result
 
@@ -106,7 +106,7 @@ _shells: weakref.WeakValueDictionary[Any, _Shell] = weakref.WeakValueDictionary(
 _known: weakref.WeakKeyDictionary[Any, _Known] = weakref.WeakKeyDictionary()
 
 
-def _taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
+def taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
     """Return the leaves of an argument, None in the place of constants, and its shell."""
     if _is_traced(argument):
         return [argument], _one_leaf

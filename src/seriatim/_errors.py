@@ -41,8 +41,13 @@ def in_words(error: BaseException) -> str:
     said = f"{type(error).__name__}: {lines[0]}"
     if isinstance(error, SyntaxError) and error.filename:
         return f"{type(error).__name__}: {error.msg} ({_shown(error.filename)}, line {error.lineno})"
+    return said + place_of(error)
+
+
+def place_of(error: BaseException) -> str:
+    """Write the place of an error in the user's own code as ` (model.py, line 12)`; nothing if it was never there."""
     frame = users_frame(error)
-    return said if frame is None else f"{said} ({_shown(frame.filename)}, line {frame.lineno})"
+    return "" if frame is None else f" ({_shown(frame.filename)}, line {frame.lineno})"
 
 
 def is_users(filename: str) -> bool:

@@ -113,11 +113,11 @@ def test_a_mistake_of_the_models_own_is_left_as_it_is(kind, way):
         ask(kind, way, GOOD, KEY, Mistaken(jnp.zeros(2)))
 
 
-def test_a_model_without_initial_states_is_left_to_its_own_error(without_type_checks):
+def test_a_model_without_methods_is_refused(without_type_checks):
     class Nameless:
         num_agents, num_controls, discount = 2, 2, 0.9
 
-    with pytest.raises(AttributeError, match="has no attribute 'sample_disturbance'"):
+    with pytest.raises(st.InputError, match="Nameless has no method control_mask; a model needs"):
         without_type_checks(lambda: st.OneAtATimeRollout(Nameless(), rests).decide(GOOD, KEY))
 
 

@@ -153,6 +153,7 @@ def _row_as_dict(row: Row) -> dict[str, Any]:
         "standard_error": _known(row.estimate.standard_error),
         "truncated": row.estimate.truncated,
         "tail_weight": row.estimate.tail_weight,
+        "incomparable": row.estimate.incomparable,
         "q_factors_per_decision": row.q_factors_per_decision,
         "milliseconds_per_decision": row.milliseconds_per_decision,
         "states_timed": row.states_timed,

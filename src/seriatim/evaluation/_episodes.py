@@ -19,6 +19,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._compile import jit
+from seriatim._preconditions import name_of, require_control
 from seriatim.controls import is_admissible
 from seriatim.lanes import kept, side_by_side, spaced
 from seriatim.model import Key, Model, State
@@ -40,13 +41,18 @@ FOR_EVER = np.iinfo(np.int32).max
 
 
 class Played(NamedTuple):
-    """The summaries of some episodes; `fault` is the stage at which a law was broken, -1 if none was."""
+    """The summaries of some episodes.
+
+    `fault` is the stage at which a law was broken, -1 if none was; `incomparable` counts the decisions of a planner in
+    which candidates could not be compared.
+    """
 
     episode: Int[Array | np.ndarray, " episodes"]
     cost: Float[Array | np.ndarray, " episodes"]
     stages: Int[Array | np.ndarray, " episodes"]
     terminated: Bool[Array | np.ndarray, " episodes"]
     fault: Int[Array | np.ndarray, " episodes"]
+    incomparable: Int[Array | np.ndarray, " episodes"]
 
 
 class UnderWay(NamedTuple):
@@ -68,6 +74,15 @@ class _Lanes(NamedTuple):
     weight: Float[Array, " lanes"]  # discount**t
     done: Bool[Array, " lanes"]
     fault: Int[Array, " lanes"]
+    incomparable: Int[Array, " lanes"]
+
+
+class _Chosen(NamedTuple):
+    """What a policy chose; of a planner also whether candidates could not be compared, and its base was admissible."""
+
+    control: Int[Array, "m lanes"]
+    incomparable: Bool[Array, " lanes"] | None = None
+    admissible: Bool[Array, " lanes"] | None = None
 
 
 class _Now(NamedTuple):
@@ -124,7 +139,7 @@ def _empty(model: Model, key: Key, *, lanes: int, room: int) -> _Now:
     begin = _begin(model, key, jnp.zeros(lanes, jnp.int32))
     none = jnp.full(lanes, -1, jnp.int32)
     zero = jnp.zeros(room, jnp.int32)
-    results = Played(zero, jnp.zeros(room), zero, jnp.zeros(room, bool), zero)
+    results = Played(zero, jnp.zeros(room), zero, jnp.zeros(room, bool), zero, zero)
     return _Now(begin._replace(episode=none), jnp.int32(0), results, jnp.int32(0), jnp.int32(0))
 
 
@@ -134,7 +149,7 @@ def _begin(model: Model, key: Key, episodes: Int[Array, " n"]) -> _Lanes:
     keys = side_by_side(lambda i: streams(jax.random.fold_in(key, i)), (-1,))(episodes)
     state = side_by_side(model.initial_state, (-1,))(keys.start)
     zero = jnp.zeros(n, jnp.int32)
-    return _Lanes(episodes, keys, zero, state, jnp.zeros(n), jnp.ones(n), jnp.zeros(n, bool), zero - 1)
+    return _Lanes(episodes, keys, zero, state, jnp.zeros(n), jnp.ones(n), jnp.zeros(n, bool), zero - 1, zero)
 
 
 def _advance(
@@ -205,15 +220,34 @@ def _write(results: Played, written: Int[Array, ""], lanes: _Lanes, ended: Bool[
     """Append the summaries of the episodes that have ended."""
     nowhere = results.cost.shape[0]
     place = jnp.where(ended, written + jnp.cumsum(ended) - 1, nowhere)
-    summary = Played(lanes.episode, lanes.cost, lanes.t, lanes.done, lanes.fault)
+    summary = Played(lanes.episode, lanes.cost, lanes.t, lanes.done, lanes.fault, lanes.incomparable)
     appended: Played = jax.tree.map(lambda all, each: all.at[place].set(each, mode="drop"), results, summary)
     return appended
+
+
+def _chooser(model: Model, policy: Policy) -> Any:
+    """Return the function from states and keys, lanes last, to what the policy chooses there."""
+    if not _plans(policy):
+        choose = side_by_side(policy, (-1, -1))
+
+        def play(state: State, keys: Key) -> _Chosen:
+            control = choose(state, keys)
+            require_control(model, control, f"The policy {name_of(policy)}", keys.shape[-1:])
+            return _Chosen(control)
+
+        return play
+
+    def plan(state: State, key: Key) -> tuple[Any, ...]:
+        made: Any = policy.decide(state, key)  # type: ignore[attr-defined]
+        return made.control, None if made.num_incomparable is None else made.num_incomparable > 0, made.admissible
+
+    return lambda states, keys: _Chosen(*jax.vmap(plan, (-1, -1), -1)(states, keys))
 
 
 def _stage(model: Model, policy: Policy) -> Any:
     """Return the function that plays one stage in the lanes that are playing; in the others it changes no summary."""
     discount = jnp.asarray(model.discount, float)
-    choose = jax.vmap(policy, (-1, -1), -1) if _plans(policy) else side_by_side(policy, (-1, -1))
+    choose = _chooser(model, policy)
     transition = side_by_side(model.transition, (-1, -1, -1), of=model)
     draw, fold_in = side_by_side(model.sample_disturbance, (-1,)), side_by_side(jax.random.fold_in, (-1, -1))
     feasible = getattr(model, "feasible", None)
@@ -224,10 +258,14 @@ def _stage(model: Model, policy: Policy) -> Any:
 
     def stage(lanes: _Lanes, playing: Bool[Array, " lanes"]) -> _Lanes:
         own_keys = fold_in(lanes.keys.policy, lanes.t)
-        control = kept(lambda: choose(lanes.state, own_keys))
+        chosen = kept(lambda: choose(lanes.state, own_keys))
+        control = chosen.control
         after = transition(lanes.state, control, draw(fold_in(lanes.keys.disturbance, lanes.t)))
         cost = jnp.asarray(after.cost, float)
         lawful = side_by_side(obeys, (-1, -1))(lanes.state, control) & jnp.isfinite(cost)
+        lawful = lawful if chosen.admissible is None else lawful & chosen.admissible
+        blind = lanes.incomparable
+        blind = blind if chosen.incomparable is None else blind + (playing & chosen.incomparable)
         return lanes._replace(
             t=lanes.t + playing,
             state=after.state,
@@ -235,6 +273,7 @@ def _stage(model: Model, policy: Policy) -> Any:
             weight=lanes.weight * discount,
             done=jnp.where(playing, after.done, lanes.done),
             fault=jnp.where(playing & ~lawful & (lanes.fault < 0), lanes.t, lanes.fault),
+            incomparable=blind,
         )
 
     return stage

@@ -7,15 +7,20 @@ import jax
 import numpy as np
 
 from seriatim._errors import InputError
+from seriatim._numbers import is_whole
+from seriatim._preconditions import name_of, require_model, require_playable, why_not_allowed
 from seriatim.evaluation._episodes import Played, UnderWay, play_episodes
 from seriatim.evaluation._estimate import Estimate, estimate
 from seriatim.model import Key, Model
 from seriatim.parallel import Backend
 from seriatim.policy import Policy
-from seriatim.simulation import simulate
+from seriatim.simulation import simulate, streams
 
 # Episodes of one part, where several workers play.
 PLAYED_AT_ONCE, PLANNED_AT_ONCE = 1000, 50
+
+# Episodes and stages are counted in 32 bits.
+MOST = 2**31 - 1
 
 Progress: TypeAlias = Callable[[float | int, int], None]
 Look: TypeAlias = Callable[[UnderWay], None]
@@ -48,8 +53,9 @@ def evaluate(
             episode is the same whoever plays it.
 
     Raises:
-        InputError: `episodes` or `horizon` is less than 1; the policy chose a control that is not admissible; a stage
-            cost was not finite.
+        InputError: `episodes` or `horizon` is no whole number from 1 to 2**31 - 1; the model or the policy cannot work;
+            the policy, or the base policy of a planner, chose a control that is not admissible; a stage cost was not
+            finite.
     """
     return followed(model, policy, key, episodes=episodes, horizon=horizon, progress=progress, on=on)
 
@@ -67,19 +73,25 @@ def followed(
 ) -> Estimate:
     """Do as `evaluate` says, and let `look` see now and then what is under way in this process."""
     for name, value in (("episodes", episodes), ("horizon", horizon)):
-        if value < 1:
-            raise InputError(f"{name}={value}: at least 1 is needed; give a positive whole number.")
+        if not (is_whole(value, 1) and value <= MOST):
+            raise InputError(f"{name}={value!r}: at least 1 is needed; give a positive whole number, at most {MOST:,}.")
+    require_model(model, starts=True)
+    require_playable(model, policy)
+    incomparable = np.zeros(episodes, int)
     costs, stages, terminated = np.zeros(episodes), np.zeros(episodes, int), np.zeros(episodes, bool)
     finished = 0
     in_pieces = progress is not None or look is not None
     for some, under_way in _played((model, policy, key, horizon), episodes, on, in_pieces):
         costs[some.episode], stages[some.episode], terminated[some.episode] = some.cost, some.stages, some.terminated
+        incomparable[some.episode] = some.incomparable
         finished += len(some.episode)
         if look is not None and under_way is not None:
             look(under_way)
         if progress is not None:
             progress(finished + _share_played(under_way, horizon), episodes)
-    return estimate(costs, stages, terminated, horizon=int(horizon), discount=float(model.discount))
+    share = float(incomparable.sum() / stages.sum())
+    discount = float(model.discount)
+    return estimate(costs, stages, terminated, horizon=int(horizon), discount=discount, incomparable=share)
 
 
 def _share_played(under_way: UnderWay | None, horizon: int) -> float:
@@ -122,7 +134,8 @@ def _refuse_faults(model: Model, policy: Policy, key: Key, played: Played) -> No
     if not faulty.size:
         return
     t = int(played.fault[faulty[0]])
-    path = simulate(model, policy, jax.random.fold_in(key, int(played.episode[faulty[0]])), horizon=t + 1)
+    own_key = jax.random.fold_in(key, int(played.episode[faulty[0]]))
+    path = simulate(model, policy, own_key, horizon=t + 1)
     state = jax.tree.map(lambda leaf: leaf[t], path.states)
     control, cost = np.asarray(path.controls[t]), float(path.costs[t])
     if not np.isfinite(cost):
@@ -130,18 +143,10 @@ def _refuse_faults(model: Model, policy: Policy, key: Key, played: Played) -> No
             f"{type(model).__name__}.transition returned the stage cost {cost} at stage {t} of an episode, for control "
             f"{control.tolist()}; stage costs must be finite."
         )
-    mask = np.asarray(model.control_mask(state))
-    for agent, u in enumerate(control.tolist()):
-        if not (0 <= u < mask.shape[1] and mask[agent, u]):
-            raise InputError(
-                f"{_name(policy)} chose control {u} for agent {agent} at stage {t} of an episode, where control_mask "
-                f"admits only {np.flatnonzero(mask[agent]).tolist()}; a policy must choose admissible controls."
-            )
-    raise InputError(
-        f"{_name(policy)} chose the joint control {control.tolist()} at stage {t} of an episode, which "
-        f"{type(model).__name__}.feasible refuses; a policy must choose feasible controls."
-    )
-
-
-def _name(policy: Policy) -> str:
-    return getattr(policy, "__name__", type(policy).__name__)
+    when = f" at stage {t} of an episode"
+    reason = why_not_allowed(model, state, control, when)
+    if reason is None:
+        # What it chose may be applied, but its base policy's control may not.
+        policy.decide(state, jax.random.fold_in(streams(own_key).policy, t))  # type: ignore[attr-defined]
+        reason = f"beside a base control that is not admissible{when}"
+    raise InputError(f"{name_of(policy)} chose {reason}; a policy must choose admissible and feasible controls.")

@@ -6,7 +6,9 @@ from typing import Any, NamedTuple
 
 import jax
 
-from seriatim._errors import InputError, in_words
+from seriatim._diagnosis import explanation
+from seriatim._errors import InputError
+from seriatim._preconditions import name_of
 from seriatim._record import record
 
 NOT_CHECKED = "not checked, since a law above is broken"
@@ -94,7 +96,7 @@ def examine(laws: Sequence[Law]) -> Report:
 def _check(law: Law) -> Finding:
     try:
         return Finding(law.text, True, law.check())
-    except Broken as broken:
+    except (Broken, InputError) as broken:
         return Finding(law.text, False, str(broken), broken.__cause__)
     except NotApplicable as reason:
         return Finding(law.text, None, str(reason))
@@ -105,22 +107,10 @@ def call(owner: Any, method: str, *args: Any, traced: bool = False, mapped: bool
 
     `traced` only works out the shapes of the result; `mapped` calls it over a leading axis of all arguments.
     """
-    name = f"{type(owner).__name__}.{method}" if method != "__call__" else policy_name(owner)
+    name = f"{type(owner).__name__}.{method}" if method != "__call__" else name_of(owner)
     bound = (lambda *given: owner(*given)) if method == "__call__" else getattr(owner, method)
     function = jax.vmap(bound) if mapped else bound
     try:
         return jax.eval_shape(function, *args) if traced else function(*args)
-    except InputError as error:
-        raise Broken(f"{name}: {error}") from error
-    except jax.errors.ConcretizationTypeError as error:
-        raise Broken(
-            f"{name} decides on the value of an array in plain Python (if, while, int(), bool(), indexing a list), "
-            "which JAX cannot compile; use jnp.where, jax.lax.cond or array indexing instead."
-        ) from error
     except Exception as error:
-        raise Broken(f"{name} raised {in_words(error)}.") from error
-
-
-def policy_name(policy: Any) -> str:
-    """Name a policy as its author would: the function's name or the record's type."""
-    return str(getattr(policy, "__name__", type(policy).__name__))
+        raise Broken(explanation(name, error)) from error
