@@ -31,8 +31,7 @@ TOLERANCE = 1e-4
 
 def some_fast(cases, fast):
     """The first cases, and the rest where slow tests run."""
-    slow = pytest.mark.slow
-    return [*cases[:fast], *(pytest.param(*(case if fast is None else (case,)), marks=slow) for case in cases[fast:])]
+    return [*cases[:fast], *(pytest.param(case, marks=pytest.mark.slow) for case in cases[fast:])]
 
 
 def team(shape, seed):
@@ -161,44 +160,53 @@ def test_a_planner_on_a_planner_improves_again(shape):
         assert np.all(second <= first + TOLERANCE * (1 + np.abs(first)))
 
 
-def test_with_one_agent_all_planners_coincide():
-    """Under one key, sample by sample: they compare the same controls under the same disturbances."""
+ONE_AGENT = (1, (4,), 10, 0.9)
+
+
+@functools.cache
+def of_one_agent(kind):
+    """Decide at two states of each of ten models."""
+    found = []
     for seed in range(10):
-        model = team((1, (4,), 10, 0.9), seed)
-        base = model.base_policy()
-        simulation = st.Simulation(num_samples=5, horizon=8)
-        chosen = [
-            everywhere(kind(model, base, simulation=simulation), seed)
-            for kind in (st.StandardRollout, st.OneAtATimeRollout, st.SignallingRollout)
-        ]
-        for other in chosen[1:]:
-            assert np.array_equal(chosen[0].control, other.control)
-            np.testing.assert_allclose(chosen[0].q_factors, other.q_factors[:, 0], rtol=1e-5)
-            np.testing.assert_allclose(chosen[0].improvement, other.improvement, rtol=1e-4, atol=1e-5)
+        model = team(ONE_AGENT, seed)
+        planner = kind(model, model.base_policy(), simulation=st.Simulation(num_samples=5, horizon=8))
+        found += [planner.decide(np.int32(state), jax.random.key(seed)) for state in (seed, 9 - seed)]
+    return found
 
 
-@pytest.mark.parametrize("shape", [SHAPES[0], SHAPES[3]], ids=str)
-def test_multistep_lookahead_is_the_bellman_operator_repeated(shape):
+@pytest.mark.parametrize("kind", [st.OneAtATimeRollout, st.SignallingRollout])
+def test_with_one_agent_all_planners_coincide(kind):
+    """Under one key, sample by sample: they compare the same controls under the same disturbances."""
+    for standard, other in zip(of_one_agent(st.StandardRollout), of_one_agent(kind), strict=True):
+        assert np.array_equal(standard.control, other.control)
+        np.testing.assert_allclose(standard.q_factors, other.q_factors[0], rtol=1e-5)
+        np.testing.assert_allclose(standard.improvement, other.improvement, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("shape", some_fast([SHAPES[0], SHAPES[3]], 1), ids=str)
+@pytest.mark.parametrize("lookahead", [1, 2, 3])
+def test_multistep_lookahead_is_the_bellman_operator_repeated(shape, lookahead):
     """With exact expectations, standard rollout with lookahead l minimises over l stages: T^l of the terminal cost."""
-    for lookahead in (1, 2, 3):
-        model = team((2, (2, 3), 6, 0.9) if lookahead == 3 else shape, 1)
-        tables = st.exact.tabulate(model)
-        terminal = np.linspace(0.0, 30.0, len(model.states()))
-        cost = terminal
-        for _ in range(lookahead - 1):
-            cost = st.exact.bellman(tables, cost).min(axis=1)
-        value = st.exact.TableValue(model, jnp.asarray(terminal, jnp.float32))
-        simulation = st.Simulation(horizon=lookahead, lookahead=lookahead, expectation="exact", terminal_cost=value)
-        found = everywhere(st.StandardRollout(model, model.base_policy(), simulation, significance=0.0))
-        np.testing.assert_allclose(found.q_factors, st.exact.bellman(tables, cost), rtol=1e-4)
+    model = team((2, (2, 3), 6, 0.9) if lookahead == 3 else shape, 1)
+    tables = st.exact.tabulate(model)
+    terminal = np.linspace(0.0, 30.0, len(model.states()))
+    cost = terminal
+    for _ in range(lookahead - 1):
+        cost = st.exact.bellman(tables, cost).min(axis=1)
+    value = st.exact.TableValue(model, jnp.asarray(terminal, jnp.float32))
+    simulation = st.Simulation(horizon=lookahead, lookahead=lookahead, expectation="exact", terminal_cost=value)
+    found = everywhere(st.StandardRollout(model, model.base_policy(), simulation, significance=0.0))
+    np.testing.assert_allclose(found.q_factors, st.exact.bellman(tables, cost), rtol=1e-4)
 
 
 def test_longer_lookahead_with_exact_values_is_no_worse_than_the_base():
-    for seed in range(5):
-        model = team((2, (2, 3), 6, 0.9), seed)
-        base = st.exact.cost_to_go(model, np.asarray(model.base_control))
+    models = [team((2, (2, 3), 6, 0.9), seed) for seed in range(5)]
+    bases = [st.exact.cost_to_go(model, np.asarray(model.base_control)) for model in models]
+    planners = []
+    for model, base in zip(models, bases, strict=True):
         value = st.exact.TableValue(model, jnp.asarray(base, jnp.float32))
         simulation = st.Simulation(horizon=2, lookahead=2, expectation="exact", terminal_cost=value)
-        planner = st.OneAtATimeRollout(model, model.base_policy(), simulation, significance=0.0)
-        cost = st.exact.cost_to_go(model, np.asarray(everywhere(planner).control))
+        planners += [st.OneAtATimeRollout(model, model.base_policy(), simulation, significance=0.0)]
+    for model, base, control in zip(models, bases, decided_by(planners).control, strict=True):
+        cost = st.exact.cost_to_go(model, control)
         assert np.all(cost <= base + TOLERANCE * (1 + np.abs(base)))
