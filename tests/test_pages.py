@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = {page.name: page.read_text() for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
 LANGUAGES = {"python", "bash", "text"}
 # All others compile or train for more than three seconds.
-QUICK = {"fast-models.md", "parallel.md", "problem-files.md"}
+QUICK = {"command-line.md", "fast-models.md", "parallel.md", "problem-files.md"}
 
 
 class Block(NamedTuple):

@@ -39,3 +39,5 @@ from .testing import check_filter as check_filter
 from .testing import check_model as check_model
 from .testing import check_policy as check_policy
 from .value import Value as Value
+
+__version__: str

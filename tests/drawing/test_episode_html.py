@@ -2,6 +2,7 @@
 
 import json
 import re
+from html import escape
 from html.parser import HTMLParser
 
 import numpy as np
@@ -50,7 +51,8 @@ def episode(page):
 
 @given(some.lists(some.tuples(NASTY, NASTY), min_size=1, max_size=4), NASTY)
 def test_frames_captions_and_title_come_back_to_the_letter(stages, title):
-    frames, captions = map(list, zip(*stages, strict=True))
+    texts, captions = map(list, zip(*stages, strict=True))
+    frames = [f'<svg xmlns="{NAMESPACE}"><text>{escape(text)}</text></svg>' for text in texts]
     page = episode_html(frames, captions, title)
     data = episode(page)
     assert [data["prefix"] + middle + data["suffix"] for middle in data["middles"]] == frames

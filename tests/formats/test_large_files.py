@@ -155,7 +155,3 @@ def test_numbers_that_are_none_are_no_distribution():
             Tables(wrong, one, one, np.ones(1), ("x",), (("a",),), (("o",),))
         with pytest.raises(InputError, match="cost"):
             Tables(one, one, wrong * np.inf, np.ones(1), ("x",), (("a",),), (("o",),))
-
-
-def test_sizes_are_stated_in_the_guide():
-    assert (of_lines.LARGEST_LIST, of_lines.LARGEST_TABLE) == (16 * 2**20, 128 * 2**20)

@@ -11,6 +11,7 @@ from seriatim.cli._fields import made_with, needs, read_assignments, replaced
 from seriatim.cli._files import did_you_mean, is_in_file, listed, load_name
 from seriatim.cli._options import HORIZON, Problem
 from seriatim.cli._output import described
+from seriatim.formats._load import SUFFIXES
 
 
 class Loaded(NamedTuple):
@@ -83,8 +84,8 @@ def _without_module(name: str) -> Any:
 
 
 def is_problem_file(name: str) -> bool:
-    """Say whether `name` is that of a problem file, `.pomdp` or `.dpomdp`."""
-    return name.lower().endswith((".pomdp", ".dpomdp"))
+    """Say whether `name` is that of a problem file, such as `tiger.pomdp`."""
+    return name.lower().endswith(SUFFIXES)
 
 
 def title(loaded: Loaded) -> str:
@@ -102,7 +103,7 @@ def built_in(name: str) -> Any:
     if name not in known:
         raise InputError(
             f"model {name} is unknown{did_you_mean(name, known)}; give one of {listed(known)}, "
-            "a problem file (.pomdp, .dpomdp), or path/to/file.py:name for one of your own."
+            "a problem file (.pomdp, .dpomdp, .mdp, .pomdpx), or path/to/file.py:name for one of your own."
         )
     return known[name]
 

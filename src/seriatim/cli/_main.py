@@ -14,13 +14,14 @@ from typing import Any
 
 import click
 
-from seriatim.cli import _faults, _options
+from seriatim.cli import _completion, _faults, _options
 from seriatim.cli._options import Planning, Problem
 
-MODEL_HELP = """
-    MODEL is a built-in name (spiders-and-flies, spiders-on-a-line, repair, rock-sample), a problem file (.pomdp,
-    .dpomdp; policies see its state), or path/to/file.py:name, where the name is a model, or a class or function that
-    makes one. Fields to --set are those of the model, or the parameters of what makes it; an unknown one lists them.
+MODEL_HELP = f"""
+    MODEL is a built-in name ({", ".join(_completion.MODELS)}), a problem file (.pomdp,
+    .dpomdp, .mdp, .pomdpx; policies see its state), or path/to/file.py:name, where the name is a model, or a class or
+    function that makes one. Fields to --set are those of the model, or the parameters of what makes it; an unknown one
+    lists them.
     """
 
 
@@ -75,6 +76,7 @@ def _prepare() -> None:
     default="base,one-at-a-time",
     show_default=True,
     metavar="NAMES",
+    shell_complete=_completion.policies,
     help="Of base, standard, one-at-a-time, signalling-base, signalling-learned (with --signal), optimal (finite "
     "models), what a file defines (file.py:name, or a name in the model's own file), and what a run trained (its "
     "directory). The first is the "
@@ -104,7 +106,14 @@ def compare(problem: Problem, planning: Planning, policies: str, episodes: int, 
 
 @commands.command(epilog=MODEL_HELP)
 @_options.problem
-@click.option("--policy", default="one-at-a-time", show_default=True, metavar="NAME", help="As in compare --policies.")
+@click.option(
+    "--policy",
+    default="one-at-a-time",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=_completion.policies,
+    help="As in compare --policies.",
+)
 @_options.horizon
 @_options.planning
 @click.option(

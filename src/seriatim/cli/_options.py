@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from seriatim._errors import InputError
+from seriatim.cli import _completion
 
 # A larger seed would lose its upper bits in a key of two 32-bit words.
 LARGEST_SEED = 2**32 - 1
@@ -196,12 +197,13 @@ def grouped(
 
 
 _MODEL = [
-    click.argument("model"),
+    click.argument("model", shell_complete=_completion.models),
     click.option(
         "--set",
         "assignments",
         multiple=True,
         metavar="KEY=VALUE",
+        shell_complete=_completion.fields,
         help="Set a field of the model; may be repeated.",
     ),
 ]
@@ -209,6 +211,7 @@ _MODEL = [
 _BASE = click.option(
     "--base",
     metavar="FILE.py:NAME|DIR",
+    shell_complete=_completion.policies,
     help="Another base policy than the model's own: a policy, or a class or function whose single required "
     "parameter is `model` and that returns one; or the directory of a run.",
 )

@@ -41,7 +41,7 @@ def solve(problem: Problem, *, horizon: int | None, tolerance: float, latest: fl
         stages = _stages(loaded, horizon)
         rows = _rows(loaded, base, tolerance, show) if stages is None else _rows_by_stage(loaded, base, stages, show)
         answer = Answer(rows, _starts(loaded.model, key), stages, 0.0 if stages else tolerance, None)
-        if is_problem_file(loaded.name):
+        if is_problem_file(loaded.name) and not loaded.model.observed:
             hidden = _hidden(loaded, stages, tolerance, latest, show)
             answer = answer._replace(hidden=_narrowed(hidden, answer, is_blind=problem.base is None))
     if problem.form == "json":

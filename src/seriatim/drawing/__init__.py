@@ -5,6 +5,7 @@ from seriatim.drawing._episode_html import episode_html
 from seriatim.drawing._grid_svg import grid_svg
 from seriatim.drawing._grid_text import grid_text
 from seriatim.drawing._marks import Mark
+from seriatim.drawing._safe_svg import LeftOut
 from seriatim.drawing._save import save_episode
 
-__all__ = ["Mark", "animated_svg", "episode_html", "grid_svg", "grid_text", "save_episode"]
+__all__ = ["LeftOut", "Mark", "animated_svg", "episode_html", "grid_svg", "grid_text", "save_episode"]

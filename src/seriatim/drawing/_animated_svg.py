@@ -11,6 +11,7 @@ from html import escape
 from seriatim._errors import InputError
 from seriatim.drawing._frames import share_elements
 from seriatim.drawing._palette import FONT, INK, PAPER
+from seriatim.drawing._safe_svg import safe_frames
 from seriatim.drawing._strip import Strip, add_strip
 
 # How long the last frame stays, so that it is seen how the episode ended before it starts again.
@@ -40,11 +41,15 @@ def animated_svg(frames: Sequence[str], seconds_per_frame: float | int = 0.4, ca
     Raises:
         InputError: there are no frames, one is not well-formed SVG, their outermost elements differ, the time is not
             positive, or there is another number of captions.
+
+    Warns:
+        LeftOut: a frame has something that could run code or load something; it is left out.
     """
     if not (math.isfinite(seconds_per_frame) and seconds_per_frame > 0):
         raise InputError(f"seconds_per_frame={seconds_per_frame}: give a time greater than 0, such as 0.4.")
     if captions and len(captions) != len(frames):
         raise InputError(f"{len(captions)} captions for {len(frames)} frames; give one for each, or none.")
+    frames = safe_frames(frames)
     prefix, middles, suffix = share_elements(frames)
     with_strip = add_strip(prefix) if captions else None
     if with_strip is not None:

@@ -18,14 +18,16 @@ from seriatim.simulation import Trajectory
 def save_episode(path: str | os.PathLike[str], model: Model, trajectory: Trajectory) -> Path:
     """Save the stages that were played: `.html` a page with controls, `.svg` a picture that plays by itself.
 
-    The model needs a method `draw(state)` that returns an SVG picture as a string; for `.svg`, all of one size.
+    The model needs a method `draw(state)` that returns an SVG picture as a string; for `.svg`, all of one size. Whoever
+    opens the file runs nothing of it and loads nothing: scripts, events, links to other places and the like are left
+    out of the pictures, and a `LeftOut` warning says so.
 
     Returns:
         The path of the file.
 
     Raises:
         InputError: another suffix, a folder that is missing, a file that cannot be written, a model that cannot draw or
-            draws no SVG, or several trajectories at once.
+            draws no well-formed SVG, or several trajectories at once.
     """
     path = Path(path)
     _check(path, model, trajectory)

@@ -16,9 +16,10 @@ from scipy import sparse
 
 from seriatim._compile import jit
 from seriatim._errors import InputError
+from seriatim._preconditions import require_discount, require_outcomes, require_sizes
 from seriatim.controls import count_in_words, is_admissible, joint_controls, num_joint_controls
 from seriatim.exact._rows import Rows, Source
-from seriatim.exact._tables import Matrix, Tables, check_discount
+from seriatim.exact._tables import Matrix, Tables
 from seriatim.model import Model, State
 
 Problem: TypeAlias = Model | Tables
@@ -42,14 +43,16 @@ def source(problem: Problem) -> Source:
 
 
 def _model_source(model: Any) -> "ModelSource":
+    require_sizes(model)
     missing = [name for name in ("states", "index", "outcomes") if not hasattr(model, name)]
     if missing:
         raise InputError(
             f"{type(model).__name__} has no {missing[0]}(); exact dynamic programming needs a finite model, with "
             "states(), index(state) and outcomes(state, control)."
         )
-    check_discount(float(model.discount))
+    require_discount(model)
     states = jax.tree.map(jnp.asarray, model.states())
+    require_outcomes(model, jax.tree.map(lambda leaf: leaf[0], states))
     count = int(jax.tree.leaves(states)[0].shape[0])
     m, c = model.num_agents, model.num_controls
     knows = hasattr(model, "tabulated_motion") and count * num_joint_controls(m, c) <= MAX_PAIRS

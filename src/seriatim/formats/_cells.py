@@ -79,7 +79,15 @@ def _cell(path: str | Path, number: int, word: str, grid: GridMap) -> Cell:
             f"{place}: cell {index} is outside {grid.name}, {grid.height} x {grid.width}; 0 to {cells - 1} is expected."
         )
     row, column = divmod(index, grid.width)
-    if not grid.passable[row, column]:
-        where = f"cell {index} (row {row}, column {column}) of {grid.name}"
-        raise InputError(f"{place}: {where} is blocked; take a free one.")
+    check_free(f"{place}: cell {index}", row, column, grid)
     return row, column
+
+
+def check_free(what: str, row: int, column: int, grid: GridMap) -> None:
+    """Refuse a cell of a map where nobody may be.
+
+    Raises:
+        InputError: it is blocked.
+    """
+    if not grid.passable[row, column]:
+        raise InputError(f"{what} (row {row}, column {column}) of {grid.name} is blocked; take a free one.")

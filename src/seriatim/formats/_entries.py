@@ -130,7 +130,7 @@ def _width(words: list[str], text: str, axes: tuple[Axis, ...], depth: int) -> i
         return 0
     if len(words) == 2 and depth + 1 == len(axes) and axes[depth].size != 2:  # a single number, as most are
         return 1
-    fits = len(words) == _size(axes[depth:])
+    fits = len(words) == _size(axes[depth:]) and _looks_like_a_number(words[0])
     return 0 if fits and (on_new_line or len(words) - 1 != _size(axes[depth + 1 :])) else 1
 
 
@@ -170,8 +170,8 @@ def _miscounted(source: Source, section: Section, given: _Values, rest: tuple[Ax
         return source.mistake(
             where, f"{quoted(words[0])} stands where {known} should be; write that, after a colon if need be."
         )
-    kinds = " x ".join(f"{axis.size} {axis.kind}s" for axis in rest)
-    expected = f"{size:,} numbers ({kinds})" if rest else "1 number"
+    kinds = " x ".join(f"{axis.size} {axis.kind}s" for axis in rest if axis.size > 1)
+    expected = f"{size:,} numbers ({kinds})" if kinds else "1 number"
     return source.mistake(section.offset, f"'{section.keyword}:' gives {len(words):,} numbers here; write {expected}.")
 
 

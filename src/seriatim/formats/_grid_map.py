@@ -20,7 +20,7 @@ import itertools
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt8
 
 from seriatim._errors import InputError
 from seriatim._record import record, static
@@ -77,11 +77,22 @@ def load_map(path: str | Path) -> GridMap:
     if found != height:
         counted = "1 row" if found == 1 else f"{found} rows"
         raise InputError(f"{path}: the map has {counted} but its header says height {height}; make them agree.")
-    rows = [row.rstrip() for row in rest.split("\n")]
-    for number, row in enumerate(rows, start=first + 1):
-        _check_row(path, number, row, width)
-    codes = np.frombuffer("".join(rows).encode("ascii"), np.uint8).reshape(height, width)
+    codes = _codes(rest, height, width)
+    if codes is None:  # blanks at the ends of rows, or a mistake
+        rows = [row.rstrip() for row in rest.split("\n")]
+        for number, row in enumerate(rows, start=first + 1):
+            _check_row(path, number, row, width)
+        codes = np.frombuffer("".join(rows).encode("ascii"), np.uint8).reshape(height, width)
     return GridMap(np.isin(codes, list(PASSABLE.encode())), name=str(path))
+
+
+def _codes(rows: str, height: int, width: int) -> UInt8[np.ndarray, "height width"] | None:
+    """Return the cells as bytes if rows have the width and nothing but cells in them, else None."""
+    if len(rows) != height * (width + 1) - 1 or not rows.isascii():
+        return None
+    codes = np.frombuffer(f"{rows}\n".encode("ascii"), np.uint8).reshape(height, width + 1)
+    known = np.isin(codes[:, :-1], list((PASSABLE + BLOCKED).encode()))
+    return codes[:, :-1] if known.all() and (codes[:, -1] == ord("\n")).all() else None
 
 
 def _header(path: str | Path, text: str) -> tuple[dict[str, int], int, str]:

@@ -75,6 +75,8 @@ class TeamPOMDP:
     Attributes:
         tables: the numbers in double precision, and the names.
         discount: in (0, 1].
+        observed: the state is seen, from the first stage on: a Markov decision process. The tables have it that what is
+            seen of a new state is the state.
 
     Raises:
         InputError: the discount is out of range.
@@ -82,6 +84,7 @@ class TeamPOMDP:
 
     tables: Tables = static()
     discount: float
+    observed: bool = static(default=False)
     successors: Int[Array, "s a k"] = dataclasses.field(init=False)
     probabilities: Float[Array, "s a k"] = dataclasses.field(init=False)
     costs: Float[Array, "s a k"] = dataclasses.field(init=False)

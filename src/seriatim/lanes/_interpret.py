@@ -292,7 +292,8 @@ def lanes(function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callab
         count = _lanes_of(flat)
         structure = jax.tree.structure(tuple(arguments))
         one = jax.tree.unflatten(structure, [_described(x) for x in flat])
-        program, out = jax.make_jaxpr(function, return_shape=True)(*one)
+        # A function of its own: JAX would remember the program of an object that may have changed since.
+        program, out = jax.make_jaxpr(lambda *given: function(*given), return_shape=True)(*one)
         with memory():
             results = evaluate(program.jaxpr, program.consts, flat)
             return jax.tree.unflatten(jax.tree.structure(out), [_with_lanes(x, count) for x in results])

@@ -20,11 +20,15 @@ from jaxtyping import Array, Bool, Float, Int
 
 
 class Choice(NamedTuple):
-    """Which alternative was chosen, -1 for the reference; Q-factors of all alternatives, and errors of their gains."""
+    """Which alternative was chosen, -1 for the reference; Q-factors of all alternatives, and errors of their gains.
+
+    `incomparable` counts the allowed alternatives whose gain is no number: a cost was nan, or both were infinite.
+    """
 
     best: Int[Array, ""]
     q_factors: Float[Array, " n"]
     errors: Float[Array, " n"]
+    incomparable: Int[Array, ""]
 
 
 def gain(
@@ -53,4 +57,5 @@ def choose(
     threshold = jnp.where(jnp.isfinite(error), significance * error, 0.0) + rounding
     eligible = allowed & (mean > threshold)
     best = jnp.argmin(jnp.where(eligible, q, jnp.inf))
-    return Choice(jnp.where(jnp.any(eligible), best, -1).astype(jnp.int32), q, error)
+    chosen = jnp.where(jnp.any(eligible), best, -1).astype(jnp.int32)
+    return Choice(chosen, q, error, jnp.sum(allowed & jnp.isnan(mean), dtype=jnp.int32))

@@ -4,6 +4,7 @@ Everybody lives in the largest connected part of the map, so that every spider c
 """
 
 import operator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -12,10 +13,10 @@ from jaxtyping import Bool, Int
 from scipy import ndimage
 
 from seriatim._errors import InputError
-from seriatim.formats import GridMap, load_agents, load_map
+from seriatim.formats import GridMap, load_agents, load_map, load_scenarios
 from seriatim.problems._terrain import MAX_CELLS, Terrain, open_terrain, walled_terrain
 
-Cells: TypeAlias = str | Path | tuple[tuple[int, int], ...]  # an .agents file, or (row, column) pairs
+Cells: TypeAlias = str | Path | tuple[tuple[int, int], ...]  # an .agents or .scen file, or (row, column) pairs
 
 # Courses kept at most: targets times cells, two bytes each. A 100 x 100 map with flies everywhere just fits.
 MAX_COURSES = 100_000_000
@@ -109,7 +110,7 @@ def _cells(
     """Return the first `count` cells a user names, each on open ground that the others can reach."""
     if given is None:
         return None
-    found = load_agents(given, grid) if isinstance(given, (str, Path)) else _pairs(name, given)
+    found = _from_file(name, given, grid) if isinstance(given, (str, Path)) else _pairs(name, given)
     if len(found) < count:
         raise InputError(f"{name} has {len(found)} cells for {count} {what}; give at least as many cells as {what}.")
     for row, column in found[:count]:  # before they are put into 32 bits
@@ -153,12 +154,20 @@ def check_cell(
         )
 
 
+def _from_file(name: str, path: str | Path, grid: GridMap) -> Sequence[tuple[int, int]]:
+    """Read cells: of scenarios, spiders take the starts and flies the goals."""
+    if Path(path).suffix.lower() != ".scen":
+        return load_agents(path, grid)
+    return [one.start if name == "starts" else one.goal for one in load_scenarios(path, grid)]
+
+
 def _pairs(name: str, given: Any) -> list[tuple[int, int]]:
     try:
         return [(operator.index(row), operator.index(column)) for row, column in given]
     except (TypeError, ValueError):
         raise InputError(
-            f"{name}={given!r}: (row, column) pairs of whole numbers, or the path of an .agents file, are expected."
+            f"{name}={given!r}: (row, column) pairs of whole numbers, or the path of an .agents or .scen file, are "
+            "expected."
         ) from None
 
 

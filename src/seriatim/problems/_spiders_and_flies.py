@@ -63,9 +63,9 @@ class SpidersAndFlies:
         height: rows; of the map, where one is given.
         map: a MovingAI `.map` file or a `GridMap`; None is an open grid. The game is played in the largest connected
             part.
-        starts: where the spiders start: an `.agents` file or (row, column) pairs, of which the first m count; None
-            draws cells anew for each episode. Two spiders may be told to share a cell.
-        fly_cells: where the flies start, in the same forms.
+        starts: where the spiders start: an `.agents` file, a `.scen` file (its starts) or (row, column) pairs, of which
+            the first m count; None draws cells anew for each episode. Two spiders may be told to share a cell.
+        fly_cells: where the flies start, in the same forms; of a `.scen` file the goals.
         fly_behaviour: "stay"; "wander": each stage one of the five moves with equal chance, a move into a wall being a
             stay; "flee": with chance 1/2 the move that leads farthest from the nearest spider, otherwise a stay.
         arrival_rate: the chance, at each stage, that a fly arrives in a random cell, if there is a free slot.

@@ -8,10 +8,10 @@ import numpy as np
 import scipy
 from jaxtyping import Array, Shaped
 
+from seriatim._structure import require_same, shapes
 from seriatim.model import Key
 from seriatim.testing._hastily import hastily
 from seriatim.testing._report import Broken, Law, NotApplicable, call
-from seriatim.testing._structure import require_same, shapes
 from seriatim.testing._walk import random_control
 
 # State-control pairs whose samples are tested, samples of each, and the false-alarm rate of all tests together.
