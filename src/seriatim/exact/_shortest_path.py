@@ -18,6 +18,8 @@ Research 16(3), 1991; M. Guillot and G. Stauffer, The Stochastic Shortest Path P
 Perspective, European Journal of Operational Research 285(1), 2020 (rests, and ways round that cost nothing).
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
@@ -79,10 +81,13 @@ def _iterated(rows: Rows, choice: Int[np.ndarray, " s"], limit: int) -> Swept:
     return Swept(cost, choice, iteration, _rounding(chain(rows, choice), cost), True)
 
 
-def _better(rows: Rows, choice: Int[np.ndarray, " s"], cost: Float[np.ndarray, " s"]) -> list[Int[np.ndarray, " s"]]:
-    """Return what may be better: improved at one stage and, where that is not, rests that pay for an end."""
+def _better(
+    rows: Rows, choice: Int[np.ndarray, " s"], cost: Float[np.ndarray, " s"]
+) -> Iterator[Int[np.ndarray, " s"]]:
+    """Return what may be better: one stage improved and, if that is not, rests in place of ends that are paid for."""
+    yield keep_ties(backup(rows, cost), choice)
     way = escape(rows, cost)
-    return [keep_ties(backup(rows, cost), choice), np.where(way.stuck, way.choice, choice)]
+    yield np.where(way.stuck, way.choice, choice)
 
 
 def _rounding(policy: Rows, cost: Float[np.ndarray, " s"]) -> float:
