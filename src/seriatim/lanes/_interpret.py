@@ -134,7 +134,9 @@ def _known_now(equation: JaxprEqn, inputs: list[_Constant]) -> list[Value]:
     with jax.ensure_compile_time_eval():
         results = equation.primitive.bind(*(jnp.asarray(x.number) for x in inputs), **equation.params)
     many = results if equation.primitive.multiple_results else [results]
-    return [_Constant(np.asarray(number)) for number in many]
+    # Keys of random numbers stay as they are: NumPy has no type for them.
+    keys = [jnp.issubdtype(number.dtype, jax.dtypes.extended) for number in many]
+    return [_Constant(number if is_key else np.asarray(number)) for number, is_key in zip(many, keys, strict=True)]
 
 
 def _by_vmap(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
