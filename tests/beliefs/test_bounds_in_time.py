@@ -149,6 +149,17 @@ def test_probabilities_of_files_stay_in_double_precision(pair):
     assert not tables.transitions[6:].any()
 
 
+def test_two_stages_of_a_file_are_exact_to_the_last_digits(pair):
+    """Beliefs that are nearly equal are met once, and none is rounded."""
+    tables = observed_tables(pair)
+    finite = tables.costs[:, np.isfinite(tables.costs[0])]
+    moves = tables.transitions[np.isfinite(tables.costs[0])]
+    seen = tables.likelihood[np.isfinite(tables.costs[0])]
+    after = np.einsum("x,axy,ayo->aoy", tables.prior, moves, seen)
+    best = (tables.prior @ finite + tables.discount * (after @ finite).min(axis=2).sum(axis=1)).min()
+    assert abs(st.beliefs.centralised_value(pair, 2) - best) < 1e-14
+
+
 def test_rows_of_files_are_those_of_their_outcomes(pair):
     control = np.array([[[1, 2], [0, 1]]] * 3)
     own = st.exact._sources.source(pair)

@@ -123,7 +123,8 @@ def _value(tables: ObservedTables, horizon: int, latest: float) -> float:
         chance = joint.sum(axis=3)
         after = (joint / np.where(chance > 0, chance, 1.0)[..., None]).reshape(-1, beliefs.shape[1])
         # An impossible observation gives the belief 0, which no cost follows.
-        beliefs, places = np.unique(after.round(DIGITS), axis=0, return_inverse=True)
+        _, firsts, places = np.unique(after.round(DIGITS), axis=0, return_index=True, return_inverse=True)
+        beliefs = after[firsts]
         levels.append((costs, chance, places.reshape(chance.shape)))
     return float(_backwards(levels, tables.discount)[0])
 

@@ -102,17 +102,23 @@ def informed_sweep(
     size = max(1, BLOCK // (count * widest))
     spans = [(first, min(first + size, num_rows)) for first in range(0, num_rows, size)]
 
-    def block(first: int, last: int) -> sparse.csr_array:
-        return _seen_next(transitions[first:last], np.arange(first, last), likelihood, a)
+    keep = transitions.nnz * count <= KEPT
+    kept: dict[int, sparse.csr_array] = {}
 
-    kept: list[Any] = [block(*span) for span in spans] if transitions.nnz * count <= KEPT else []
+    def block(first: int, last: int) -> sparse.csr_array:
+        if first in kept:
+            return kept[first]
+        made = _seen_next(transitions[first:last], np.arange(first, last), likelihood, a)
+        if keep:
+            kept[first] = made
+        return made
 
     def sweep(q: Q) -> Q | None:
         best, parts = q[:, undominated_columns(q)], []
-        for k, span in enumerate(spans):
+        for span in spans:
             if time.monotonic() > latest:
                 return None
-            worth = _expected(kept[k] if kept else block(*span), best)
+            worth = _expected(block(*span), best)
             parts.append(worth.min(axis=1).reshape(-1, count).sum(axis=1))
         after: Q = costs + discount * np.concatenate(parts).reshape(costs.shape)
         return after

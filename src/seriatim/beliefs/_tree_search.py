@@ -18,7 +18,7 @@ Sources: D. Silver and J. Veness, Monte-Carlo Planning in Large POMDPs, NeurIPS 
 Bandit Based Monte-Carlo Planning, ECML 2006.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -34,11 +34,14 @@ from seriatim.beliefs._children import Children, find, mark, no_children
 from seriatim.beliefs._filter import Belief, Filter
 from seriatim.beliefs._playouts import First, Uniform
 from seriatim.controls import is_admissible, joint_controls, joint_index, num_joint_controls
+from seriatim.finite_horizon import TimedState
 from seriatim.model import Key, State
 from seriatim.policy import Decision, Policy
 
 # Pairs of a history and a joint control that a tree may hold.
 MAX_PAIRS = 2**26
+
+Stages: TypeAlias = int | Int[Array, ""]
 
 
 @record
@@ -55,7 +58,8 @@ class TreeSearch:
             controls at random. It sees the simulated state, which no policy of beliefs does.
         num_simulations: for each decision.
         exploration: how many cost units a control never tried is given credit for; about the spread of costs-to-go.
-        horizon: stages simulated, in and beyond the tree.
+        horizon: stages simulated, in and beyond the tree. Of a `TimedState`, a belief with a number of stages left, no
+            more than these are.
 
     Raises:
         InputError: an argument is out of range, or the tree would be too large.
@@ -86,11 +90,11 @@ class TreeSearch:
         """The playout policy at the most likely state: what a decision is compared with."""
         return CertaintyEquivalent(self.playout or First(self._model), self.filter)
 
-    def __call__(self, info: Belief, key: Key) -> Int[Array, " m"]:
+    def __call__(self, info: Belief | TimedState, key: Key) -> Int[Array, " m"]:
         """Return the control of `decide`."""
         return self.decide(info, key).control
 
-    def decide(self, info: Belief, key: Key) -> Decision:
+    def decide(self, info: Belief | TimedState, key: Key) -> Decision:
         """Search from a belief. Compiled when first called.
 
         Raises:
@@ -98,7 +102,11 @@ class TreeSearch:
         """
         made = _decide(self, info, key)
         if self.playout is not None and not isinstance(made.admissible, jax.core.Tracer) and not made.admissible:
-            reason = why_not_allowed(self._model, self.filter.most_likely(info), made.base_control)
+            reason = why_not_allowed(
+                self._model,
+                self.filter.most_likely(info.state if isinstance(info, TimedState) else info),
+                made.base_control,
+            )
             raise InputError(f"The playout policy chose {reason}; give one that is admissible at every state.")
         return made
 
@@ -112,18 +120,22 @@ class TreeSearch:
 
     def _decide(self, info: Belief, key: Key) -> Decision:
         search, ask = jax.random.split(key)
+        timed = isinstance(info, TimedState)  # nothing is paid after the last stage
+        belief, stages = (info.state, jnp.minimum(self.horizon, info.left)) if timed else (info, self.horizon)
 
         def one(number: Int[Array, ""], tree: _Tree) -> _Tree:
-            return self._simulated(tree, info, jax.random.fold_in(search, number))
+            return self._simulated(tree, belief, stages, jax.random.fold_in(search, number))
 
         tree = jax.lax.fori_loop(0, self.num_simulations, one, self._empty())
         q = jnp.where(tree.visits[0] > 0, tree.cost[0], jnp.inf)
-        base_control = control_of(self._model, self.base, info, ask, "The playout policy")
+        base_control = control_of(self._model, self.base, belief, ask, "The playout policy")
         best = jnp.argmin(jnp.where(jnp.isnan(q), jnp.inf, q))
         compared = jnp.sum(tree.visits[0] > 0, dtype=jnp.int32)
         count, c = jnp.asarray(self.num_simulations, jnp.int32), self._model.num_controls
         exists = jnp.all((base_control >= 0) & (base_control < c))
         weight = jnp.asarray(self._model.discount, float) ** self.horizon
+        # Simulations that reach the last stage of the problem are not cut.
+        truncated = jnp.where(info.left <= self.horizon, 0, tree.truncated) if timed else tree.truncated
         return Decision(
             control=self._controls[best],
             base_control=base_control,
@@ -136,10 +148,10 @@ class TreeSearch:
             num_passes=count,
             num_trajectories=count,
             # As everywhere in the tree: by the hidden state, here the likeliest, at which the base control was chosen.
-            admissible=self._allowed(self.filter.most_likely(info))[joint_index(base_control, c)] & exists,
+            admissible=self._allowed(self.filter.most_likely(belief))[joint_index(base_control, c)] & exists,
             num_incomparable=jnp.sum(jnp.isnan(q), dtype=jnp.int32),
-            num_truncated=tree.truncated,
-            tail_weight=jnp.where(tree.truncated > 0, weight, 0.0),
+            num_truncated=truncated,
+            tail_weight=jnp.where(truncated > 0, weight, 0.0),
         )
 
     @property
@@ -156,12 +168,12 @@ class TreeSearch:
             truncated=jnp.zeros((), jnp.int32),
         )
 
-    def _simulated(self, tree: "_Tree", belief: Belief, key: Key) -> "_Tree":
+    def _simulated(self, tree: "_Tree", belief: Belief, stages: Stages, key: Key) -> "_Tree":
         """Run one simulation and average what it cost into the tree."""
         start, inside, outside = jax.random.split(key, 3)
         hidden = self.filter.sample_state(belief, self.filter.sample_disturbance(start))
-        left = self._descended(tree, hidden, inside)
-        rest, ended = self._played_out(left.state, left.t, left.done, outside)
+        left = self._descended(tree, hidden, stages, inside)
+        rest, ended = self._played_out(left, stages, outside)
         slot = jnp.where(left.grows, left.slot, tree.children.edge.shape[0])  # beyond the end: nothing is written
         entry = Children(self._edge(left), left.mark, tree.used)
         children = jax.tree.map(lambda held, new: held.at[slot].set(new, mode="drop"), tree.children, entry)
@@ -171,9 +183,9 @@ class TreeSearch:
     def _edge(self, now: "_Descent") -> Int[Array, ""]:
         return now.node * self._num_joint + now.control
 
-    def _descended(self, tree: "_Tree", hidden: State, key: Key) -> "_Descent":
+    def _descended(self, tree: "_Tree", hidden: State, stages: Stages, key: Key) -> "_Descent":
         def inside(now: _Descent) -> Bool[Array, ""]:
-            return (now.t < self.horizon) & ~now.done & ~now.grows
+            return (now.t < stages) & ~now.done & ~now.grows
 
         def stage(now: _Descent) -> _Descent:
             node = jnp.where(now.t == 0, 0, tree.children.child[now.slot])
@@ -188,7 +200,7 @@ class TreeSearch:
                 control=control,
                 mark=seen,
                 slot=slot,
-                grows=~known & ~after.done & (now.t + 1 < self.horizon),
+                grows=~known & ~after.done & (now.t + 1 < stages),
                 nodes=now.nodes.at[now.t].set(node),
                 controls=now.controls.at[now.t].set(control),
                 costs=now.costs.at[now.t].set(jnp.asarray(after.cost, float)),
@@ -219,10 +231,8 @@ class TreeSearch:
         after = self._model.transition(state, control, disturbance)
         return after, mark(self._model.observation(after.state, control, disturbance))
 
-    def _played_out(
-        self, state: State, t: Int[Array, ""], done: Bool[Array, ""], key: Key
-    ) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-        """Return what the playout policy pays from stage `t` to the horizon, discounted to `t`, and if that is all."""
+    def _played_out(self, left: "_Descent", stages: Stages, key: Key) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+        """Return what the playout policy pays from where the tree was left, discounted to there, and if that is all."""
         playout, discount = self.playout or Uniform(self._model), jnp.asarray(self._model.discount, float)
 
         def stage(now: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -233,8 +243,8 @@ class TreeSearch:
             paid = cost + weight * jnp.asarray(after.cost, float)
             return t + 1, after.state, jnp.asarray(after.done), paid, weight * discount
 
-        first = (t, state, done, jnp.zeros(()), jnp.ones(()))
-        end = jax.lax.while_loop(lambda now: (now[0] < self.horizon) & ~now[2], stage, first)
+        first = (left.t, left.state, left.done, jnp.zeros(()), jnp.ones(()))
+        end = jax.lax.while_loop(lambda now: (now[0] < stages) & ~now[2], stage, first)
         return end[3], end[2]
 
     def _backed_up(self, tree: "_Tree", left: "_Descent", rest: Float[Array, ""]) -> "_Tree":
