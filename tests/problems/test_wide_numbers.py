@@ -18,7 +18,7 @@ from seriatim._errors import InputError
 from seriatim.controls import joint_index
 from seriatim.formats import GridMap
 from seriatim.lanes import lanes
-from seriatim.problems import RockSample, SpidersAndFlies, SpidersOnALine, Tabular, distance_fields, random_team
+from seriatim.problems import Repair, RockSample, SpidersAndFlies, SpidersOnALine, Tabular, distance_fields, random_team
 from seriatim.problems._hunt import Hunt, in_sight
 from seriatim.problems._sight import window
 from seriatim.problems._sites import line, sites
@@ -173,6 +173,8 @@ def test_other_problems_refuse_what_32_bits_do_not_hold():
         lambda: SpidersOnALine(length=2**31),
         lambda: RockSample(size=2**31),
         lambda: sites(line(2), 10_001),
+        lambda: Repair(layout="grid", width=10**6, height=10**6),
+        lambda: Repair(layout=((0, 2**40),)),
         lambda: distance_fields(np.broadcast_to(np.zeros((1, 1), np.int32), (2**31, 1)), np.zeros(0, int)),
         lambda: Tabular(
             np.array([[[2**32]]]), np.ones((1, 1, 1)), np.zeros((1, 1)), mask=np.ones((1, 1, 1), bool), discount=0.9
