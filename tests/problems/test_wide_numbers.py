@@ -72,7 +72,7 @@ def flights(flies, spiders, active, luck, height, width):
     return np.where(luck == 5, 0, score.argmax(axis=0))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(sizes(), some.integers(0, 2**32 - 1))
 def test_everything_on_a_grid_is_what_64_bits_say(size, seed):
     height, width = size
