@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 
 # Every part may import what stands to its right, and itself.
 CORE = {"_record", "_errors", "_files", "_numbers", "_compile", "_inverse"}
-TYPES = CORE | {"model", "policy", "value", "controls"}
+TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon"}
 ALLOWED = {
     "_record": set(),
     "_errors": set(),
@@ -21,6 +21,7 @@ ALLOWED = {
     "policy": {"_record", "model"},
     "value": set(),
     "controls": {"_errors"},
+    "finite_horizon": {"_record", "_errors", "_numbers", "model", "policy", "value"},
     "simulation": TYPES,
     "lanes": {"_errors"},
     "distributions": {"_errors", "model"},  # model: for the type of keys alone

@@ -15,19 +15,6 @@ import pytest
 import seriatim as st
 
 ROOT = Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
-
-
-def test_the_readmes_example_runs(capsys, monkeypatch):
-    (code,) = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
-    monkeypatch.syspath_prepend(str(ROOT / "examples"))
-    quick = code.replace("episodes=50", "episodes=5").replace("num_samples=32", "num_samples=4")
-    assert quick != code
-    exec(compile(quick, "README.md", "exec"), {})
-    printed = capsys.readouterr().out
-    assert "rollout: " in printed
-    assert "where the base policy's is [" in printed
-    assert len([line for line in code.splitlines() if line.strip()]) <= 10
 
 
 def test_the_worked_example_is_under_sixty_lines_and_lawful(monkeypatch):

@@ -15,6 +15,9 @@ from .evaluation import Comparison as Comparison
 from .evaluation import Estimate as Estimate
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
+from .finite_horizon import FiniteHorizon as FiniteHorizon
+from .finite_horizon import TimedState as TimedState
+from .finite_horizon import at_any_time as at_any_time
 from .model import DecentralisedModel as DecentralisedModel
 from .model import Features as Features
 from .model import FiniteModel as FiniteModel

@@ -6,6 +6,8 @@ from pathlib import Path
 
 _PACKAGE = str(Path(__file__).parent)
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
+# The attribute of an error from another process that says where it was raised there.
+_ELSEWHERE = "_seriatim_frame"
 
 
 class InputError(ValueError):
@@ -20,8 +22,17 @@ def users_frame(error: BaseException) -> traceback.FrameSummary | None:
 
     The user's is every file that belongs neither to this package, nor to Python, nor to an installed library.
     """
+    elsewhere: traceback.FrameSummary | None = getattr(error, _ELSEWHERE, None)
+    if elsewhere is not None:
+        return elsewhere
     frames = traceback.extract_tb(error.__traceback__)
     return next((frame for frame in reversed(frames) if _is_users(frame.filename)), None)
+
+
+def at_place(error: BaseException, filename: str, line: int, function: str) -> BaseException:
+    """Return an error that came from another process, with the place in the user's code that it came from."""
+    setattr(error, _ELSEWHERE, traceback.FrameSummary(filename, line, function))
+    return error
 
 
 def in_words(error: BaseException) -> str:

@@ -21,13 +21,14 @@ MEGABYTE = 2**20
 LARGEST = 1024 * MEGABYTE
 
 
-def read_bytes(path: str | Path, advice: str, *, limit: int = LARGEST) -> bytes:
+def read_bytes(path: str | Path, advice: str, *, limit: int = LARGEST, first: int | None = None) -> bytes:
     """Read a regular file.
 
     Args:
         path: of the file; links are followed.
         advice: the end of the sentence if it cannot be read, such as "give the path of a map".
         limit: the largest size in bytes.
+        first: how many bytes are read, from the start; by default all.
 
     Raises:
         InputError: there is no such file, it is no regular file, it is larger than `limit`, or it cannot be read. The
@@ -35,7 +36,7 @@ def read_bytes(path: str | Path, advice: str, *, limit: int = LARGEST) -> bytes:
     """
     try:
         with open_regular(path, limit=limit) as file:
-            content = file.read(limit + 1)
+            content = file.read(limit + 1 if first is None else first)
         if len(content) > limit:  # it grew, or the system does not know its size
             raise _too_large(limit)
     except FileNotFoundError:

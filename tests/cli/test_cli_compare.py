@@ -143,7 +143,7 @@ def test_in_a_narrow_terminal_every_policy_has_a_paragraph(seriatim, file, monke
 
 def test_episodes_that_were_cut_are_pointed_out(seriatim, file):
     result = seriatim("compare", f"{file}:Countdown", "--episodes", "2", "--horizon", "1", "--policies", "base")
-    assert "Truncated episodes were cut and would cost more" in result.out
+    assert "Truncated episodes were cut, and what would have followed is not counted" in result.out
     assert "100 %" in result.out
 
 

@@ -1,4 +1,4 @@
-"""Whatever goes wrong at saving an episode, the file that was there before is still there, and nothing lies beside it."""
+"""Whatever goes wrong at saving an episode, the file from before stays, and nothing lies beside it."""
 
 import numpy as np
 import pytest

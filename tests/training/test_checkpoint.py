@@ -87,7 +87,7 @@ def test_a_part_is_not_what_begins_alike(tmp_path):
 def test_what_is_said_about_it_is_read_without_its_arrays(tmp_path):
     save_checkpoint(tmp_path / "c", GOOD, {"step": 3, "cost": None})
     assert about_checkpoint(tmp_path / "c") == {"step": 3, "cost": None}
-    with pytest.raises(st.InputError, match="there is no such checkpoint"):
+    with pytest.raises(st.InputError, match="no such file; give the path of a checkpoint"):
         about_checkpoint(tmp_path / "nowhere")
 
 
@@ -127,22 +127,22 @@ def test_damaged_and_foreign_files_are_refused(tmp_path):
     save_checkpoint(path, GOOD)
     for content in damaged(path.read_bytes()):
         path.write_bytes(content)
-        with pytest.raises(st.InputError, match="is no checkpoint, or a damaged one"):
+        with pytest.raises(st.InputError, match="is damaged, or no checkpoint"):
             load_checkpoint(path, GOOD)
     path.write_bytes(safetensors.numpy.save({"w": np.zeros(2)}))
     with pytest.raises(st.InputError, match="was not written as a checkpoint of seriatim"):
         load_checkpoint(path, GOOD)
     for head, sentence in (
-        ({"format": "seriatim checkpoint 9"}, "is no checkpoint, or a damaged one .its header is not complete"),
+        ({"format": "seriatim checkpoint 9"}, "is damaged, or no checkpoint .it does not say which version"),
         (
-            {"format": "seriatim checkpoint 9", "version": "7.0", "kinds": {}, "about": {}, "digest": ""},
+            {"seriatim": {"format": "seriatim checkpoint 9", "version": "7.0", "digest": ""}},
             "is of the format 'seriatim checkpoint 9', .* read it by seriatim 7.0, which wrote it",
         ),
     ):
         path.write_bytes(safetensors.numpy.save({"w": np.zeros(2)}, {"seriatim": json.dumps(head)}))
         with pytest.raises(st.InputError, match=sentence):
             load_checkpoint(path, GOOD)
-    with pytest.raises(st.InputError, match="there is no such checkpoint"):
+    with pytest.raises(st.InputError, match="no such file; give the path of a checkpoint"):
         load_checkpoint(tmp_path / "nowhere", GOOD)
 
 

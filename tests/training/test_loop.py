@@ -381,7 +381,7 @@ def test_a_damaged_checkpoint_is_removed_and_the_one_before_serves(tmp_path, unb
     train(Descent(), KEY, steps=12, run=run, checkpoint_every=EVERY)
     last = run.path / "checkpoints" / "00000012.safetensors"
     last.write_bytes(last.read_bytes()[:-7])
-    with pytest.raises(st.InputError, match=r"00000012.safetensors is no checkpoint, or a damaged one .* or remove it"):
+    with pytest.raises(st.InputError, match=r"00000012.safetensors is damaged, or no checkpoint .* or remove it"):
         train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, resume=True)
     last.unlink()
     again = train(Descent(), KEY, steps=STEPS, run=run, checkpoint_every=EVERY, resume=True)
@@ -403,7 +403,9 @@ def test_damaged_metrics_are_a_sentence_that_names_the_file(tmp_path):
             assert found["cost"].tolist() == whole
     assert refused
     file.write_bytes(content[:50])
-    with pytest.raises(st.InputError, match=r"00000005.parquet is damaged \(.*\); remove it to read the others"):
+    with pytest.raises(
+        st.InputError, match=r"00000005.parquet is damaged, or no metrics of a run \(.*\); remove it to read the others"
+    ):
         run.metrics()
 
 

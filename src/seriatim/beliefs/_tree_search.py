@@ -19,7 +19,7 @@ Bandit Based Monte-Carlo Planning, ECML 2006.
 """
 
 import operator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -33,11 +33,14 @@ from seriatim.beliefs._children import Children, find, mark, no_children
 from seriatim.beliefs._filter import Belief, Filter
 from seriatim.beliefs._playouts import First, Uniform
 from seriatim.controls import is_admissible, joint_controls, joint_index, num_joint_controls
+from seriatim.finite_horizon import TimedState
 from seriatim.model import Key, State
 from seriatim.policy import Decision, Policy
 
 # Pairs of a history and a joint control that a tree may hold.
 MAX_PAIRS = 2**26
+
+Stages: TypeAlias = int | Int[Array, ""]
 
 
 @record
@@ -54,7 +57,8 @@ class TreeSearch:
             controls at random. It sees the simulated state, which no policy of beliefs does.
         num_simulations: for each decision.
         exploration: how many cost units a control never tried is given credit for; about the spread of costs-to-go.
-        horizon: stages simulated, in and beyond the tree.
+        horizon: stages simulated, in and beyond the tree. Of a `TimedState`, a belief with a number of stages left, no
+            more than these are.
 
     Raises:
         InputError: an argument is out of range, or the tree would be too large.
@@ -84,11 +88,11 @@ class TreeSearch:
         """The playout policy at the most likely state: what a decision is compared with."""
         return CertaintyEquivalent(self.playout or First(self._model), self.filter)
 
-    def __call__(self, info: Belief, key: Key) -> Int[Array, " m"]:
+    def __call__(self, info: Belief | TimedState, key: Key) -> Int[Array, " m"]:
         """Return the control of `decide`."""
         return self.decide(info, key).control
 
-    def decide(self, info: Belief, key: Key) -> Decision:
+    def decide(self, info: Belief | TimedState, key: Key) -> Decision:
         """Search from a belief. Compiled when first called."""
         return _decide(self, info, key)
 
@@ -102,13 +106,15 @@ class TreeSearch:
 
     def _decide(self, info: Belief, key: Key) -> Decision:
         search, ask = jax.random.split(key)
+        timed = isinstance(info, TimedState)  # nothing is paid after the last stage
+        belief, stages = (info.state, jnp.minimum(self.horizon, info.left)) if timed else (info, self.horizon)
 
         def one(number: Int[Array, ""], tree: _Tree) -> _Tree:
-            return self._simulated(tree, info, jax.random.fold_in(search, number))
+            return self._simulated(tree, belief, stages, jax.random.fold_in(search, number))
 
         tree = jax.lax.fori_loop(0, self.num_simulations, one, self._empty())
         q = jnp.where(tree.visits[0] > 0, tree.cost[0], jnp.inf)
-        base_control = jnp.asarray(self.base(info, ask), jnp.int32)
+        base_control = jnp.asarray(self.base(belief, ask), jnp.int32)
         best = jnp.argmin(q)
         compared = jnp.sum(tree.visits[0] > 0, dtype=jnp.int32)
         count = jnp.asarray(self.num_simulations, jnp.int32)
@@ -138,12 +144,12 @@ class TreeSearch:
             children=no_children(nodes),
         )
 
-    def _simulated(self, tree: "_Tree", belief: Belief, key: Key) -> "_Tree":
+    def _simulated(self, tree: "_Tree", belief: Belief, stages: Stages, key: Key) -> "_Tree":
         """Run one simulation and average what it cost into the tree."""
         start, inside, outside = jax.random.split(key, 3)
         hidden = self.filter.sample_state(belief, self.filter.sample_disturbance(start))
-        left = self._descended(tree, hidden, inside)
-        rest = self._played_out(left.state, left.t, left.done, outside)
+        left = self._descended(tree, hidden, stages, inside)
+        rest = self._played_out(left, stages, outside)
         slot = jnp.where(left.grows, left.slot, tree.children.edge.shape[0])  # beyond the end: nothing is written
         entry = Children(self._edge(left), left.mark, tree.used)
         children = jax.tree.map(lambda held, new: held.at[slot].set(new, mode="drop"), tree.children, entry)
@@ -152,9 +158,9 @@ class TreeSearch:
     def _edge(self, now: "_Descent") -> Int[Array, ""]:
         return now.node * self._num_joint + now.control
 
-    def _descended(self, tree: "_Tree", hidden: State, key: Key) -> "_Descent":
+    def _descended(self, tree: "_Tree", hidden: State, stages: Stages, key: Key) -> "_Descent":
         def inside(now: _Descent) -> Bool[Array, ""]:
-            return (now.t < self.horizon) & ~now.done & ~now.grows
+            return (now.t < stages) & ~now.done & ~now.grows
 
         def stage(now: _Descent) -> _Descent:
             node = jnp.where(now.t == 0, 0, tree.children.child[now.slot])
@@ -169,7 +175,7 @@ class TreeSearch:
                 control=control,
                 mark=seen,
                 slot=slot,
-                grows=~known & ~after.done & (now.t + 1 < self.horizon),
+                grows=~known & ~after.done & (now.t + 1 < stages),
                 nodes=now.nodes.at[now.t].set(node),
                 controls=now.controls.at[now.t].set(control),
                 costs=now.costs.at[now.t].set(jnp.asarray(after.cost, float)),
@@ -200,8 +206,8 @@ class TreeSearch:
         after = self._model.transition(state, control, disturbance)
         return after, mark(self._model.observation(after.state, control, disturbance))
 
-    def _played_out(self, state: State, t: Int[Array, ""], done: Bool[Array, ""], key: Key) -> Float[Array, ""]:
-        """Return what the playout policy pays from stage `t` to the horizon, discounted to stage `t`."""
+    def _played_out(self, left: "_Descent", stages: Stages, key: Key) -> Float[Array, ""]:
+        """Return what the playout policy pays from where the tree was left to the horizon, discounted to there."""
         playout, discount = self.playout or Uniform(self._model), jnp.asarray(self._model.discount, float)
 
         def stage(now: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -212,8 +218,8 @@ class TreeSearch:
             paid = cost + weight * jnp.asarray(after.cost, float)
             return t + 1, after.state, jnp.asarray(after.done), paid, weight * discount
 
-        first = (t, state, done, jnp.zeros(()), jnp.ones(()))
-        total: Float[Array, ""] = jax.lax.while_loop(lambda now: (now[0] < self.horizon) & ~now[2], stage, first)[3]
+        first = (left.t, left.state, left.done, jnp.zeros(()), jnp.ones(()))
+        total: Float[Array, ""] = jax.lax.while_loop(lambda now: (now[0] < stages) & ~now[2], stage, first)[3]
         return total
 
     def _backed_up(self, tree: "_Tree", left: "_Descent", rest: Float[Array, ""]) -> "_Tree":

@@ -8,7 +8,7 @@ from rich.text import Text
 import seriatim as st
 from seriatim.cli._faults import say
 from seriatim.cli._jax import keeps_compiled_programs
-from seriatim.cli._load import Loaded, load, title
+from seriatim.cli._load import Loaded, load, over_stages, title
 from seriatim.cli._numbers import milliseconds, plural, share, with_errors
 from seriatim.cli._options import Planning, Problem
 from seriatim.cli._output import console, print_json, print_table
@@ -22,7 +22,7 @@ STRIKING = 1.96
 HEAVY_TAIL = 1e-3
 
 
-def compare(problem: Problem, planning: Planning, *, policies: str, episodes: int, horizon: int) -> None:
+def compare(problem: Problem, planning: Planning, *, policies: str, episodes: int, horizon: int | None) -> None:
     """Compare policies and print the result."""
     key = jax.random.key(problem.seed)
     with progress() as show:
@@ -30,6 +30,7 @@ def compare(problem: Problem, planning: Planning, *, policies: str, episodes: in
         loaded = load(problem)
         names = read_names(policies, loaded.module)
         st.check_model(loaded.model, key, quick=True).raise_if_broken()
+        loaded, horizon = over_stages(loaded, horizon)
         made = make_policies(names, loaded, problem.base, planning, key)
         show("checking the model", 1, 1)
         found = st.compare(loaded.model, made, key, episodes=episodes, horizon=horizon, progress=_in_turn(show, names))
@@ -104,8 +105,8 @@ def _notes(found: st.Comparison) -> list[str]:
     if heavy <= HEAVY_TAIL:
         return []
     return [
-        "Truncated episodes were cut and would cost more: compare costs only where none is truncated, "
-        f"or with a longer --horizon (what was cut off weighs up to {share(heavy)})."
+        "Truncated episodes were cut, and what would have followed is not counted: compare costs only where none is "
+        f"truncated, or with a longer --horizon (what was cut off weighs up to {share(heavy)})."
     ]
 
 

@@ -11,6 +11,10 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from seriatim._errors import InputError, in_words
+from seriatim._files import MEGABYTE, read_bytes
+
+# The largest file of Python that is executed, in bytes.
+LARGEST = 16 * MEGABYTE
 
 
 def is_in_file(text: str) -> bool:
@@ -46,10 +50,7 @@ def name_in(module: ModuleType, name: str, place: str) -> Any:
 
 def load_file(place: Path) -> ModuleType:
     """Execute a file, once for the same content, under a name of its own; its folder becomes importable."""
-    try:
-        content = place.read_bytes()
-    except OSError as error:
-        raise InputError(f"{place}: {error.strerror}; give the path of a Python file of yours.") from error
+    content = read_bytes(place, "give the path of a Python file of yours", limit=LARGEST)
     path = place.resolve()
     digest = hashlib.sha256(str(path).encode() + content).hexdigest()[:12]
     name = f"seriatim_file_{path.stem}_{digest}"

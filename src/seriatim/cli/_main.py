@@ -7,6 +7,7 @@ What a command needs is imported in its body, so that `seriatim --help` does not
 """
 
 import sys
+import time
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -91,7 +92,7 @@ def _prepare() -> None:
 )
 @_options.horizon
 @_options.planning
-def compare(problem: Problem, planning: Planning, policies: str, episodes: int, horizon: int) -> None:
+def compare(problem: Problem, planning: Planning, policies: str, episodes: int, horizon: int | None) -> None:
     """Compare policies on the same episodes.
 
     Printed are mean costs, and differences to the first policy, paired episode by episode.
@@ -147,6 +148,7 @@ def check(problem: Problem) -> None:
 
 @commands.command(epilog=MODEL_HELP)
 @_options.problem
+@_options.stages
 @click.option(
     "--tolerance",
     default=1e-6,
@@ -163,18 +165,20 @@ def check(problem: Problem) -> None:
     metavar="S",
     type=str,
     callback=_options.number_above_zero,
-    help="For bounds over beliefs, where the state is hidden.",
+    help="Where the state is hidden: the bounds found when they are over, counted from the start, are printed.",
 )
-def solve(problem: Problem, tolerance: float, max_seconds: float) -> None:
+def solve(problem: Problem, horizon: int | None, tolerance: float, max_seconds: float) -> None:
     """Solve a finite model exactly.
 
     The optimum, the base policy, one-at-a-time rollout of it with exact Q-factors, and the agent-by-agent optimal
-    policy that repeating this leads to. Of a problem file also what it costs not to see the state.
+    policy that repeating this leads to. Of a problem file also what it costs not to see the state. With --horizon, the
+    problem of so many stages is solved, stage by stage.
     """
+    latest = time.monotonic() + max_seconds
     _prepare()
     from seriatim.cli import _solve
 
-    _solve.solve(problem, tolerance=tolerance, seconds=max_seconds)
+    _solve.solve(problem, horizon=horizon, tolerance=tolerance, latest=latest)
 
 
 @commands.group()

@@ -16,6 +16,9 @@ from seriatim._errors import InputError
 # A larger seed would lose its upper bits in a key of two 32-bit words.
 LARGEST_SEED = 2**32 - 1
 
+# Stages of an episode, where neither the user nor the model says.
+HORIZON = 400
+
 # Counts are 32-bit numbers where programs are compiled.
 MOST = 2**31 - 1
 
@@ -286,12 +289,17 @@ labelling = grouped(Planning, "labelling", _LABELLING)
 
 horizon = click.option(
     "--horizon",
-    default=400,
-    show_default=True,
     metavar="N",
-    type=str,
     callback=whole_number(1),
-    help="Stages after which an episode is cut.",
+    help="Stages after which an episode is cut; where nothing ends a problem of discount 1, the stages that it has.  "
+    f"[default: those that the model says, or else {HORIZON}]",
+)
+
+stages = click.option(
+    "--horizon",
+    metavar="N",
+    callback=whole_number(1),
+    help="Solve the problem of so many stages.  [default: those that the model says, or else no last stage]",
 )
 
 network = grouped(

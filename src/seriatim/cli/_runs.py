@@ -72,7 +72,7 @@ def _entry(run: Any) -> Entry:
 
 
 def _described(run: Any) -> Entry:
-    config, status, metrics = _config(run), run.status, run.metrics()
+    config, status, metrics = run.config, run.status, run.metrics()
     seconds = metrics.get("seconds", np.zeros(1))
     last = at_the_end(metrics)
     cost, error = last.get("cost", np.empty(0)), last.get("cost_error", np.empty(0))
@@ -92,17 +92,6 @@ def _described(run: Any) -> Entry:
         "cost_error": float(np.std(cost, ddof=1) / np.sqrt(len(cost))) if len(cost) > 1 else _only(error),
         "last": {name: float(np.mean(column)) for name, column in last.items()},
     }
-
-
-def _config(run: Any) -> dict[str, Any]:
-    """Return a run's configuration, if it can be shown."""
-    config: dict[str, Any] = run.config
-    for name, kind in {"set": list, "network": dict, "settings": dict}.items():
-        if not isinstance(config.get(name, kind()), kind):
-            raise InputError(
-                f"{run.path / 'config.json'}: {name} is {config[name]!r}, and no {kind.__name__}; restore it."
-            )
-    return config
 
 
 def _only(error: Any) -> float | None:

@@ -22,8 +22,8 @@ class Estimate:
     Attributes:
         mean: mean cost of an episode.
         standard_error: of `mean`.
-        truncated: share of the episodes that were cut at the horizon. Their cost is too low by what would have
-            followed, so compare policies by cost only where this is 0, or where `tail_weight` is small.
+        truncated: share of the episodes that were cut at the horizon. Their cost lacks what would have followed, so
+            compare policies by cost only where this is 0, or where `tail_weight` is small.
         tail_weight: weight of what was cut off, the mean over episodes of `a**T` if truncated, else 0. The bias of
             `mean` is `tail_weight` times the mean cost-to-go where episodes were cut.
         costs: of each episode.

@@ -129,9 +129,9 @@ class TeamPOMDP:
         """Draw the first state from the start distribution."""
         return inverse(self.initial, jax.random.uniform(key))
 
-    def initial_distribution(self) -> Float[Array, " s"]:
-        """Return the start distribution."""
-        return self.initial
+    def initial_distribution(self) -> Float[np.ndarray, " s"]:
+        """Return the start distribution, in double precision."""
+        return _normalised(self.tables.start)
 
     def observations(self) -> Int[Array, "o m"]:
         """List the joint observations."""
@@ -184,6 +184,31 @@ class TeamPOMDP:
         seen = radix_number(observation, self.num_observations)
         return self.likelihoods[radix_number(control, self._num_actions), state, seen]
 
+    def tabulated_motion(self) -> tuple[Float[np.ndarray, "s a"], Any]:
+        """Return expected stage costs and transitions of all joint controls, in double precision."""
+        from scipy import sparse  # half a second, for exact methods alone
+
+        s, joint = len(self.tables.states), self._joint_numbers()
+        chances = _normalised(self.tables.transition)
+        costs = np.full((s, self.num_controls**self.num_agents), np.inf)
+        costs[:, joint] = np.sum(chances * self.tables.cost, axis=2).T
+        u, x, y = np.nonzero(chances)
+        entries = chances[u, x, y], (x * costs.shape[1] + joint[u], y)
+        return costs, sparse.csr_array(sparse.coo_array(entries, shape=(costs.size, s)))
+
+    def tabulated_observations(self) -> Float[np.ndarray, "a s o"]:
+        """Return the probabilities of all joint observations, in double precision; 0 after what cannot be chosen."""
+        seen = _normalised(self.tables.observation)
+        table = np.zeros((self.num_controls**self.num_agents, *seen.shape[1:]))
+        table[self._joint_numbers()] = seen
+        return table
+
+    def _joint_numbers(self) -> Int[np.ndarray, " a"]:
+        """Return the place of each joint action of the file among all c**m joint controls."""
+        digits = np.stack(np.unravel_index(np.arange(self.tables.num_joint_actions), self._num_actions), axis=1)
+        weights = self.num_controls ** np.arange(self.num_agents - 1, -1, -1)
+        return np.asarray(digits @ weights)
+
     def base_policy(self) -> BlindPolicy:
         """Return the blind policy of least expected cost from the start: the best joint control to repeat for ever.
 
@@ -205,6 +230,8 @@ class TeamPOMDP:
         return BlindCost(jnp.asarray(cost, jnp.float32))
 
     def _best_blind(self) -> int:
+        if self.tables.num_joint_actions == 1:
+            return 0
         return int(np.argmin(blind_costs(self.tables, float(self.discount))))
 
 

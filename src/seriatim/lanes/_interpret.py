@@ -23,6 +23,7 @@ from jaxtyping import Array
 from seriatim._errors import InputError
 from seriatim.lanes._folds import combining, extreme, fold
 from seriatim.lanes._lookups import gathered, result_of, scattered, sliced, updated
+from seriatim.lanes._numbers import computed
 from seriatim.lanes._products import multiplied
 from seriatim.lanes._random import bits, folded_in, hashed, split
 from seriatim.lanes._values import (
@@ -117,13 +118,23 @@ def _plainly(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
     single = all(v.aval.size == 1 for v in equation.outvars if isinstance(v.aval, ShapedArray))
     constants = [x for x in inputs if isinstance(x, _Constant)]
     if single and constants and len(constants) == len(inputs):
-        with jax.ensure_compile_time_eval():
-            results = equation.primitive.bind(*(jnp.asarray(x.number) for x in constants), **equation.params)
-        many = results if equation.primitive.multiple_results else [results]
-        return [_Constant(np.asarray(number)) for number in many]
+        return _known_now(equation, constants)
     results = equation.primitive.bind(*(x.compute() for x in inputs), **equation.params)
     many = results if equation.primitive.multiple_results else [results]
     return [Known(array, shared=True) for array in many]
+
+
+def _known_now(equation: JaxprEqn, inputs: list[_Constant]) -> list[Value]:
+    if equation.primitive.name in INLINED:
+        inner = equation.params[INLINED[equation.primitive.name]]
+        return evaluate(inner.jaxpr, inner.consts, list(inputs))
+    number = computed(equation, [x.number for x in inputs])
+    if number is not None:
+        return [_Constant(number)]
+    with jax.ensure_compile_time_eval():
+        results = equation.primitive.bind(*(jnp.asarray(x.number) for x in inputs), **equation.params)
+    many = results if equation.primitive.multiple_results else [results]
+    return [_Constant(np.asarray(number)) for number in many]
 
 
 def _by_vmap(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:

@@ -3,5 +3,6 @@
 from seriatim.parallel._backends import Backend, Devices, Local
 from seriatim.parallel._over_keys import over_keys
 from seriatim.parallel._ray import Ray
+from seriatim.parallel._worker import RemoteError
 
-__all__ = ["Backend", "Devices", "Local", "Ray", "over_keys"]
+__all__ = ["Backend", "Devices", "Local", "Ray", "RemoteError", "over_keys"]

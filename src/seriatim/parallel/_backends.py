@@ -9,6 +9,7 @@ import jax
 
 from seriatim._errors import InputError
 from seriatim._record import record, static
+from seriatim.parallel._configuration import Configuration, configuration, in_this_thread
 
 
 @runtime_checkable
@@ -16,7 +17,8 @@ class Backend(Protocol):
     """Makes calls `function(shared, *given(number))` for the numbers 0 .. count - 1, several at a time.
 
     Laws: every number is yielded once, in any order; few more parts are made than are worked on; an error of the
-    function is raised, and no further call is begun.
+    function is raised, and no further call is begun; calls are made under the configuration of JAX that holds where
+    `run` is called.
     """
 
     def run(
@@ -44,7 +46,8 @@ class Local:
         self, function: Callable[..., Any], shared: Any, given: Callable[[int], tuple[Any, Any]], count: int
     ) -> Iterator[tuple[int, Any]]:
         """Yield numbers and results as they are done."""
-        return _in_threads(lambda number: function(shared, *given(number)), count, self.workers or cores())
+        workers = self.workers or cores()
+        return _in_threads(lambda number: function(shared, *given(number)), count, workers, configuration())
 
 
 @record
@@ -62,7 +65,7 @@ class Devices:
             inputs, keys = jax.device_put(given(number), devices[number % len(devices)])
             return jax.device_put(function(shared, inputs, keys), devices[0])
 
-        return _in_threads(call, count, len(devices))
+        return _in_threads(call, count, len(devices), configuration())
 
 
 def cores() -> int:
@@ -70,11 +73,14 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _in_threads(call: Callable[[int], Any], count: int, workers: int) -> Iterator[tuple[int, Any]]:
+def _in_threads(
+    call: Callable[[int], Any], count: int, workers: int, wanted: Configuration
+) -> Iterator[tuple[int, Any]]:
     """Yield what calls return as they are done; as many are under way as there are workers."""
 
     def finished(number: int) -> tuple[int, Any]:
-        return number, jax.block_until_ready(call(number))
+        with in_this_thread(wanted):
+            return number, jax.block_until_ready(call(number))
 
     pool = ThreadPoolExecutor(workers)
     try:

@@ -2,8 +2,9 @@
 
     results = [f(shared, x_1, k_1), ..., f(shared, x_n, k_n)],        part by part, each part a call of one size
 
-Everything random is decided by the keys, and a part is the same call whoever makes it. So the results do not depend on
-how many workers there are, in which order they finish, or how often one of them was killed and its part done again.
+Everything random is decided by the keys, and a part is the same call whoever makes it, under the options of JAX that
+hold where the map is called. So the results do not depend on how many workers there are, in which order they finish, or
+how often one of them was killed and its part done again.
 """
 
 from collections.abc import Callable
@@ -50,8 +51,10 @@ def over_keys(
         The results, stacked along axis 0, in the order of the keys.
 
     Raises:
-        InputError: there are no keys, or not as many as inputs; `part` is less than 1; or Ray is not there. Errors of
-            the function are raised as if it had been called here.
+        InputError: there are no keys, or not as many as inputs; `part` is less than 1; Ray is not there, or works with
+            another cluster; or the function cannot be sent to other processes.
+        RemoteError: the function has raised an error in another process that cannot be sent. Other errors of the
+            function are raised as if it had been called here.
     """
     lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(inputs)} | {keys.shape[:1]}
     if len(lengths) != 1 or lengths == {()}:

@@ -11,15 +11,13 @@ import socket
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
-
-import jax
-import jax.numpy as jnp
-import numpy as np
+from typing import Any
 
 from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.parallel._backends import cores
+from seriatim.parallel._configuration import configuration
+from seriatim.parallel._worker import Failure, portable, with_keys, work
 
 # How often a part is begun again because its worker died. One that kills its worker every time must end.
 RETRIES = 20
@@ -30,11 +28,10 @@ TOGETHER, JOURNEYS = 8, 4
 # A worker has a core to itself. XLA would start threads for all cores in each: with two workers on two cores that
 # halved the labels a second.
 ALONE = {"env_vars": {"NPROC": "1"}}
+# The connection that was made here, if one was: its name, and the address that was asked for.
+_STARTED: list[tuple[str, str | None]] = []
 # Seconds in which a cluster must answer.
 PATIENCE = 5.0
-# What was unpacked in this worker, by the name it was put into the store under; the last few.
-_UNPACKED: dict[Any, Any] = {}
-REMEMBERED = 4
 
 
 @record
@@ -43,7 +40,7 @@ class Ray:
 
     Attributes:
         address: of a cluster ("auto", "ray://host:10001"); None: this machine. Where the program has called `ray.init`
-            itself, that is used.
+            itself, that is used; while it is connected to another cluster, `run` raises an InputError.
         workers: processes that work at a time; None: one for each core.
     """
 
@@ -59,8 +56,13 @@ class Ray:
     ) -> Iterator[tuple[int, Any]]:
         """Yield numbers and results as they are done."""
         ray = _started(self)
-        call = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False, runtime_env=ALONE)(_work)
-        packed = ray.put(ray.cloudpickle.dumps((function, portable(shared))))
+        call = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False, runtime_env=ALONE)(work)
+        packed = ray.put(_packed(ray, function, shared))
+        return self._journeys(ray, call, packed, given, count)
+
+    def _journeys(
+        self, ray: Any, call: Any, packed: Any, given: Callable[[int], tuple[Any, Any]], count: int
+    ) -> Iterator[tuple[int, Any]]:
         processors = max(1, int(ray.cluster_resources().get("CPU", 1)))
         workers = min(self.workers or processors, processors)
         most = self.workers or WAITING * workers
@@ -80,6 +82,24 @@ class Ray:
                 ray.cancel(reference, force=True)
 
 
+def _packed(ray: Any, function: Callable[..., Any], shared: Any) -> bytes:
+    """Return what every worker is given, with the configuration of JAX that it is to work under.
+
+    Raises:
+        InputError: something in it cannot be sent.
+    """
+    try:
+        packed: bytes = ray.cloudpickle.dumps((function, portable(shared), configuration(elsewhere=True)))
+    except Exception as error:  # whatever the objects of the user's raise when they are packed
+        name = getattr(function, "__qualname__", type(function).__name__)
+        said = (str(error) or type(error).__name__).splitlines()[0].rstrip(".")
+        raise InputError(
+            f"{name}, or what is shared with it, cannot be sent to other processes ({said}); let them hold no locks, "
+            "files, threads or connections, or work in this process, with Local()."
+        ) from error
+    return packed
+
+
 def _started(settings: Ray) -> Any:
     """Return Ray, connected."""
     # Nothing is reported to anybody; said before Ray is imported, which reads it then.
@@ -92,16 +112,45 @@ def _started(settings: Ray) -> Any:
         import ray
     except ImportError:
         raise InputError("Ray is not installed; install it by: pip install 'seriatim[ray]'") from None
-    if not ray.is_initialized():
+    if ray.is_initialized():
+        _require_the_same(ray, settings.address)
+    else:
         _start(ray, settings)
+        _STARTED[:] = [(_connection(ray), settings.address)]
     _send_by_value(ray)
     return ray
+
+
+def _cluster(ray: Any) -> str:
+    """Return the address of the cluster that this process is connected to; none is known through `ray://`."""
+    return str(getattr(ray.get_runtime_context(), "gcs_address", ""))
+
+
+def _connection(ray: Any) -> str:
+    """Return a name of the connection to Ray, another one after `ray.shutdown()` and `ray.init()`."""
+    return f"{_cluster(ray)} {ray.get_runtime_context().get_job_id()}"
+
+
+def _require_the_same(ray: Any, address: str | None) -> None:
+    """Refuse to work on another cluster than the one that is meant.
+
+    Raises:
+        InputError: the process is connected to another.
+    """
+    ours = [asked for connection, asked in _STARTED if connection == _connection(ray)]
+    # Where there are none, the program has called `ray.init` itself.
+    if address not in (ours or (None, "auto", _cluster(ray))):
+        used = (ours[0] or "this machine") if ours else f"{_cluster(ray)}, by its own ray.init,"
+        raise InputError(
+            f"Ray(address={address!r}): this process works with Ray at {used} already; give the same address, or end "
+            "that by ray.shutdown() first."
+        )
 
 
 def _start(ray: Any, settings: Ray) -> None:
     if settings.address is not None:
         _require_an_answer(settings.address)
-    here = {} if settings.address else {"num_cpus": settings.workers or cores(), "include_dashboard": False}
+    here = {} if settings.address else {"num_cpus": max(settings.workers or 1, cores()), "include_dashboard": False}
     before = os.environ.get("PYTHONPATH")
     # Workers on this machine find the modules that this process finds.
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
@@ -153,7 +202,7 @@ def _next(ray: Any, under_way: dict[Any, range]) -> list[tuple[int, Any]]:
     (ready, *_), _ = ray.wait(list(under_way))
     numbers = under_way.pop(ready)
     try:
-        return list(zip(numbers, with_keys(ray.get(ready)), strict=True))
+        found = ray.get(ready)
     except ray.exceptions.RayTaskError as error:
         raise (error.cause or error) from None
     except ray.exceptions.WorkerCrashedError as error:
@@ -166,52 +215,6 @@ def _next(ray: Any, under_way: dict[Any, range]) -> list[tuple[int, Any]]:
         raise InputError(
             f"Ray lost a part ({type(error).__name__}: {said}); see that the cluster runs and has room; begin again."
         ) from error
-
-
-def _work(packed: list[Any], journey: list[Any]) -> list[Any]:
-    """Do some parts, in a worker."""
-    (reference,) = packed
-    if reference not in _UNPACKED:
-        import ray
-
-        function, shared = ray.cloudpickle.loads(ray.get(reference))
-        while len(_UNPACKED) >= REMEMBERED:
-            _UNPACKED.pop(next(iter(_UNPACKED)))
-        # Unpacked once, so that constants stay the same objects, and nothing is compiled again.
-        arrays = jax.tree.map(lambda leaf: _array(leaf), shared)
-        _UNPACKED[reference] = function, with_keys(arrays)
-    function, shared = _UNPACKED[reference]
-    return [portable(function(shared, *with_keys(given))) for given in journey]
-
-
-class _KeyData(NamedTuple):
-    """A typed key, as numbers."""
-
-    data: Any
-    implementation: str
-
-
-def portable(tree: Any) -> Any:
-    """Return the tree with arrays of NumPy, which other processes can read; keys as numbers."""
-
-    def one(leaf: Any) -> Any:
-        if not isinstance(leaf, jax.Array):
-            return leaf
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            return _KeyData(np.asarray(jax.random.key_data(leaf)), str(jax.random.key_impl(leaf)))
-        return np.asarray(leaf)
-
-    return jax.tree.map(one, tree)
-
-
-def with_keys(tree: Any) -> Any:
-    """Return a portable tree with its keys; arrays stay NumPy's."""
-
-    def one(leaf: Any) -> Any:
-        return jax.random.wrap_key_data(leaf.data, impl=leaf.implementation) if isinstance(leaf, _KeyData) else leaf
-
-    return jax.tree.map(one, tree, is_leaf=lambda node: isinstance(node, _KeyData))
-
-
-def _array(leaf: Any) -> Any:
-    return jnp.asarray(leaf) if isinstance(leaf, np.ndarray) else leaf
+    if isinstance(found, Failure):
+        raise found.unpacked(ray.cloudpickle.loads)
+    return list(zip(numbers, with_keys(found), strict=True))

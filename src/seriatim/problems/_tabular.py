@@ -100,6 +100,10 @@ class Tabular:
         """Draw the first state from `initial`."""
         return inverse(jnp.asarray(self.initial), jax.random.uniform(key))
 
+    def initial_distribution(self) -> Float[Array, " s"]:
+        """Return `initial`, the distribution of the first state."""
+        return jnp.asarray(self.initial)
+
     def control_mask(self, state: Int[Array, ""]) -> Bool[Array, "m c"]:
         """Look the admissible controls up."""
         return jnp.asarray(self.mask)[state]

@@ -2,30 +2,36 @@
 
 The format is safetensors: names, types, shapes, and raw numbers. Arrays are named by their places in the tree, and a
 checkpoint is only ever read into a *template*, a tree of the same places, types and shapes: what does not fit is
-refused in a sentence, and never guessed at. The format itself would not notice a flipped bit, so a digest of the
-content stands in its header.
+refused in a sentence, and never guessed at. The format itself would not notice a flipped bit, so a stamp with a digest
+stands in its header. The digest of the arrays is one of the entries, so that the header can be checked alone.
 
 Source of the format: github.com/huggingface/safetensors (a pickle, which is not used, can run any program).
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-import safetensors
 import safetensors.numpy
 from jaxtyping import Shaped
 
 from seriatim._errors import InputError
-from seriatim._files import write_atomically
+from seriatim._files import MEGABYTE, read_bytes, write_atomically
+from seriatim.training._stamp import STAMP, Kind, digest_of_arrays, parsed, stamped, without_stamp
 
-FORMAT = "seriatim checkpoint 1"
+CHECKPOINT = Kind(
+    "checkpoint",
+    "seriatim checkpoint 2",
+    "give another, or remove it if it is the last of a run, which then goes on from the one before",
+    {"kinds": "an object of texts", "arrays": "a text", "about": "an object"},
+)
+# The largest file that is read, and the largest header of one, in bytes.
+LARGEST, LARGEST_HEADER = 16 * 1024 * MEGABYTE, 64 * MEGABYTE
+ADVICE = "give the path of a checkpoint"
 # The name of an array that is no part of a tree.
 ALONE = "value"
 T = TypeVar("T")
@@ -52,10 +58,9 @@ def save_checkpoint(path: str | Path, tree: Any, about: Mapping[str, Any] | None
     leaves = _stored(tree)
     arrays = {name: leaf.numbers for name, leaf in leaves.items()}
     kinds = {name: leaf.kind for name, leaf in leaves.items()}
-    head = {"format": FORMAT, "version": version("seriatim"), "kinds": kinds, "about": dict(about or {})}
-    head["digest"] = _digest(arrays, head)
+    head = stamped({"kinds": kinds, "arrays": digest_of_arrays(arrays), "about": dict(about or {})}, CHECKPOINT)
     # All under one name: the format keeps several in no order, and equal states shall be equal files.
-    write_atomically(Path(path), safetensors.numpy.save(arrays, {"seriatim": json.dumps(head)}))
+    write_atomically(Path(path), safetensors.numpy.save(arrays, {STAMP: json.dumps(head)}))
 
 
 def about_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -64,8 +69,9 @@ def about_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises:
         InputError: there is no such file, or it is damaged or something else.
     """
-    _, head = _read(Path(path), arrays=False)
-    about: dict[str, Any] = head["about"]
+    start = read_bytes(path, ADVICE, limit=LARGEST, first=8)
+    header = read_bytes(path, ADVICE, limit=LARGEST, first=8 + min(_length(start), LARGEST_HEADER))
+    about: dict[str, Any] = _head(Path(path), header)["about"]
     return about
 
 
@@ -74,18 +80,20 @@ def load_checkpoint(path: str | Path, template: T, *, part: str = "") -> T:
 
     Args:
         path: of the file.
-        template: what it is read into.
+        template: what it is read into. Only shapes and types count, so `jax.eval_shape` may have made it.
         part: the place of what is read in the tree that was written, such as ".parameters"; by default all of it.
 
     Raises:
         InputError: there is no such file, it is damaged or something else, or it does not fit the template; the
             sentence names the first array that differs.
     """
-    arrays, head = _read(Path(path))
-    if head["digest"] != _digest(arrays, head):
-        raise _damaged(Path(path), "its content is not what was written")
+    content = read_bytes(path, ADVICE, limit=LARGEST)
+    head = _head(Path(path), content)
+    arrays = _arrays(Path(path), content)
+    if head["arrays"] != digest_of_arrays(arrays) or arrays.keys() != head["kinds"].keys():
+        raise CHECKPOINT.damaged(Path(path), "its arrays are not what was written")
     arrays, kinds = _below(part, arrays), _below(part, head["kinds"])
-    expected = _stored(template)
+    expected = _expected(template)
     _require_the_same(Path(path), arrays, kinds, expected)
     leaves = [_array(arrays[name], leaf.kind) for name, leaf in expected.items()]
     restored: T = jax.tree.unflatten(jax.tree.structure(template), leaves)
@@ -95,6 +103,16 @@ def load_checkpoint(path: str | Path, template: T, *, part: str = "") -> T:
 def _stored(tree: Any) -> dict[str, _Leaf]:
     named, _ = jax.tree_util.tree_flatten_with_path(tree)
     return {jax.tree_util.keystr(path) or ALONE: _leaf(value) for path, value in named}
+
+
+def _expected(template: Any) -> dict[str, _Leaf]:
+    """Return what arrays of the shapes and types of a template are stored as."""
+    return _stored(jax.tree.map(_zeros, template))
+
+
+def _zeros(leaf: Any) -> Any:
+    """Return an array in the place of a shape and a type; what is an array stays."""
+    return jnp.zeros(leaf.shape, leaf.dtype) if isinstance(leaf, jax.ShapeDtypeStruct) else leaf
 
 
 def _below(part: str, named: dict[str, T]) -> dict[str, T]:
@@ -128,52 +146,31 @@ def _array(numbers: Shaped[np.ndarray, "..."], kind: str) -> jax.Array:
     return jnp.asarray(numbers if numbers.dtype == dtype else numbers.view(dtype))
 
 
-def _read(path: Path, *, arrays: bool = True) -> tuple[dict[str, Shaped[np.ndarray, "..."]], dict[str, Any]]:
-    """Return the arrays of a file, where they are wanted, and its header."""
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-            found = {name: file.get_tensor(name) for name in file.keys() if arrays}  # noqa: SIM118
-    except FileNotFoundError:
-        raise InputError(f"{path}: there is no such checkpoint; give the path of one.") from None
-    except (safetensors.SafetensorError, OSError) as error:
-        raise _damaged(path, str(error).rstrip(".")) from error
-    if "seriatim" not in metadata:
-        raise InputError(f"{path} was not written as a checkpoint of seriatim; give one that was.")
-    return found, _head(path, metadata["seriatim"])
+def _length(content: bytes) -> int:
+    """Return how long the header is that follows the first eight bytes."""
+    return int.from_bytes(content[:8], "little")
 
 
-def _head(path: Path, text: str) -> dict[str, Any]:
+def _head(path: Path, content: bytes) -> dict[str, Any]:
+    """Return what the header says, whose digest has been checked."""
     try:
-        head = json.loads(text)
+        header = content[8 : 8 + _length(content)]
+        if len(content) < 8 or len(header) < _length(content):
+            raise ValueError("its header is cut off")
+        metadata = parsed(header).get("__metadata__")
     except ValueError as error:
-        raise _damaged(path, "its header cannot be read") from error
-    if not isinstance(head, dict) or not {"format", "version", "kinds", "about", "digest"} <= head.keys():
-        raise _damaged(path, "its header is not complete")
-    if head["format"] != FORMAT:
-        raise InputError(
-            f"{path} is of the format {head['format']!r}, and this version of seriatim reads {FORMAT!r}; read it by "
-            f"seriatim {head['version']}, which wrote it."
-        )
-    return head
+        raise CHECKPOINT.damaged(path, str(error)) from error
+    if not isinstance(metadata, dict) or not isinstance(metadata.get(STAMP), str):
+        raise InputError(f"{path} was not written as a checkpoint of seriatim; give one that was.")
+    return without_stamp(path, metadata[STAMP], CHECKPOINT)
 
 
-def _damaged(path: Path, reason: str) -> InputError:
-    return InputError(
-        f"{path} is no checkpoint, or a damaged one ({reason}); give another, or remove it if it is the last of a run, "
-        "which then goes on from the one before."
-    )
-
-
-def _digest(arrays: Mapping[str, Shaped[np.ndarray, "..."]], head: Mapping[str, Any]) -> str:
-    """Return a digest of all that is written: names, types, shapes, numbers, and what is said of them."""
-    digest = hashlib.blake2b(digest_size=16)
-    for name in sorted(arrays):
-        array = arrays[name]
-        digest.update(repr((name, array.dtype.name, array.shape)).encode())
-        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
-    digest.update(json.dumps({name: entry for name, entry in head.items() if name != "digest"}).encode())
-    return digest.hexdigest()
+def _arrays(path: Path, content: bytes) -> dict[str, Shaped[np.ndarray, "..."]]:
+    try:
+        return safetensors.numpy.load(content)
+    # The latter two: types that NumPy does not have.
+    except (safetensors.SafetensorError, ValueError, KeyError, TypeError) as error:
+        raise CHECKPOINT.damaged(path, str(error).rstrip(".")) from error
 
 
 def _require_the_same(

@@ -6,6 +6,9 @@
     checkpoints/       NNNNNNNN.safetensors: the state after so many steps, and in its header the mean cost
     metrics/           NNNNNNNN.parquet: the metrics of the steps since the checkpoint before; one table together
 
+Every file has a digest of its content (see `_stamp`), and checkpoints and metrics that of the configuration, so that no
+damaged file, and none of another run, is taken for one of this run.
+
 Whenever the process is killed, the directory stays good. Files are written whole or not at all, metrics before the
 checkpoint they lead to; metrics beyond the last checkpoint belong to steps that will be made again, and are removed
 when the run goes on.
@@ -14,7 +17,6 @@ Checkpoints are due after regular numbers of steps; one that was written because
 until the next. So what is kept in the end, and which is the best, does not tell how often a training was stopped.
 """
 
-import io
 import json
 import os
 import platform
@@ -28,17 +30,36 @@ import filelock
 import jax
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import Shaped
 
 from seriatim._errors import InputError
-from seriatim._files import is_leftover, remove_leftovers, write_atomically
+from seriatim._files import MEGABYTE, is_leftover, read_bytes, remove_leftovers, write_atomically
 from seriatim._record import record, static
 from seriatim.training._checkpoint import about_checkpoint, load_checkpoint, save_checkpoint
+from seriatim.training._metrics import Columns, read_metrics, write_metrics
+from seriatim.training._stamp import STAMP, Kind, digest_of_object, stamped, without_stamp
 
 T = TypeVar("T")
-Columns = Mapping[str, Shaped[np.ndarray, " steps"]]
 
+CONFIG = Kind(
+    "configuration of a run",
+    "seriatim run 1",
+    "restore it, or start another run",
+    optional={
+        **dict.fromkeys(("kind", "model"), "a text"),
+        **dict.fromkeys(("network", "settings", "rollout"), "an object"),
+        "set": "a list of texts",
+    },
+)
+STATUS = Kind(
+    "status of a run",
+    "seriatim status 1",
+    "resume the run, which writes it anew",
+    {"state": "a text", "step": "a whole number from 0"},
+)
+ENVIRONMENT = Kind("environment of a run", "seriatim environment 1", "remove it")
+# The most that is read of an object in JSON, in bytes.
+LARGEST = 16 * MEGABYTE
 # The last so many of the regular checkpoints are kept, beside the best of them and the last of all.
 KEPT = 3
 
@@ -55,26 +76,25 @@ class Run:
 
         Args:
             path: of the directory, which is blank or not there yet.
-            config: what was asked for, as JSON can say it.
+            config: what was asked for, as JSON can say it. Where it has `kind` and `model`, they are texts, `set` is a
+                list of texts, `network`, `settings` and `rollout` are mappings; "seriatim" is taken.
 
         Raises:
-            InputError: there is something in the directory already, or JSON cannot say `config`; nothing is touched.
+            InputError: there is something in the directory already, JSON cannot say `config`, or an entry of it is of
+                another type; nothing is touched.
         """
         run = Run(Path(path))
         if run.path.exists() and not run.is_blank:
             known = (run.path / "config.json").is_file()
             advice = "resume it, or give another directory" if known else "give a directory that is empty, or new"
             raise InputError(f"{run.path} {'is a run already' if known else 'is not empty'}; {advice}.")
-        try:
-            asked = _as_json(config)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"the configuration of {run.path} cannot be written as JSON ({error}).") from None
+        asked = _asked(run.path, config)
         try:
             for folder in (run._checkpoints, run._metrics):
                 folder.mkdir(parents=True, exist_ok=True)
-            _write_json(run.path / "environment.json", _environment())
-            _write_json(run.path / "status.json", {"state": "running", "step": 0})
-            write_atomically(run.path / "config.json", asked)
+            _write_json(run.path / "environment.json", _environment(), ENVIRONMENT)
+            _write_json(run.path / "status.json", {"state": "running", "step": 0}, STATUS)
+            _write_json(run.path / "config.json", asked, CONFIG)
         except OSError as error:
             raise InputError(f"{run.path} cannot be made a run ({error.strerror}); give another directory.") from error
         return run
@@ -110,17 +130,17 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What was asked for."""
-        return _read_json(self.path / "config.json")
+        """What was asked for.
+
+        Raises:
+            InputError: the file is damaged.
+        """
+        return _read_json(self.path / "config.json", CONFIG)
 
     @property
     def status(self) -> dict[str, Any]:
         """How it stands: `state` and `step`. A run that says "running" and that no process holds was killed."""
-        status = _read_json(self.path / "status.json")
-        if not isinstance(status.get("state"), str):
-            raise InputError(
-                f"{self.path / 'status.json'} does not say the state; resume the run, which writes it anew."
-            )
+        status = _read_json(self.path / "status.json", STATUS)
         if status["state"] == "running" and not self._is_held():
             status["state"] = "killed"
         return status
@@ -134,7 +154,7 @@ class Run:
         """Return the metrics of all steps up to the last checkpoint; each column is an array, `step` among them.
 
         Raises:
-            InputError: a file of them is damaged.
+            InputError: a file of them is damaged, or is of another run.
         """
         return self._metrics_between(0, max(self.steps, default=0))
 
@@ -147,13 +167,14 @@ class Run:
             part: the place in the state of what is read, such as ".parameters"; by default all of it.
 
         Raises:
-            InputError: there is no such checkpoint, it is damaged, or of another setting.
+            InputError: there is no such checkpoint, it is damaged, of another run, or of another setting.
         """
         steps = self.steps
         step = self.best if which == "best" else max(steps, default=0) if which == "latest" else which
         if step not in steps:
             kept = ", ".join(map(str, steps)) or "none"
             raise InputError(f"{self.path} has no checkpoint after {step} steps; it has {kept}.")
+        self._own(step)
         return load_checkpoint(self._checkpoint(step), template, part=part)
 
     @property
@@ -175,17 +196,15 @@ class Run:
             OSError: something cannot be written; the checkpoints that were there still are.
         """
         if columns and len(next(iter(columns.values()))):
-            content = io.BytesIO()
-            table = pa.table({name: pa.array(values) for name, values in columns.items()})
-            pq.write_table(table, content, write_page_checksum=True)
-            write_atomically(self._metrics / f"{step:08d}.parquet", content.getvalue())
+            write_metrics(self._metrics / f"{step:08d}.parquet", columns, self._identity)
         cost = self._mean_cost((step - 1) // every * every, step)
-        save_checkpoint(self._checkpoint(step), state, {"step": step, "cost": cost, "regular": step % every == 0})
+        about = {"run": self._identity, "step": step, "cost": cost, "regular": step % every == 0}
+        save_checkpoint(self._checkpoint(step), state, about)
         self._keep_few()
 
     def say(self, state: str, step: int, **more: Any) -> None:
         """Write the status."""
-        _write_json(self.path / "status.json", {"state": state, "step": step, **more})
+        _write_json(self.path / "status.json", {"state": state, "step": step, **more}, STATUS)
 
     def forget_after(self, step: int) -> None:
         """Remove what a process that was killed left: unfinished files, and metrics of steps to be made again."""
@@ -238,8 +257,13 @@ class Run:
         parts = [path for end, path in _numbered(self._metrics, ".parquet").items() if first < end <= last]
         if not parts:
             return {}
-        table = pa.concat_tables([_read_table(path) for path in parts], promote_options="default")
-        return {name: table.column(name).to_numpy() for name in table.column_names}
+        identity = self._identity
+        tables = [read_metrics(path, identity) for path in parts]
+        try:
+            table = pa.concat_tables(tables, promote_options="default")
+        except pa.ArrowException as error:
+            raise InputError(f"the files in {self._metrics} differ in the types of columns ({error}).") from error
+        return {name: _numbers(table.column(name)) for name in table.column_names}
 
     def _mean_cost(self, first: int, last: int) -> float | None:
         """Return the mean cost of the steps after `first` up to `last`, if there are any."""
@@ -266,9 +290,25 @@ class Run:
     def _about(self, step: int) -> dict[str, Any]:
         """Return what is said of a checkpoint: nothing of a damaged one, which must not stop what needs it no more."""
         try:
-            return about_checkpoint(self._checkpoint(step))
+            return self._own(step)
         except InputError:
             return {}
+
+    def _own(self, step: int) -> dict[str, Any]:
+        """Return what is said of a checkpoint; refuse one that is not the one that was written in its place."""
+        path = self._checkpoint(step)
+        about = about_checkpoint(path)
+        if about.get("step") != step or about.get("run") != self._identity:
+            raise InputError(
+                f"{path} is the checkpoint of another run, or after {about.get('step')} steps; put it back there, or "
+                "remove it."
+            )
+        return about
+
+    @property
+    def _identity(self) -> str:
+        """What files of this run have in common, whoever copied or renamed its directory."""
+        return digest_of_object(self.config)
 
 
 def is_run(folder: str | Path) -> bool:
@@ -287,37 +327,37 @@ def runs_in(folder: str | Path) -> list[Run]:
 
 def _numbered(folder: Path, suffix: str) -> dict[int, Path]:
     """Return the files of a folder that are named by a number, in its order; others are none of ours."""
-    found = [path for path in folder.glob(f"*{suffix}") if path.stem.isdecimal()]
-    return {int(path.stem): path for path in sorted(found, key=lambda path: int(path.stem))}
+    found = {int(path.stem): path for path in folder.glob(f"*{suffix}") if path.stem.isdecimal()}
+    return {number: found[number] for number in sorted(found) if found[number].name == f"{number:08d}{suffix}"}
 
 
-def _read_table(path: Path) -> pa.Table:
+def _numbers(column: pa.ChunkedArray) -> Shaped[np.ndarray, " steps"]:
+    """Return a column as an array; what some of the files do not have is nan there."""
+    numbers: Shaped[np.ndarray, " steps"] = (column.cast(pa.float64()) if column.null_count else column).to_numpy()
+    return numbers
+
+
+def _asked(path: Path, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration as it will be read again."""
     try:
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            return file.read()
-    except (pa.ArrowException, OSError, ValueError) as error:
-        said = str(error).splitlines()[0].rstrip(".")
-        raise InputError(f"{path} is damaged ({said}); remove it to read the others.") from error
-
-
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    write_atomically(path, _as_json(content))
-
-
-def _as_json(content: Mapping[str, Any]) -> bytes:
-    return (json.dumps(dict(content), indent=2) + "\n").encode()
-
-
-def _read_json(path: Path) -> dict[str, Any]:
+        asked: dict[str, Any] = json.loads(json.dumps(dict(config)))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"the configuration of {path} cannot be written as JSON ({error}).") from None
+    if STAMP in asked:
+        raise InputError(f"the configuration of {path} has {STAMP!r}, a name that the run itself uses; give another.")
     try:
-        found = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise InputError(f"{path} is missing; the run is not complete.") from None
+        CONFIG.require_types(asked)
     except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}); restore it, or start another run.") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} holds {type(found).__name__} where an object is expected; restore it.")
-    return found
+        raise InputError(f"the configuration of {path} cannot be kept: {error}.") from None
+    return asked
+
+
+def _write_json(path: Path, content: Mapping[str, Any], kind: Kind) -> None:
+    write_atomically(path, (json.dumps(stamped(content, kind), indent=2) + "\n").encode())
+
+
+def _read_json(path: Path, kind: Kind) -> dict[str, Any]:
+    return without_stamp(path, read_bytes(path, kind.advice, limit=LARGEST), kind)
 
 
 def _environment() -> dict[str, Any]:
