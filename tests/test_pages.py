@@ -17,6 +17,9 @@ import jax
 import pytest
 
 import seriatim as st
+from seriatim.cli._completion import MODELS
+from seriatim.cli._fields import parameters, read_assignments
+from seriatim.cli._load import built_in
 from seriatim.cli._main import commands
 
 ROOT = Path(__file__).parents[1]
@@ -141,11 +144,16 @@ def all_commands(group):
 
 @pytest.mark.parametrize("page", WITH_COMMANDS)
 def test_the_commands_are_understood(page, monkeypatch):
+    """Options are read, fields of built-in models are looked up, and nothing is done."""
+    asked = []
     for command in all_commands(commands):
-        monkeypatch.setattr(command, "callback", lambda **_: None)
+        monkeypatch.setattr(command, "callback", lambda **given: asked.append(given))
     for words in written_commands(page):
         if words[-1] != "--help":
             commands.main(words, prog_name="seriatim", standalone_mode=False)
+    for given in asked:
+        if given.get("model") in MODELS:
+            assert read_assignments(given["assignments"]).keys() <= parameters(built_in(given["model"])).keys(), given
 
 
 def test_the_readmes_improvement_takes_ten_lines():

@@ -25,7 +25,8 @@ def real_number(value: Any) -> float | None:
         return float(value) if real and value.ndim == 0 else None
     if isinstance(value, bool) or not isinstance(value, numbers.Real):
         return None
+    number: Any = value
     try:
-        return float(value)
+        return float(number)
     except OverflowError:
-        return math.copysign(math.inf, value)
+        return math.inf if number > 0 else -math.inf

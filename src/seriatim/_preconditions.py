@@ -158,8 +158,8 @@ def require_mask(model: Model, mask: Any) -> None:
     expected = (int(model.num_agents), int(model.num_controls))
     if getattr(mask, "shape", None) != expected or mask.dtype != bool:
         raise InputError(
-            f"{type(model).__name__}.control_mask returned {_seen(mask)}; bool[{expected[0]}, {expected[1]}], agents x "
-            "controls, is expected."
+            f"{type(model).__name__}.control_mask returned {_seen(mask)}; bool[{expected[0]}, {expected[1]}] is "
+            "expected, agents x controls."
         )
 
 

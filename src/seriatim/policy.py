@@ -58,8 +58,8 @@ class Decision:
             (or less) than their Q-factors say. 0 where the expectation is exact: that ends where you say.
         tail_weight: the weight a**H of the first stage cut off; 0 where no future was.
         tail_bound: the most by which cutting can have changed a Q-factor, a**H * cost_bound / (1 - a), and half of the
-            most by which it can have changed `improvement`; 0 where no future was cut off. None without
-            `Simulation.cost_bound`.
+            most by which it can have changed `improvement`. 0 where no future was cut off; elsewhere infinity without
+            `Simulation.cost_bound`, and without a discount.
 
     The last five are None where a planner does not say.
     """
@@ -110,7 +110,8 @@ def _doubts(decision: Decision) -> str:
             f"cost weighs {decision.tail_weight:.2g}"
         )
         bound = decision.tail_bound
-        doubts += "" if bound is None else f": at most {bound:.2g} is missing from a Q-factor"
+        known = bound is not None and bound < float("inf")
+        doubts += f": at most {bound:.2g} is missing from a Q-factor" if known else ""
     return doubts
 
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
-from seriatim._preconditions import control_of, name_of, require_model, require_playable
+from seriatim._preconditions import control_of, name_of, require_model, require_playable, require_policy
 from seriatim._record import record
 from seriatim.model import Key, Model, State, Transition
 from seriatim.policy import Policy
@@ -86,6 +86,7 @@ def simulate(model: Model, policy: Policy, key: Key, *, horizon: int = 400, stat
     if not is_whole(horizon, 1):
         raise InputError(f"horizon={horizon!r}: an episode needs at least 1 stage; give a positive whole number.")
     require_model(model, starts=state is None)
+    require_policy("policy", policy)
     if state is None:
         require_playable(model, policy)
     _require_memory(model, state, horizon)

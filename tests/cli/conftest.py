@@ -77,6 +77,7 @@ def _keep_nothing():
     """Leave this process's compiler and the user's cache folder alone, and write no lines that depend on the clock."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_progress, "PAUSE", 3600.0)
+        patch.delenv("COLUMNS", raising=False)
         patch.setattr(_jax, "keep_compiled_programs", lambda: None)
         yield
 

@@ -5,6 +5,7 @@ import re
 import resource
 import time
 import tracemalloc
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -49,6 +50,27 @@ def test_a_file_beyond_the_stated_size_is_not_looked_at(tmp_path, suffix, megaby
     os.truncate(path, megabytes * 2**20 + 1)
     with pytest.raises(InputError, match=rf"it has more than {megabytes} MB, the most that is read of such a file"):
         READERS[suffix](path)
+
+
+def test_room_is_asked_for_what_a_file_has_not_for_the_most_it_may_have(tmp_path):
+    path = tmp_path / "small"
+    path.write_bytes(b"x" * 3_000_000)
+    tracemalloc.start()
+    try:
+        assert len(read_bytes(path, "", limit=2**40)) == 3_000_000
+        assert tracemalloc.get_traced_memory()[1] < 8_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_what_the_system_does_not_know_the_size_of_is_read_up_to_the_limit():
+    """Files of /proc are of size 0, and have something in them."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        pytest.skip("there is no /proc here")
+    assert b"VmPeak" in read_bytes(status, "")
+    with pytest.raises(InputError, match="the most that is read of such a file"):
+        read_bytes(status, "", limit=100)
 
 
 def test_blank_lines_cost_what_they_weigh(tmp_path):
@@ -141,7 +163,7 @@ def test_a_map_is_read_with_blanks_at_the_ends_of_its_lines(tmp_path):
 
 def test_a_long_header_is_read_in_one_go(tmp_path):
     path = tmp_path / "header.map"
-    path.write_text("type octile\n" * 30_000 + "height 1\nwidth 1\nmap\n.")
+    path.write_text("type octile\n" * 300_000 + "height 1\nwidth 1\nmap\n.")
     on_time(lambda: load_map(path), 5)
     path.write_text("type octile\nheight 1\nwidth 1\nmap")
     with pytest.raises(InputError, match="the map has 0 rows but its header says height 1"):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seriatim._errors import InputError
-from seriatim.formats import load
+from seriatim.formats import Tables, TeamPOMDP, load, save
 
 TIGER = """<?xml version="1.0" encoding="ISO-8859-1"?>
 <pomdpx version="0.1" id="tiger" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
@@ -273,3 +273,55 @@ def test_a_damaged_file_is_a_model_or_one_sentence(read):
         spoilt[rng.integers(0, len(text), 2)] = rng.choice(list('<>"/ -*19x&'), 2)
         with contextlib.suppress(InputError):
             read("".join(spoilt))
+
+
+def entries(table, axes, tag="ProbTable"):
+    """Write a table entry by entry: a name of each axis but the last, and the numbers along that."""
+    return "".join(
+        f"<Entry><Instance>{' '.join(names[i] for names, i in zip(axes, at, strict=False))} -</Instance>"
+        f"<{tag}>{' '.join(map(repr, table[at].tolist()))}</{tag}></Entry>\n"
+        for at in np.ndindex(table.shape[:-1])
+    )
+
+
+def written(tables, discount):
+    """A `.pomdpx` file of one state, action and observation variable."""
+    (actions,), states, (seen,) = tables.actions, tables.states, tables.observations
+    kinds = (
+        ("StateVar vnamePrev='s' vnameCurr='t'", states),
+        ("ActionVar vname='a'", actions),
+        ("ObsVar vname='o'", seen),
+    )
+    declared = "".join(f"<{head}><ValueEnum>{' '.join(some)}</ValueEnum></{head.split()[0]}>" for head, some in kinds)
+    tables_of = {
+        "InitialStateBelief": ("s", "null", entries(tables.start, ())),
+        "StateTransitionFunction": ("t", "a s", entries(tables.transition, (actions, states))),
+        "ObsFunction": ("o", "a t", entries(tables.observation, (actions, states))),
+    }
+    return (
+        f"<pomdpx><Discount>{discount!r}</Discount><Variable>{declared}<RewardVar vname='r'/></Variable>"
+        + "".join(
+            f"<{tag}><CondProb><Var>{var}</Var><Parent>{of}</Parent><Parameter>{rows}</Parameter></CondProb></{tag}>"
+            for tag, (var, of, rows) in tables_of.items()
+        )
+        + "<RewardFunction><Func><Var>r</Var><Parent>a s t</Parent><Parameter>"
+        + entries(-tables.cost, (actions, states), "ValueTable")
+        + "</Parameter></Func></RewardFunction></pomdpx>"
+    )
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_problems_are_the_same_in_both_formats_to_the_last_bit(read, tmp_path, seed):
+    rng = np.random.default_rng(seed)
+    s, a, o = rng.integers(1, 5, 3)
+    tables = Tables(
+        transition=rng.dirichlet(np.ones(s), (a, s)),
+        observation=rng.dirichlet(np.ones(o), (a, s)),
+        cost=rng.normal(size=(a, s, s)),
+        start=rng.dirichlet(np.ones(s)),
+        states=tuple(f"x{i}" for i in range(s)),
+        actions=(tuple(f"u{i}" for i in range(a)),),
+        observations=(tuple(f"y{i}" for i in range(o)),),
+    )
+    save(TeamPOMDP(tables, 0.75), tmp_path / "same.pomdp")
+    assert read(written(tables, 0.75)).tables == load(tmp_path / "same.pomdp").tables == tables

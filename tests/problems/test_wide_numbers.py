@@ -18,7 +18,7 @@ from seriatim._errors import InputError
 from seriatim.controls import joint_index
 from seriatim.formats import GridMap
 from seriatim.lanes import lanes
-from seriatim.problems import RockSample, SpidersAndFlies, SpidersOnALine, Tabular, distance_fields, random_team
+from seriatim.problems import Repair, RockSample, SpidersAndFlies, SpidersOnALine, Tabular, distance_fields, random_team
 from seriatim.problems._hunt import Hunt, in_sight
 from seriatim.problems._sight import window
 from seriatim.problems._sites import line, sites
@@ -72,7 +72,7 @@ def flights(flies, spiders, active, luck, height, width):
     return np.where(luck == 5, 0, score.argmax(axis=0))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(sizes(), some.integers(0, 2**32 - 1))
 def test_everything_on_a_grid_is_what_64_bits_say(size, seed):
     height, width = size
@@ -130,6 +130,39 @@ def test_a_spider_arrives_in_fifteen_stages_beyond_16_bits(walled):
     assert (int(played.length), bool(played.terminated)) == (15, True)
 
 
+def near_16_bits(shift):
+    """Two spiders and two flies on a corridor, at columns about 32,767, or so many columns to the left."""
+    starts = ((0, 32_760 - shift), (0, 32_770 - shift))
+    flies = ((0, 32_766 - shift), (0, 32_769 - shift))
+    return SpidersAndFlies(2, 2, 40_000 - shift, 1, starts=starts, fly_cells=flies, vision=4)
+
+
+@pytest.mark.slow  # what it is made of is compared with 64 bits above
+def test_all_that_is_told_of_a_hunt_is_the_same_on_both_sides_of_16_bits():
+    told = []
+    for shift in (0, 20_000):
+        model = near_16_bits(shift)
+        state = model.initial_state(jax.random.key(0))
+        soft = jax.nn.one_hot(jnp.array([4, 3]), 5)
+        after = model.relaxed_transition(model.relaxed_state(state), soft, model.nominal_disturbance())
+        true = model.transition(state, jnp.array([4, 3]), model.nominal_disturbance()).state
+        seen = model.observation(state, jnp.zeros(2, jnp.int32), model.nominal_disturbance())
+        told.append(
+            [
+                np.asarray(after.state.position)[:, 1] + shift,
+                np.asarray(after.state.alive),
+                np.asarray(true.spiders, np.int64)[:, 1] + shift,
+                np.asarray(true.alive),
+                np.where(seen.seen, np.asarray(seen.flies, np.int64)[..., 1] + shift, 0),
+                np.asarray(model.agent_observations(state))[:, 2:],
+                *jax.tree.leaves(model.features(state, jnp.int32(1))),
+            ]
+        )
+    for wide, narrow in zip(*told, strict=True):
+        np.testing.assert_array_equal(wide, narrow)
+    assert told[0][0].tolist() == [32_761, 32_769]
+
+
 def test_a_map_knows_distances_on_both_sides_of_16_bits():
     for longest, kind in ((4094, jnp.int16), (4095, jnp.int32)):
         grid = GridMap(np.ones((1, longest + 1), bool))
@@ -173,6 +206,8 @@ def test_other_problems_refuse_what_32_bits_do_not_hold():
         lambda: SpidersOnALine(length=2**31),
         lambda: RockSample(size=2**31),
         lambda: sites(line(2), 10_001),
+        lambda: Repair(layout="grid", width=10**6, height=10**6),
+        lambda: Repair(layout=((0, 2**40),)),
         lambda: distance_fields(np.broadcast_to(np.zeros((1, 1), np.int32), (2**31, 1)), np.zeros(0, int)),
         lambda: Tabular(
             np.array([[[2**32]]]), np.ones((1, 1, 1)), np.zeros((1, 1)), mask=np.ones((1, 1, 1), bool), discount=0.9

@@ -152,6 +152,7 @@ class TreeSearch:
             num_incomparable=jnp.sum(jnp.isnan(q), dtype=jnp.int32),
             num_truncated=truncated,
             tail_weight=jnp.where(truncated > 0, weight, 0.0),
+            tail_bound=jnp.where(truncated > 0, jnp.inf, 0.0),
         )
 
     @property

@@ -4,6 +4,7 @@ JAX reports each of these when it is over, with its duration. They lie one in an
 another is, and constants are compiled and computed meanwhile. So spans of time are joined before they are added up.
 """
 
+import threading
 import time
 from typing import NamedTuple
 
@@ -14,6 +15,7 @@ TRACING = ("/jax/core/compile/jaxpr_trace_duration", "/jax/core/compile/jaxpr_to
 
 _spans: list[tuple[float, float]] = []
 _compiled: list[float] = []
+_lock = threading.Lock()  # programs may be compiled in several threads
 
 
 class Preparation(NamedTuple):
@@ -37,7 +39,8 @@ def _listen(event: str, duration_secs: float, **_: str | int) -> None:
     if event == COMPILING:
         _compiled.append(duration_secs)
     if event == COMPILING or event in TRACING:
-        _join(time.monotonic() - duration_secs, time.monotonic())
+        with _lock:
+            _join(time.monotonic() - duration_secs, time.monotonic())
 
 
 def _join(begin: float, end: float) -> None:

@@ -101,9 +101,9 @@ def _parents(file: Document, element: Element, known: Mapping[str, Variable], va
         return ()
     for place, name in enumerate(names):
         if name not in known or name == var or name in names[:place]:
-            can = ", ".join(sorted(known.keys() - {var})[:8])
+            can = ", ".join([*sorted(known.keys() - {var})[:8], "null"])
             raise file.mistake(
-                given.line, f"{quoted(name)} is nothing that {var} can depend on, once; write some of {can}, or null."
+                given.line, f"{quoted(name)} is nothing that {var} can depend on, once; write some of {can}."
             )
     return tuple(names)
 

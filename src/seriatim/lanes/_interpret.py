@@ -134,15 +134,36 @@ def _known_now(equation: JaxprEqn, inputs: list[_Constant]) -> list[Value]:
     with jax.ensure_compile_time_eval():
         results = equation.primitive.bind(*(jnp.asarray(x.number) for x in inputs), **equation.params)
     many = results if equation.primitive.multiple_results else [results]
-    return [_Constant(np.asarray(number)) for number in many]
+    # Keys of random numbers stay as they are: NumPy has no type for them.
+    keys = [jnp.issubdtype(number.dtype, jax.dtypes.extended) for number in many]
+    return [_Constant(number if is_key else np.asarray(number)) for number, is_key in zip(many, keys, strict=True)]
 
 
 def _by_vmap(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
+    """Map an operation over the lanes; of its results, those that vmap does not map are shared by all lanes.
+
+    Such are results of `custom_vmap` or of "is it so in any lane?". What branches on them stays a branch.
+    """
+    shared: dict[int, Any] = {}
     axes = tuple(None if x.shared else -1 for x in inputs)
-    call = functools.partial(equation.primitive.bind, **equation.params)
-    results = jax.vmap(call, in_axes=axes, out_axes=-1)(*(x.compute() for x in inputs))
-    many = results if equation.primitive.multiple_results else [results]
-    return [Known(array, shared=False) for array in many]
+
+    def call(*arguments: Any) -> list[Any]:
+        results = equation.primitive.bind(*arguments, **equation.params)
+        many = results if equation.primitive.multiple_results else [results]
+        mapped = next(x for x, axis in zip(arguments, axes, strict=True) if axis is not None)
+        shared.update({place: x for place, x in enumerate(many) if not _is_mapped(x, like=mapped)})
+        return [x for place, x in enumerate(many) if place not in shared]
+
+    mapped = iter(jax.vmap(call, in_axes=axes, out_axes=-1)(*(x.compute() for x in inputs)))
+    return [
+        Known(shared[place], shared=True) if place in shared else Known(next(mapped), shared=False)
+        for place in range(len(equation.outvars))
+    ]
+
+
+def _is_mapped(result: Any, like: Any) -> bool:
+    """Say whether a result differs between lanes: whether it belongs to the same trace of vmap as a mapped argument."""
+    return getattr(result, "_trace", None) is like._trace
 
 
 Rule = Callable[..., Value | list[Value] | None]  # None: this case is not for the rule

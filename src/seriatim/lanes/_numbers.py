@@ -30,14 +30,14 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 }
 
 
-def computed(equation: JaxprEqn, numbers: Sequence[np.ndarray]) -> np.ndarray | None:
+def computed(equation: JaxprEqn, numbers: Sequence[Any]) -> np.ndarray | None:
     """Return what an operation makes of single numbers, or None if it is not one of those known here."""
-    if any(x.dtype.kind not in "biu" for x in numbers):
+    if any(not isinstance(x, np.ndarray) or x.dtype.kind not in "biu" for x in numbers):
         return None
     name = equation.primitive.name
     if name == "convert_element_type":
         new = equation.params["new_dtype"]
-        return numbers[0].astype(new) if _is_plain(new) else None
+        return np.asarray(numbers[0].astype(new)) if _is_plain(new) else None
     if name == "select_n" and numbers[0].dtype == bool:
         return np.asarray(np.where(numbers[0], numbers[2], numbers[1]))
     operation = OPERATIONS.get(name)

@@ -189,18 +189,16 @@ def decision(
     )
 
 
-def _tail_bound(model: Model, simulation: Simulation, truncated: Int[Array, ""]) -> Float[Array, ""] | None:
+def _tail_bound(model: Model, simulation: Simulation, truncated: Int[Array, ""]) -> Float[Array, ""]:
     """Return the most that cutting can have changed a Q-factor: `a**H * cost_bound / (1 - a)`, if anything was cut."""
     if simulation.cost_bound is None:
-        return None
+        return jnp.where(truncated > 0, jnp.inf, 0.0)
     bound = jnp.asarray(simulation.cost_bound, float)
     rest = jnp.where(bound > 0, bound / (1 - jnp.asarray(model.discount, float)), 0.0)
     return jnp.where(truncated > 0, weight_cut_off(simulation, model) * rest, 0.0)
 
 
-def undecided(
-    simulation: Simulation, base_control: Int[Array, " m"], admissible: Bool[Array, ""], shape: tuple[int, ...]
-) -> Decision:
+def undecided(base_control: Int[Array, " m"], admissible: Bool[Array, ""], shape: tuple[int, ...]) -> Decision:
     """Return the decision for the base control, taken before anything was simulated: its Q-factors are unknown."""
     zero = jnp.zeros((), jnp.int32)
     return Decision(
@@ -218,5 +216,5 @@ def undecided(
         num_incomparable=zero,
         num_truncated=zero,
         tail_weight=jnp.zeros(()),
-        tail_bound=None if simulation.cost_bound is None else jnp.zeros(()),
+        tail_bound=jnp.zeros(()),
     )

@@ -66,11 +66,19 @@ _slowness: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
 
 
 class Pace(NamedTuple):
-    """What the pieces of a decision take, in seconds: the base control with its samples, a call, each turn in it."""
+    """What the pieces of a decision take, in seconds.
+
+    Attributes:
+        begin: the base control with its samples.
+        call: a call that takes turns, without them.
+        turn: each turn in it.
+        base: the base control alone; 0 where that is not known.
+    """
 
     begin: float
     call: float
     turn: float
+    base: float = 0.0
 
     def slower(self, times: float) -> "Pace":
         """Return the pace of turns that take so many times as long, if that is more."""
@@ -82,7 +90,7 @@ class Pace(NamedTuple):
 
     def times(self, factor: float) -> "Pace":
         """Return the pace at which everything takes so many times as long."""
-        return Pace(factor * self.begin, factor * self.call, factor * self.turn)
+        return Pace(*(factor * seconds for seconds in self))
 
 
 class _Watch:
@@ -90,26 +98,23 @@ class _Watch:
 
     Attributes:
         clock: tells the seconds.
-        promised: the pace that `warmup` measured; None where it was not called.
+        promised: the pace that `warmup` measured, all zeros where it was not called.
         slowness: how many times as long lately.
     """
 
-    def __init__(self, clock: Clock, promised: Pace | None, slowness: float) -> None:
-        self.clock, self.promised, self.slowness = clock, promised, slowness
+    def __init__(self, clock: Clock, pace: Pace | None, slowness: float) -> None:
+        self.clock, self.slowness = clock, slowness
+        self.promised = Pace(0.0, 0.0, 0.0) if pace is None else pace
         self.seconds = self.expected = 0.0
 
-    def pace(self) -> Pace | None:
-        """Return the pace to begin with."""
-        return None if self.promised is None else self.promised.times(self.slowness)
-
-    def time(self, piece: Callable[[], R], turns: int | None = None) -> tuple[R, float]:
-        """Wait for a piece of so many turns, None for the beginning; return its result and the seconds it took."""
+    def time(self, piece: Callable[[], R], promised: float) -> tuple[R, float]:
+        """Wait for a piece; return its result and the seconds it took. `promised` is what it takes, 0 if unknown."""
         before = self.clock()
         result = _finished(piece())
         took = self.clock() - before
-        if self.promised is not None:
+        if promised > 0:
             self.seconds += took
-            self.expected += self.promised.begin if turns is None else self.promised.piece(turns)
+            self.expected += promised
         return result, took
 
     def slowness_now(self) -> float:
@@ -162,14 +167,14 @@ def act(
 
 
 def _decided(pieces: Pieces, planner: Any, info: State, key: Key, deadline: float, watch: _Watch) -> Decision:
-    pace, bare = watch.pace(), without_pace(planner)
+    pace, bare = planner.pace and planner.pace.times(watch.slowness), without_pace(planner)
     if deadline < math.inf and (pace is None or watch.clock() + MARGIN * pace.begin > deadline):
         # Nothing may be simulated that would not fit; if that is not known, there is at least an answer first.
-        only = _finished(pieces.base(bare, info, key))
+        only, _ = watch.time(lambda: pieces.base(bare, info, key), watch.promised.base)
         _require_time("act", only.control)
         if pace is not None or watch.clock() >= deadline:
             return only
-    now, took = watch.time(lambda: pieces.begin(bare, info, key))
+    now, took = watch.time(lambda: pieces.begin(bare, info, key), watch.promised.begin)
     _require_time("act", now.turns_left)
     if pace is not None and pace.begin > 0:
         pace = pace.slower(took / pace.begin)
@@ -183,7 +188,7 @@ def _take_turns(
         count = affordable(deadline - watch.clock(), turns_left, pace)
         if not count:
             break
-        now, took = watch.time(functools.partial(advance, now.work, count), count)
+        now, took = watch.time(functools.partial(advance, now.work, count), watch.promised.piece(count))
         pace = _learned(pace, count, took)
     return now.decision
 
@@ -225,19 +230,20 @@ def measure(pieces: Pieces, planner: Any, info: State, key: Key, clock: Clock = 
     """
     bare = without_pace(planner)
     _require_time("warmup", _finished(pieces.base(bare, info, key)).control)
+    base = _seconds(lambda: pieces.base(bare, info, key), clock)
     now = pieces.begin(bare, info, key)
     begin = _seconds(lambda: pieces.begin(bare, info, key), clock)
     turns = int(now.turns_left)
     if not turns:
-        return Pace(begin, 0.0, 0.0)
+        return Pace(begin, 0.0, 0.0, base)
     one = _seconds(lambda: pieces.advance(bare, info, key, now.work, 1), clock)
     end = pieces.advance(bare, info, key, now.work, turns)
     taken = int(end.turns_taken)
     if taken <= 1:
-        return Pace(begin, 0.0, one)
+        return Pace(begin, 0.0, one, base)
     everyone = _seconds(lambda: pieces.advance(bare, info, key, now.work, turns), clock)
     turn = max(0.0, everyone - one) / (taken - 1)
-    return Pace(begin, max(0.0, one - turn), turn)
+    return Pace(begin, max(0.0, one - turn), turn, base)
 
 
 def without_pace(planner: Any) -> Any:

@@ -273,7 +273,7 @@ class OneAtATimeRollout:
     def _act_base(self, info: State, key: Key) -> Decision:
         base_control = self._base_control(info, planner_keys(key))
         admissible = allowed(self.model, info, base_control[None])[0]
-        return undecided(self.simulation, base_control, admissible, (self.model.num_agents, self.model.num_controls))
+        return undecided(base_control, admissible, (self.model.num_agents, self.model.num_controls))
 
     @explained
     def _begin(self, info: State, key: Key) -> Unfinished:

@@ -130,7 +130,7 @@ class StandardRollout:
     def _act_base(self, info: State, key: Key) -> Decision:
         base_control = asked(self.model, self.base, info, planner_keys(key).base)
         joint = num_joint_controls(self.model.num_agents, self.model.num_controls)
-        return undecided(self.simulation, base_control, self._admits(info, base_control), (joint,))
+        return undecided(base_control, self._admits(info, base_control), (joint,))
 
     def _admits(self, info: State, base_control: Int[Array, " m"]) -> Bool[Array, ""]:
         return allowed(self.model, info, base_control[None])[0]

@@ -38,14 +38,23 @@ class Sites(NamedTuple):
     step: Int32[np.ndarray | Array, "n n"]
 
 
+def check_number(count: int) -> None:
+    """Refuse more sites than there is room for the distances of.
+
+    Raises:
+        InputError: there are too many.
+    """
+    if count > MAX_SITES:
+        raise InputError(f"There are {count:,} sites; distances between at most {MAX_SITES:,} are kept, so give fewer.")
+
+
 def sites(edges: Sequence[tuple[int, int]], count: int) -> Sites:
     """Number the ways out of each site, and find the shortest paths.
 
     Raises:
         InputError: an edge names no site, some site cannot be reached, or there are more than 10,000.
     """
-    if count > MAX_SITES:
-        raise InputError(f"There are {count:,} sites; distances between at most {MAX_SITES:,} are kept, so give fewer.")
+    check_number(count)
     ways: list[set[int]] = [set() for _ in range(count)]
     for a, b in edges:
         if not (0 <= a < count and 0 <= b < count) or a == b:
