@@ -148,7 +148,7 @@ def _expected(matrix: sparse.csr_array, values: Float[np.ndarray, "s n"]) -> Flo
 
 
 def undominated_columns(q: Q) -> Int[np.ndarray, " kept"]:
-    """Return the columns without those that another one undercuts or equals at every state: no minimum needs them."""
+    """Return the columns that minima may need: those that no other column undercuts or equals at every state."""
     rest = np.argsort(np.where(np.isfinite(q), q, np.finfo(np.float64).max / q.size).sum(axis=0), kind="stable")
     kept: list[Any] = []
     while rest.size and len(kept) < MOST_KEPT:

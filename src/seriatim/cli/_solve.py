@@ -103,7 +103,8 @@ def _hidden(loaded: Loaded, stages: int | None, tolerance: float, latest: float,
 def _narrowed(hidden: Between | str, answer: Answer, *, is_blind: bool) -> Between | str:
     """Use what is known without bounds over beliefs, where these had no time to meet.
 
-    Who sees the state pays no more, and the base policy of a problem file looks at nothing.
+    A team that sees the state pays no more. The base policy of a problem file needs no observation, so its cost can be
+    had without any.
     """
     if isinstance(hidden, str) or hidden.converged:
         return hidden

@@ -48,10 +48,10 @@ def shortest_path(rows: Rows, max_iterations: int) -> Swept:
 
 
 def _with_stop(rows: Rows, known: Refuge) -> Rows:
-    """Forbid what may lead to where no policy ends, and let those who are there stop for nothing, by one more control.
+    """Forbid controls that may lead to states from which no policy ends; add a control by which those states stop.
 
-    The cost of those states is infinite, unless they are paid for staying: the iteration then meets a policy that
-    recurs for ever at negative cost.
+    To stop costs nothing. The cost of those states is infinite, unless staying for ever is paid for: the iteration then
+    meets a policy that recurs for ever at negative cost, and refuses the problem.
     """
     s, n = rows.costs.shape
     lost = ~known.finite
