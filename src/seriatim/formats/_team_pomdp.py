@@ -33,6 +33,8 @@ NEGLIGIBLE = 1e-4
 STAGES, MOST_STAGES = 100, 1000
 # Numbers of a table that are looked at together.
 NUMBERS_AT_ONCE = 2**20
+# Linear systems of more states are factorised as sparse ones, if no larger part of their numbers is other than zero.
+MANY_STATES, SPARSE = 1000, 0.02
 
 
 @record
@@ -224,10 +226,10 @@ class TeamPOMDP:
         """
         if self.discount == 1:
             return None
-        u, moves = self._best_blind(), _normalised(self.tables.transition)
-        stage = np.sum(moves[u] * self.tables.cost[u], axis=1)
-        cost = np.linalg.solve(np.eye(len(stage)) - float(self.discount) * moves[u], stage)
-        return BlindCost(jnp.asarray(cost, jnp.float32))
+        u = self._best_blind()
+        moves = _normalised(self.tables.transition[u])
+        stage = np.sum(moves * self.tables.cost[u], axis=1)
+        return BlindCost(jnp.asarray(_solved(moves, stage, float(self.discount)), jnp.float32))
 
     def _best_blind(self) -> int:
         if self.tables.num_joint_actions == 1:
@@ -249,6 +251,19 @@ def blind_costs(tables: Tables, discount: float) -> Float[np.ndarray, " a"]:
         total += discount**t * np.sum(belief * stage, axis=1)
         belief = np.matmul(belief[:, None], moves)[:, 0]
     return total
+
+
+def _solved(
+    moves: Float[np.ndarray, "s s"], stage: Float[np.ndarray, " s"], discount: float
+) -> Float[np.ndarray, " s"]:
+    """Solve J = g + a P J; with many states, of which few follow each other, by a sparse factorisation."""
+    if len(stage) > MANY_STATES and np.count_nonzero(moves) < SPARSE * moves.size:
+        from scipy import sparse
+        from scipy.sparse import linalg
+
+        system = sparse.eye_array(len(stage), format="csc") - discount * sparse.csc_array(moves)
+        return np.asarray(linalg.spsolve(sparse.csc_array(system), stage))
+    return np.asarray(np.linalg.solve(np.eye(len(stage)) - discount * moves, stage))
 
 
 def _normalised(rows: Float[np.ndarray, "*batch k"]) -> Float[np.ndarray, "*batch k"]:
