@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.testing._finite_laws import _tabulated
-from seriatim.testing._report import Broken, NotApplicable
+from seriatim.testing._finite_laws import _tabulated, finite_laws
+from seriatim.testing._report import Broken
 
 TABLES = st.formats.Tables(
     transition=np.array([[[0.3, 0.7], [1.0, 0.0]]] * 6),
@@ -34,8 +34,8 @@ class Wrong(st.formats.TeamPOMDP):
 def test_tables_of_a_file_are_lawful():
     said = _tabulated(st.formats.TeamPOMDP(TABLES, 0.9), jax.random.key(0))
     assert said == "costs and probabilities agree at 2 states, one control each"
-    with pytest.raises(NotApplicable, match="no tabulated_motion"):
-        _tabulated(st.problems.SpidersOnALine(3), jax.random.key(0))
+    models = st.formats.TeamPOMDP(TABLES, 0.9), st.problems.SpidersOnALine(3)
+    assert [len(finite_laws(model, jax.random.key(0))) for model in models] == [4, 3]
 
 
 @pytest.mark.parametrize(

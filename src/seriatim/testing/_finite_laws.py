@@ -24,12 +24,14 @@ ROUNDING = 1e-4
 
 def finite_laws(model: Any, key: Key) -> list[Law]:
     """List the laws; they do not apply to a model without `states`, `index` and `outcomes`."""
-    return [
+    laws = [
         Law("finite: states are numbered", lambda: _numbered(model)),
         Law("finite: outcomes have probabilities", lambda: _outcomes(model, key)),
         Law("finite: samples follow the outcomes", lambda: _samples(model, key)),
-        Law("finite: tabulated numbers are those of the outcomes", lambda: _tabulated(model, key)),
     ]
+    if hasattr(model, "tabulated_motion"):  # few models have it, and only exact methods use it
+        laws.append(Law("finite: tabulated numbers are those of the outcomes", lambda: _tabulated(model, key)))
+    return laws
 
 
 def _states(model: Any) -> Any:
@@ -107,8 +109,6 @@ def _outcomes(model: Any, key: Key) -> str:
 
 def _tabulated(model: Any, key: Key) -> str:
     every, name = _states(model), type(model).__name__
-    if not hasattr(model, "tabulated_motion"):
-        raise NotApplicable("the model has no tabulated_motion(), which only exact methods use")
     some, numbers = _some(every, STATES_TABULATED)
     controls, _ = jax.vmap(lambda x, k: random_control(model, x, k))(some, jax.random.split(key, len(numbers)))
     after, probability = hastily(jax.vmap(model.outcomes))(some, controls)
