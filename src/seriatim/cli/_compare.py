@@ -111,6 +111,21 @@ def _style(difference: Any) -> str:
 
 
 def _notes(found: st.Comparison) -> list[str]:
+    return [*_cut_off(found), *_not_compared(found)]
+
+
+def _not_compared(found: st.Comparison) -> list[str]:
+    """Say of planners that simulated costs were no numbers, which no mean cost shows."""
+    shares = {name: row.estimate.incomparable for name, row in found.rows.items()}
+    return [
+        f"{name} simulated costs that are nan or infinite in {share(part)} of its decisions, and could not compare the "
+        "controls that lead there; look for them with seriatim check."
+        for name, part in shares.items()
+        if part
+    ]
+
+
+def _cut_off(found: st.Comparison) -> list[str]:
     heavy = max(row.estimate.tail_weight for row in found.rows.values())
     if heavy <= HEAVY_TAIL:
         return []
