@@ -13,6 +13,7 @@ for Partially Observable Markov Decision Processes, Journal of Artificial Intell
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -31,10 +32,12 @@ from seriatim.model import Key, Transition
 NEGLIGIBLE = 1e-4
 # Without discount, blind policies are compared over this many stages; with one, over no more than the second number.
 STAGES, MOST_STAGES = 100, 1000
+# Tables of so many numbers, of which one in so many is not zero, are multiplied without their zeros.
+MANY, SPARSE = 2**22, 8
 # Numbers of a table that are looked at together.
 NUMBERS_AT_ONCE = 2**20
 # Linear systems of more states are factorised as sparse ones, if no larger part of their numbers is other than zero.
-MANY_STATES, SPARSE = 1000, 0.02
+MANY_STATES, FEW = 1000, 0.02
 
 
 @record
@@ -234,7 +237,8 @@ class TeamPOMDP:
     def _best_blind(self) -> int:
         if self.tables.num_joint_actions == 1:
             return 0
-        return int(np.argmin(blind_costs(self.tables, float(self.discount))))
+        alone = self.tables.num_joint_actions == 1
+        return 0 if alone else int(np.argmin(blind_costs(self.tables, float(self.discount))))
 
 
 def blind_costs(tables: Tables, discount: float) -> Float[np.ndarray, " a"]:
@@ -246,10 +250,10 @@ def blind_costs(tables: Tables, discount: float) -> Float[np.ndarray, " a"]:
     stage = np.sum(moves * tables.cost, axis=2)
     stages = STAGES if discount == 1 else min(MOST_STAGES, math.ceil(math.log(NEGLIGIBLE) / math.log(discount)))
     belief = np.tile(_normalised(tables.start), (len(moves), 1))
-    total = np.zeros(len(moves))
+    total, moved = np.zeros(len(moves)), _moving(moves)
     for t in range(stages):
         total += discount**t * np.sum(belief * stage, axis=1)
-        belief = np.matmul(belief[:, None], moves)[:, 0]
+        belief = moved(belief)
     return total
 
 
@@ -257,13 +261,25 @@ def _solved(
     moves: Float[np.ndarray, "s s"], stage: Float[np.ndarray, " s"], discount: float
 ) -> Float[np.ndarray, " s"]:
     """Solve J = g + a P J; with many states, of which few follow each other, by a sparse factorisation."""
-    if len(stage) > MANY_STATES and np.count_nonzero(moves) < SPARSE * moves.size:
+    if len(stage) > MANY_STATES and np.count_nonzero(moves) < FEW * moves.size:
         from scipy import sparse
         from scipy.sparse import linalg
 
         system = sparse.eye_array(len(stage), format="csc") - discount * sparse.csc_array(moves)
         return np.asarray(linalg.spsolve(sparse.csc_array(system), stage))
     return np.asarray(np.linalg.solve(np.eye(len(stage)) - discount * moves, stage))
+
+
+def _moving(moves: Float[np.ndarray, "a s s"]) -> Callable[[Float[np.ndarray, "a s"]], Float[np.ndarray, "a s"]]:
+    """Return what moves a distribution under each joint action by a stage; of large tables only what is not zero."""
+    a, s, _ = moves.shape
+    if moves.size < MANY or SPARSE * np.count_nonzero(moves) > moves.size:
+        return lambda belief: np.matmul(belief[:, None], moves)[:, 0]
+    from scipy import sparse  # half a second, for large files alone
+
+    u, x, y = np.nonzero(moves)
+    every = sparse.csr_array(sparse.coo_array((moves[u, x, y], (u * s + y, u * s + x)), shape=(a * s, a * s)))
+    return lambda belief: np.asarray(every @ belief.ravel()).reshape(a, s)
 
 
 def _normalised(rows: Float[np.ndarray, "*batch k"]) -> Float[np.ndarray, "*batch k"]:

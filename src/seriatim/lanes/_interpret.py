@@ -45,6 +45,9 @@ ELEMENTWISE = """
     population_count pow rem round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh
     sqrt square stop_gradient sub tan tanh xor
 """
+# Every slice of a fold is written into the program: longer ones take minutes to write. Sums that round go on as folds,
+# since another order would be another result.
+LONGEST_FOLD = 4096
 COMBINED = {
     "reduce_min": jnp.minimum,
     "reduce_max": jnp.maximum,
@@ -176,16 +179,20 @@ def _elementwise(equation: JaxprEqn, *inputs: Value) -> Value:
 
 
 def _combined(equation: JaxprEqn, value: Value) -> Value | None:
-    kind = combining(COMBINED[equation.primitive.name])
-    if 0 in (value.shape[a] for a in equation.params["axes"]):
+    kind, dtype = combining(COMBINED[equation.primitive.name]), result_of(equation).dtype
+    lengths = [value.shape[a] for a in equation.params["axes"]]
+    rounds = equation.primitive.name in ("reduce_sum", "reduce_prod") and jnp.issubdtype(dtype, jnp.inexact)
+    if 0 in lengths or (max(lengths, default=0) > LONGEST_FOLD and not rounds):
         return None
-    return fold(kind, value, equation.params["axes"], result_of(equation).dtype)
+    return fold(kind, value, equation.params["axes"], dtype)
 
 
-def _extreme(equation: JaxprEqn, value: Value) -> Value:
+def _extreme(equation: JaxprEqn, value: Value) -> Value | None:
     dtype = result_of(equation).dtype
     better = jnp.less if equation.primitive.name == "argmin" else jnp.greater
     axes = equation.params["axes"]
+    if value.shape[axes[0]] > LONGEST_FOLD:
+        return None
     return fold(extreme(better, value.shape[axes[0]], dtype), value, axes, dtype)
 
 
