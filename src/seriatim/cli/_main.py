@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from seriatim.cli import _completion, _faults, _options
+from seriatim.cli import _completion, _faults, _interruptions, _options
 from seriatim.cli._options import Planning, Problem
 
 MODEL_HELP = f"""
@@ -29,11 +29,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit status.
 
     Args:
-        arguments: those of the command line; by default, the process's own.
+        arguments: those of the command line; by default, the process's own. In that case the process ends here, if
+            Ctrl-C has interrupted the command.
     """
     given = list(sys.argv[1:] if arguments is None else arguments)
-    path = list(sys.path)
     _faults.survive_odd_streams()
+    with _interruptions.listening() as interruptions:
+        status = _status(given)
+    if interruptions.heard and arguments is None:
+        _interruptions.end_at_once(status)
+    return status
+
+
+def _status(given: list[str]) -> int:
+    """Run a command, and say what went wrong."""
+    path = list(sys.path)
     with warnings.catch_warnings():
         warnings.showwarning = _faults.show_warning
         try:
