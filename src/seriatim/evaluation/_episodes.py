@@ -197,7 +197,7 @@ def _stage(model: Model, policy: Policy) -> Any:
         cost = jnp.asarray(after.cost, float)
         lawful = side_by_side(obeys, (-1, -1))(lanes.state, control) & jnp.isfinite(cost)
         return lanes._replace(
-            t=lanes.t + playing,
+            t=lanes.t + playing.astype(jnp.int32),
             state=after.state,
             cost=jnp.where(playing, lanes.cost + lanes.weight * cost, lanes.cost),
             weight=lanes.weight * discount,

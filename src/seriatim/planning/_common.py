@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from seriatim._compile import jit
+from seriatim._compile import jit, unknown
 from seriatim._errors import InputError
 from seriatim._record import with_fields
 from seriatim.model import Key, Model, State
@@ -162,8 +162,8 @@ def undecided(base_control: Int[Array, " m"], shape: tuple[int, ...]) -> Decisio
     return Decision(
         control=base_control,
         base_control=base_control,
-        q_factors=jnp.full(shape, jnp.nan, float),
-        q_errors=jnp.full(shape, jnp.nan, float),
+        q_factors=jnp.full(shape, unknown(), float),
+        q_errors=jnp.full(shape, unknown(), float),
         improvement=jnp.zeros(()),
         standard_error=jnp.zeros(()),
         num_q_factors=zero,

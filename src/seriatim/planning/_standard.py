@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from seriatim._compile import jit
+from seriatim._compile import jit, unknown
 from seriatim._errors import InputError
 from seriatim._record import record, static, with_fields
 from seriatim.controls import count_in_words, joint_controls, joint_index, num_joint_controls
@@ -131,9 +131,9 @@ class StandardRollout:
         keys = planner_keys(key)
         base_control = asked(self.model, self.base, info, keys.base)
         samples = q_samples(self.model, players(self), self.simulation, info, base_control[None], keys.simulation)[0]
-        unknown = jnp.full(num_joint_controls(self.model.num_agents, self.model.num_controls), jnp.nan, float)
+        not_yet = jnp.full(num_joint_controls(self.model.num_agents, self.model.num_controls), unknown(), float)
         none, worst = jnp.zeros((), jnp.int32), jnp.full((), jnp.inf, float)
-        return self._unfinished(_Search(base_control, samples, base_control, samples, worst, unknown, unknown, none))
+        return self._unfinished(_Search(base_control, samples, base_control, samples, worst, not_yet, not_yet, none))
 
     @explained
     def _advance(self, info: State, key: Key, search: _Search, count: int | Int[Array, ""]) -> Unfinished:
