@@ -11,6 +11,7 @@ apart once and known again by identity.
 
 import dataclasses
 import functools
+import math
 import operator
 import weakref
 from collections.abc import Callable
@@ -194,14 +195,21 @@ def unless_mapped(alone: Callable[P, R], together: Callable[P, R]) -> Callable[P
     return call
 
 
+def unknown() -> float:
+    """Return the number for what is not known: nan, or infinity where JAX stops at nan (`jax_debug_nans`)."""
+    return math.inf if jax.config.jax_debug_nans else math.nan  # type: ignore[attr-defined]
+
+
 def split(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     """Return the array leaves of a tree, and a function that puts the tree together with others in their place."""
     leaves, structure = jax.tree.flatten(tree)
     is_array = [isinstance(leaf, (jax.Array, np.ndarray)) for leaf in leaves]
+    # Without the arrays, which may belong to a trace: what keeps the function must not keep them.
+    others = [None if array else leaf for leaf, array in zip(leaves, is_array, strict=True)]
 
     def whole(arrays: list[Any]) -> Any:
         given = iter(arrays)
-        parts = [next(given) if array else leaf for leaf, array in zip(leaves, is_array, strict=True)]
+        parts = [next(given) if array else other for other, array in zip(others, is_array, strict=True)]
         return jax.tree.unflatten(structure, parts)
 
     return [leaf for leaf, array in zip(leaves, is_array, strict=True) if array], whole

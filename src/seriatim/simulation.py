@@ -129,7 +129,7 @@ def _play(model: Model, policy: Policy, key: Key, start: State | None, *, horizo
     (_, terminated), history = jax.lax.scan(step, (state0, jnp.array(False)), stages)
     states, controls, costs, _, alive = history
     with_start = jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), state0, states)
-    weights = jnp.asarray(model.discount, float) ** stages
+    weights = jnp.asarray(model.discount, float) ** stages.astype(float)
     return Trajectory(
         states=with_start,
         controls=controls,

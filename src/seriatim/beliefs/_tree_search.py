@@ -24,7 +24,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from seriatim._compile import jit
+from seriatim._compile import jit, unknown
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
 from seriatim._preconditions import control_of, require_model, why_not_allowed
@@ -140,9 +140,9 @@ class TreeSearch:
             control=self._controls[best],
             base_control=base_control,
             q_factors=q,
-            q_errors=jnp.full_like(q, jnp.nan),
+            q_errors=jnp.full_like(q, unknown()),
             improvement=q[joint_index(base_control, c)] - q[best],
-            standard_error=jnp.full((), jnp.nan),
+            standard_error=jnp.full((), unknown()),
             num_q_factors=compared,
             num_simulations=compared,
             num_passes=count,

@@ -267,7 +267,7 @@ def _stage(model: Model, policy: Policy) -> Any:
         blind = lanes.incomparable
         blind = blind if chosen.incomparable is None else blind + (playing & chosen.incomparable)
         return lanes._replace(
-            t=lanes.t + playing,
+            t=lanes.t + playing.astype(jnp.int32),
             state=after.state,
             cost=jnp.where(playing, lanes.cost + lanes.weight * cost, lanes.cost),
             weight=lanes.weight * discount,

@@ -18,6 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim._compile import unknown
+
 
 class Choice(NamedTuple):
     """Which alternative was chosen, -1 for the reference; Q-factors of all alternatives, and errors of their gains.
@@ -39,7 +41,7 @@ def gain(
     paired = jnp.broadcast_to(reference, alternative.shape) - alternative
     mean = jnp.mean(paired, axis=-1)
     if samples == 1:
-        return mean, jnp.full_like(mean, jnp.nan)
+        return mean, jnp.full_like(mean, unknown())
     return mean, jnp.std(paired, axis=-1, ddof=1) / np.sqrt(samples)
 
 

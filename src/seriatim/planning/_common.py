@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim._compile import jit
+from seriatim._compile import jit, unknown
 from seriatim._errors import InputError
 from seriatim._numbers import real_number
 from seriatim._preconditions import control_of, require_model, require_policy, why_not_allowed
@@ -204,8 +204,8 @@ def undecided(base_control: Int[Array, " m"], admissible: Bool[Array, ""], shape
     return Decision(
         control=base_control,
         base_control=base_control,
-        q_factors=jnp.full(shape, jnp.nan, float),
-        q_errors=jnp.full(shape, jnp.nan, float),
+        q_factors=jnp.full(shape, unknown(), float),
+        q_errors=jnp.full(shape, unknown(), float),
         improvement=jnp.zeros(()),
         standard_error=jnp.zeros(()),
         num_q_factors=zero,

@@ -31,6 +31,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim._compile import unknown
 from seriatim.planning._choice import choose, gain
 from seriatim.planning._lanes import Simulated
 
@@ -122,7 +123,7 @@ def contest(
     still_in = jnp.arange(controls.shape[0], dtype=jnp.int32)
     known = jnp.zeros((controls.shape[0], 0), reference.dtype)
     q_factors = jnp.full(controls.shape[0], jnp.inf, reference.dtype)
-    errors = jnp.full(controls.shape[0], jnp.nan, reference.dtype)
+    errors = jnp.full(controls.shape[0], unknown(), reference.dtype)
     for alternatives, block in rounds:
         if alternatives < still_in.shape[0]:
             # A Q-factor that is no number comes last, or it would crowd out those that are.

@@ -16,7 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim._compile import jit
+from seriatim._compile import jit, unknown
 from seriatim._errors import InputError
 from seriatim._numbers import Budget
 from seriatim._record import record, static, with_fields
@@ -141,12 +141,12 @@ class StandardRollout:
         base_control = asked(self.model, self.base, info, keys.base)
         found = simulated(self.model, players(self), self.simulation, info, base_control[None], keys.simulation)
         samples = found.costs[0]
-        unknown = jnp.full(num_joint_controls(self.model.num_agents, self.model.num_controls), jnp.nan, float)
+        not_yet = jnp.full(num_joint_controls(self.model.num_agents, self.model.num_controls), unknown(), float)
         none, worst = jnp.zeros((), jnp.int32), jnp.full((), jnp.inf, float)
         admissible, truncated = self._admits(info, base_control), found.truncated[0]
         return self._unfinished(
             _Search(
-                base_control, admissible, samples, base_control, samples, worst, unknown, unknown, none, none, truncated
+                base_control, admissible, samples, base_control, samples, worst, not_yet, not_yet, none, none, truncated
             )
         )
 

@@ -125,10 +125,11 @@ class Setting(NamedTuple):
 
         rounds = self.allocation(controls.shape[0], reference.shape[0])
         found = contest(sampler, rounds, reference, controls, may, self.significance)
+        nothing = jnp.zeros((), jnp.int32)
         return found._replace(
-            passes=found.passes * chooses,
-            trajectories=found.trajectories * chooses,
-            truncated=found.truncated * chooses,
+            passes=jnp.where(chooses, found.passes, nothing),
+            trajectories=jnp.where(chooses, found.trajectories, nothing),
+            truncated=jnp.where(chooses, found.truncated, nothing),
         )
 
 
