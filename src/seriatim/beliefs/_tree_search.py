@@ -140,7 +140,7 @@ class TreeSearch:
             num_incomparable=jnp.sum(jnp.isnan(q), dtype=jnp.int32),
             num_truncated=tree.truncated,
             tail_weight=jnp.where(tree.truncated > 0, weight, 0.0),
-            tail_bound=jnp.where(tree.truncated > 0, jnp.inf, 0.0),
+            tail_bound=jnp.asarray(jnp.where(tree.truncated > 0, jnp.inf, 0.0), float),
         )
 
     @property

@@ -192,7 +192,7 @@ def decision(
 def _tail_bound(model: Model, simulation: Simulation, truncated: Int[Array, ""]) -> Float[Array, ""]:
     """Return the most that cutting can have changed a Q-factor: `a**H * cost_bound / (1 - a)`, if anything was cut."""
     if simulation.cost_bound is None:
-        return jnp.where(truncated > 0, jnp.inf, 0.0)
+        return jnp.asarray(jnp.where(truncated > 0, jnp.inf, 0.0), float)
     bound = jnp.asarray(simulation.cost_bound, float)
     rest = jnp.where(bound > 0, bound / (1 - jnp.asarray(model.discount, float)), 0.0)
     return jnp.where(truncated > 0, weight_cut_off(simulation, model) * rest, 0.0)
