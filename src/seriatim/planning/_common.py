@@ -94,7 +94,7 @@ def require_admissible_base(planner: Any, info: State, key: Key, admissible: Any
     if isinstance(admissible, jax.core.Tracer) or admissible.block_until_ready().item():
         return
     base_control = asked(planner.model, planner.base, info, planner_keys(key).base)
-    reason = why_not_allowed(planner.model, info, base_control)
+    reason = why_not_allowed(planner.model, info, base_control) or f"{base_control}, which may not be applied"
     raise InputError(
         f"The base policy chose {reason}; planners improve on a base policy that is admissible and feasible at every "
         "state (st.check_policy)."
