@@ -48,7 +48,7 @@ def test_json_is_one_object_and_says_what_was_asked(as_json, file):
 
 def test_json_has_every_figure_of_every_policy(as_json):
     rows = json.loads(as_json.out)["policies"]
-    figures = {"mean", "standard_error", "truncated", "tail_weight", "q_factors_per_decision", TIMES}
+    figures = {"mean", "standard_error", "truncated", "tail_weight", "incomparable", "q_factors_per_decision", TIMES}
     assert set(rows["base"]) == figures
     for name in ("one-at-a-time", "all_work"):
         assert set(rows[name]) == figures | {"difference_to_base"}

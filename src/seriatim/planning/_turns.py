@@ -128,7 +128,7 @@ class Setting(NamedTuple):
         return found._replace(
             passes=found.passes * chooses,
             trajectories=found.trajectories * chooses,
-            truncated=found.truncated * chooses,
+            truncated=jnp.where(chooses, found.truncated, 0),
         )
 
 
