@@ -19,6 +19,7 @@ from hypothesis import strategies as some
 import seriatim as st
 from seriatim._compile import jit
 from seriatim.planning._halving import contest, halving, uniform
+from seriatim.planning._lanes import Simulated
 
 SAMPLES = 16
 SIMULATION = st.Simulation(horizon=6, num_samples=SAMPLES)
@@ -259,7 +260,7 @@ def reading(table):
     """Read samples that were drawn beforehand, instead of simulating."""
 
     def sampler(controls, block):
-        return table[controls[:, 0], block.start : block.stop]
+        return Simulated(table[controls[:, 0], block.start : block.stop], jnp.zeros(len(controls), jnp.int32))
 
     return sampler
 

@@ -232,8 +232,8 @@ def test_standard_rollout_compares_blocks_and_keeps_the_best():
         assert model.feasible(state, found.control)
         assert found.improvement >= improvement
         improvement = float(found.improvement)
-    assert same(found, whole, "num_simulations", "num_passes", "num_trajectories")
-    assert same(patient.act(state, key), whole, "num_simulations", "num_passes", "num_trajectories")
+    assert same(found, whole, "num_simulations", "num_passes", "num_trajectories", "num_truncated")
+    assert same(patient.act(state, key), whole, "num_simulations", "num_passes", "num_trajectories", "num_truncated")
 
 
 def test_a_team_of_agents_without_choice_has_no_turns():

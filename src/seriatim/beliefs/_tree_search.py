@@ -152,7 +152,7 @@ class TreeSearch:
             num_incomparable=jnp.sum(jnp.isnan(q), dtype=jnp.int32),
             num_truncated=truncated,
             tail_weight=jnp.where(truncated > 0, weight, 0.0),
-            tail_bound=jnp.where(truncated > 0, jnp.inf, 0.0),
+            tail_bound=jnp.asarray(jnp.where(truncated > 0, jnp.inf, 0.0), float),
         )
 
     @property
@@ -178,7 +178,9 @@ class TreeSearch:
         slot = jnp.where(left.grows, left.slot, tree.children.edge.shape[0])  # beyond the end: nothing is written
         entry = Children(self._edge(left), left.mark, tree.used)
         children = jax.tree.map(lambda held, new: held.at[slot].set(new, mode="drop"), tree.children, entry)
-        grown = tree._replace(used=tree.used + left.grows, children=children, truncated=tree.truncated + ~ended)
+        grown = tree._replace(
+            used=tree.used + left.grows, children=children, truncated=tree.truncated + jnp.where(ended, 0, 1)
+        )
         return self._backed_up(grown, left, rest)
 
     def _edge(self, now: "_Descent") -> Int[Array, ""]:

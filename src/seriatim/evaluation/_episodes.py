@@ -265,7 +265,7 @@ def _stage(model: Model, policy: Policy) -> Any:
         lawful = side_by_side(obeys, (-1, -1))(lanes.state, control) & jnp.isfinite(cost)
         lawful = lawful if chosen.admissible is None else lawful & chosen.admissible
         blind = lanes.incomparable
-        blind = blind if chosen.incomparable is None else blind + (playing & chosen.incomparable)
+        blind = blind if chosen.incomparable is None else blind + jnp.where(playing & chosen.incomparable, 1, 0)
         return lanes._replace(
             t=lanes.t + playing.astype(jnp.int32),
             state=after.state,

@@ -94,7 +94,7 @@ def require_admissible_base(planner: Any, info: State, key: Key, admissible: Any
     if isinstance(admissible, jax.core.Tracer) or admissible.block_until_ready().item():
         return
     base_control = asked(planner.model, planner.base, info, planner_keys(key).base)
-    reason = why_not_allowed(planner.model, info, base_control)
+    reason = why_not_allowed(planner.model, info, base_control) or f"{base_control}, which may not be applied"
     raise InputError(
         f"The base policy chose {reason}; planners improve on a base policy that is admissible and feasible at every "
         "state (st.check_policy)."
@@ -192,7 +192,7 @@ def decision(
 def _tail_bound(model: Model, simulation: Simulation, truncated: Int[Array, ""]) -> Float[Array, ""]:
     """Return the most that cutting can have changed a Q-factor: `a**H * cost_bound / (1 - a)`, if anything was cut."""
     if simulation.cost_bound is None:
-        return jnp.where(truncated > 0, jnp.inf, 0.0)
+        return jnp.asarray(jnp.where(truncated > 0, jnp.inf, 0.0), float)
     bound = jnp.asarray(simulation.cost_bound, float)
     rest = jnp.where(bound > 0, bound / (1 - jnp.asarray(model.discount, float)), 0.0)
     return jnp.where(truncated > 0, weight_cut_off(simulation, model) * rest, 0.0)

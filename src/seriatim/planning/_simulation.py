@@ -138,7 +138,7 @@ def num_stages(simulation: Simulation, model: Model) -> Int[Array, ""]:
 
 def weight_cut_off(simulation: Simulation, model: Model) -> Float[Array, ""]:
     """Return the weight a**H of the first stage that is not simulated."""
-    return jnp.asarray(model.discount, float) ** num_stages(simulation, model)
+    return jnp.asarray(model.discount, float) ** num_stages(simulation, model).astype(float)
 
 
 def num_samples(simulation: Simulation, model: Model) -> int:

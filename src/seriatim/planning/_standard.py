@@ -108,7 +108,7 @@ class StandardRollout:
         """Compare as many joint controls as `budget_ms` milliseconds allow, the base policy's first; take the best.
 
         Guarantee: as `OneAtATimeRollout.act`. With time for all, or None, it is the decision of `decide` bit for bit,
-        but for `num_simulations`, which counts the base control twice. Q-factors not compared are nan.
+        but for counts of simulations, which have the base control twice. Q-factors not compared are nan.
 
         Raises:
             InputError: `budget_ms` is not above 0, or the call is inside a transformation of JAX.

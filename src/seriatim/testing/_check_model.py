@@ -75,7 +75,7 @@ def check_model(model: Model, key: Key | None = None, *, quick: bool = False) ->
         Law("feasible is one boolean", lambda: _feasible(model, key), vital=True),
         Law("fields are data", lambda: _as_data(model), vital=True),
         Law("nominal_disturbance is like a drawn one", lambda: _nominal(model, key)),
-        Law("methods are pure functions", lambda: _pure(model, name, key)),
+        Law("methods are pure functions", lambda: _pure(model, name, key), vital=True),
         Law("along random episodes", lambda: random_walk(model, key, 8 if quick else 64), vital=True),
     ]
     if not quick:

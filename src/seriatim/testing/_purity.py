@@ -54,9 +54,10 @@ def _traced(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[list[A
 
 def _parts(program: Any) -> Iterator[Any]:
     """List the operations of a program and the numbers in it; names and functions differ from trace to trace."""
-    for constant in getattr(program, "consts", ()):
-        yield _bytes(constant)
-    for equation in getattr(program, "jaxpr", program).eqns:
+    bare = getattr(program, "jaxpr", program)
+    yield [_bytes(constant) for constant in getattr(program, "consts", ())]
+    yield [_bytes(each.val) for each in bare.outvars if hasattr(each, "val")]
+    for equation in bare.eqns:
         yield equation.primitive.name
         yield [_bytes(each.val) for each in equation.invars if hasattr(each, "val")]
         for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program):
