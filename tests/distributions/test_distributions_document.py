@@ -3,9 +3,12 @@
 import re
 from pathlib import Path
 
+import pytest
+
 DOCUMENT = Path(__file__).parents[2] / "docs" / "distributions.md"
 
 
+@pytest.mark.slow
 def test_the_examples_run():
     blocks = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), flags=re.DOTALL)
     names: dict[str, object] = {}

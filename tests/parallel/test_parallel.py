@@ -53,8 +53,15 @@ def numbers(tree):
     ]
 
 
-@pytest.mark.parametrize("on", BACKENDS, ids=str)
-@pytest.mark.parametrize("part", [1, 4, 11, 50])
+@pytest.mark.parametrize(
+    ("on", "part"),
+    [
+        pytest.param(on, part, marks=pytest.mark.slow if on is RAY and part != 4 else [])
+        for on in BACKENDS
+        for part in (1, 4, 11, 50)
+    ],
+    ids=str,
+)
 def test_results_are_those_of_one_call_in_the_order_of_the_keys(on, part):
     counted = []
     found = over_keys(work, KEYS, shared=SCALE, inputs=INPUTS, part=part, on=on, progress=lambda *n: counted.append(n))
@@ -100,24 +107,26 @@ def test_errors_arrive_as_they_were_raised(on):
 
 
 def dying(shared, inputs, keys):
-    """Die twice in every part whose first input is even; say in files how often each part was begun."""
+    """Die in every part whose first input is even, so often; say in files how often each part was begun."""
+    folder, deaths = shared
     first = int(inputs[0])
-    begun = len(list(Path(shared).glob(f"{first}-*")))
-    (Path(shared) / f"{first}-{begun}").touch()
-    if first % 2 == 0 and begun < 2:
+    begun = len(list(Path(folder).glob(f"{first}-*")))
+    (Path(folder) / f"{first}-{begun}").touch()
+    if first % 2 == 0 and begun < int(deaths):
         os.kill(os.getpid(), signal.SIGKILL)
     return inputs + jax.vmap(jax.random.uniform)(keys)
 
 
-def test_parts_of_workers_that_are_killed_are_done_again_and_counted_once(tmp_path):
-    inputs = jnp.arange(11.0)
+@pytest.mark.parametrize(
+    ("deaths", "ends"), [(1, [3, 6]), pytest.param(2, [3, 6, 9, 11], marks=pytest.mark.slow)], ids=["once", "twice"]
+)
+def test_parts_of_workers_that_are_killed_are_done_again_and_counted_once(tmp_path, deaths, ends):
+    keys, inputs, shared = KEYS[: ends[-1]], jnp.arange(float(ends[-1])), (str(tmp_path), deaths)
     counted = []
-    found = over_keys(
-        dying, KEYS, shared=str(tmp_path), inputs=inputs, part=3, on=RAY, progress=lambda *n: counted.append(n)
-    )
-    np.testing.assert_array_equal(found, inputs + jax.vmap(jax.random.uniform)(KEYS))
-    assert [done for done, _ in counted] == [3, 6, 9, 11]
-    assert len(list(tmp_path.glob("0-*"))) == 3
+    found = over_keys(dying, keys, shared=shared, inputs=inputs, part=3, on=RAY, progress=lambda *n: counted.append(n))
+    np.testing.assert_array_equal(found, inputs + jax.vmap(jax.random.uniform)(keys))
+    assert [done for done, _ in counted] == ends
+    assert len(list(tmp_path.glob("0-*"))) == deaths + 1
     assert len(list(tmp_path.glob("3-*"))) == 1
 
 
