@@ -71,20 +71,31 @@ def test_results_are_those_of_one_call_in_the_order_of_the_keys(on, part):
     assert [done for done, _ in counted] == sorted({done for done, _ in counted})
 
 
+MODEL = st.problems.SpidersAndFlies(2, 2, 5, 5, fly_behaviour="wander")
+BASE = MODEL.base_policy()
+PLANNER = st.OneAtATimeRollout(MODEL, BASE, st.Simulation(horizon=5, num_samples=4))
+
+
 @pytest.mark.parametrize("on", [Local(2), pytest.param(RAY, marks=pytest.mark.slow)], ids=str)
-def test_decisions_and_episodes_are_the_same_bit_for_bit(on):
-    model = st.problems.SpidersAndFlies(2, 2, 5, 5, fly_behaviour="wander")
-    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=5, num_samples=4))
+def test_decisions_are_the_same_bit_for_bit(on):
     keys = jax.random.split(jax.random.key(1), 10)
-    states = jax.vmap(model.initial_state)(keys)
+    states = jax.jit(jax.vmap(MODEL.initial_state))(keys)
     for one, other in zip(
-        jax.tree.leaves(st.decide_many(planner, states, keys)),
-        jax.tree.leaves(st.decide_many(planner, states, keys, on=on)),
+        jax.tree.leaves(st.decide_many(PLANNER, states, keys)),
+        jax.tree.leaves(st.decide_many(PLANNER, states, keys, on=on)),
         strict=True,
     ):
         np.testing.assert_array_equal(one, other)
-    alone = st.evaluate(model, planner, keys[0], episodes=30, horizon=6)
-    shared = st.evaluate(model, planner, keys[0], episodes=30, horizon=6, on=on)
+
+
+@pytest.mark.parametrize(
+    ("policy", "on"),
+    [(BASE, Local(2)), *(pytest.param(PLANNER, on, marks=pytest.mark.slow) for on in (Local(2), RAY))],
+    ids=["base", "planner, cores", "planner, Ray"],
+)
+def test_episodes_are_the_same_bit_for_bit(policy, on):
+    alone = st.evaluate(MODEL, policy, jax.random.key(1), episodes=30, horizon=6)
+    shared = st.evaluate(MODEL, policy, jax.random.key(1), episodes=30, horizon=6, on=on)
     np.testing.assert_array_equal(alone.costs, shared.costs)
     np.testing.assert_array_equal(alone.stages, shared.stages)
     assert alone.mean == shared.mean
