@@ -81,7 +81,13 @@ def test_the_loss_bounds_the_likelihood_from_above(model, digits, exact):
     assert float(loss) > np.mean([-np.log(p @ x) for p, x in both])
 
 
-@pytest.mark.parametrize("name", UNBIASED)
+# At every test one that compares values and one that learns its settings.
+QUICK = ("leave-one-out, 2", "REBAR, learned")
+
+
+@pytest.mark.parametrize(
+    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in UNBIASED]
+)
 def test_gradients_of_both_networks_are_those_of_enumeration(name, model, digits, exact):
     """All components within 5.5 errors of the exact gradient: a false alarm in 10^5 seeds, for all contestants."""
     contestant, repeats = CONTESTANTS[name], 4_000

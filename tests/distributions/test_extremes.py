@@ -49,7 +49,9 @@ def everything(row_and_temperature, key):
     return jnp.concatenate([part.astype(jnp.promote_types(part.dtype, jnp.float32)) for part in parts])
 
 
-@pytest.mark.parametrize("kind", [jnp.float32, jnp.bfloat16, jnp.float64])
+@pytest.mark.parametrize(
+    "kind", [jnp.float32, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (jnp.bfloat16, jnp.float64))]
+)
 def test_no_value_and_no_derivative_is_nan(kind, double_precision):
     def value_and_derivatives(given, key):
         both = everything, jax.jacrev(everything), jax.jacfwd(jax.jacrev(everything))

@@ -29,8 +29,9 @@ def random_logits(seed, rows, categories):
     return np.where(mask, tied, -np.inf).astype(np.float32)
 
 
-def test_drawn_in_proportion_to_the_softmax():
-    logits = random_logits(0, rows=200, categories=6)
+@pytest.mark.parametrize("rows", [50, pytest.param(200, marks=pytest.mark.slow)])
+def test_drawn_in_proportion_to_the_softmax(rows):
+    logits = random_logits(0, rows, categories=6)
     drawn = counts(logits, jax.random.key(1), 10_000)
     assert_no_alarm([chi_square(*pair) for pair in zip(drawn, softmax(logits), strict=True)], BUDGET)
 

@@ -28,7 +28,7 @@ seeds = hs.integers(0, 2**31 - 1)
 types = hs.sampled_from([jnp.float32, jnp.bfloat16])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=3 * settings.default.max_examples)
 @given(row=rows, seed=seeds, temperature=temperatures, kind=types)
 def test_the_largest_entry_is_the_sample(row, seed, temperature, kind):
     """For every temperature; equal entries are all largest, as rounding makes them at high temperatures."""
@@ -64,15 +64,17 @@ def test_samples_have_the_type_of_the_logits_and_logarithms_are_precise(kind):
     for choice in (True, False):
         assert gumbel_softmax(logits, key, 0.5, hard=choice).dtype == sample_kind
     log_point = st.distributions.gumbel_log_softmax(logits, key, 0.5)
-    precise = [
-        log_point,
-        st.distributions.gumbels(logits, key),
-        st.distributions.conditional_gumbels(logits, jnp.array([1]), key),
-        st.distributions.log_density(log_point, logits, 0.5),
-        st.distributions.log_probability(logits, jnp.array([1])),
-        st.distributions.entropy(logits),
-    ]
-    assert {str(each.dtype) for each in precise} == {"float32"}
+
+    def precise(logits):
+        return [
+            st.distributions.gumbels(logits, key),
+            st.distributions.conditional_gumbels(logits, jnp.array([1]), key),
+            st.distributions.log_density(log_point, logits, 0.5),
+            st.distributions.log_probability(logits, jnp.array([1])),
+            st.distributions.entropy(logits),
+        ]
+
+    assert {str(each.dtype) for each in (log_point, *jax.eval_shape(precise, logits))} == {"float32"}
 
 
 def test_limits():
@@ -100,7 +102,7 @@ def test_log_ratios_are_logistic(temperature):
     assert_no_alarm([stats.kstest(noise[:, i], "logistic").pvalue for i in range(3)], BUDGET / 2)
 
 
-@pytest.mark.parametrize("kind", [jnp.bfloat16, jnp.float32])
+@pytest.mark.parametrize("kind", [jnp.bfloat16, pytest.param(jnp.float32, marks=pytest.mark.slow)])
 def test_straight_through(kind):
     """Forward one-hot without rounding; backward the relaxed choice's, of first and second order."""
     logits = jnp.array([[0.0, 1.0, -jnp.inf, 0.5], [1e4, 1e4, -1e4, 9990.0]], kind)
@@ -141,7 +143,7 @@ def test_derivatives_by_finite_differences(double_precision):
 
     logits = jnp.array([0.3, 2.0, -0.4, 0.1])
     check_grads(jax.jit(relaxed), (logits, 0.5), order=2, modes=["rev"], rtol=1e-4)
-    np.testing.assert_array_equal(jax.jacobian(relaxed)(logits, 0.5)[:, 1], 0)
+    np.testing.assert_array_equal(jax.jit(jax.jacobian(relaxed))(logits, 0.5)[:, 1], 0)
 
 
 def test_derivatives_map():
@@ -151,6 +153,6 @@ def test_derivatives_map():
     def loss(logits, key, temperature):
         return (gumbel_softmax(logits, key, temperature, hard=True) ** 2 @ jnp.arange(4.0)).sum()
 
-    one_by_one = jnp.stack([jax.grad(loss)(*each, 0.5) for each in zip(logits, keys, strict=True)])
+    one_by_one = np.stack([jax.grad(loss)(*each, 0.5) for each in zip(logits, keys, strict=True)])
     together = jax.jit(jax.vmap(jax.grad(loss), in_axes=(0, 0, None)))(logits, keys, 0.5)
     np.testing.assert_allclose(together, one_by_one, rtol=1e-5, atol=1e-7)

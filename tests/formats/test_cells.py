@@ -76,10 +76,10 @@ def test_comments_and_blank_lines_are_skipped(tmp_path):
     assert load_agents(path, GRID) == ((0, 0), (1, 0))
 
 
-quick = settings(max_examples=200, deadline=None)
+many = settings(max_examples=2 * settings.default.max_examples)
 
 
-@quick
+@many
 @given(some.lists(some.lists(some.sampled_from(FREE), min_size=1, max_size=4), max_size=5))
 def test_what_is_written_is_read(tmp_path_factory, errands):
     path = tmp_path_factory.getbasetemp() / "written.tasks"
@@ -91,7 +91,7 @@ def test_what_is_written_is_read(tmp_path_factory, errands):
     assert load_agents(path, GRID) == tuple(cells[0] for cells in errands)
 
 
-@quick
+@many
 @given(some.one_of(some.binary(max_size=40), some.text("0123456,#\n -", max_size=20).map(str.encode)))
 def test_any_bytes_are_cells_or_one_sentence(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "spoilt"

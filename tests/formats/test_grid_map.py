@@ -163,10 +163,10 @@ def as_text(codes):
 
 
 # One folder serves all examples: each writes its file anew.
-quick = settings(max_examples=200, deadline=None)
+many = settings(max_examples=2 * settings.default.max_examples)
 
 
-@quick
+@many
 @given(GRIDS.filter(lambda codes: (codes < 4).any()))
 def test_what_is_written_is_read(tmp_path_factory, codes):
     path = tmp_path_factory.getbasetemp() / "written.map"
@@ -174,13 +174,13 @@ def test_what_is_written_is_read(tmp_path_factory, codes):
     assert np.array_equal(load_map(path).passable, codes < 4)
 
 
-@quick
+@many
 @given(some.binary(max_size=60))
 def test_any_bytes_are_a_map_or_one_sentence(tmp_path_factory, content):
     judge(tmp_path_factory, content)
 
 
-@quick
+@many
 @given(GRIDS, some.data())
 def test_a_spoilt_map_is_a_map_or_one_sentence(tmp_path_factory, codes, data):
     """Replace, repeat or drop one line of a map that was in order."""

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import seriatim
@@ -125,7 +125,6 @@ name = st.sampled_from(["T", "start", "uniform", "2nd", "1", "0", "left", "é", 
 
 
 @given(seed=st.integers(0, 2**32), team=st.lists(st.tuples(counts, counts), min_size=1, max_size=3), data=st.data())
-@settings(max_examples=40, deadline=None)
 def test_what_is_written_is_read_back_to_the_last_bit(tmp_path_factory, seed, team, data):
     names = tuple(data.draw(st.lists(name, min_size=1, max_size=4, unique=True)))
     actions, observations = zip(*team, strict=True)

@@ -53,8 +53,15 @@ def numbers(tree):
     ]
 
 
-@pytest.mark.parametrize("on", BACKENDS, ids=str)
-@pytest.mark.parametrize("part", [1, 4, 11, 50])
+@pytest.mark.parametrize(
+    ("on", "part"),
+    [
+        pytest.param(on, part, marks=pytest.mark.slow if on is RAY and part != 4 else [])
+        for on in BACKENDS
+        for part in (1, 4, 11, 50)
+    ],
+    ids=str,
+)
 def test_results_are_those_of_one_call_in_the_order_of_the_keys(on, part):
     counted = []
     found = over_keys(work, KEYS, shared=SCALE, inputs=INPUTS, part=part, on=on, progress=lambda *n: counted.append(n))
@@ -64,20 +71,31 @@ def test_results_are_those_of_one_call_in_the_order_of_the_keys(on, part):
     assert [done for done, _ in counted] == sorted({done for done, _ in counted})
 
 
+MODEL = st.problems.SpidersAndFlies(2, 2, 5, 5, fly_behaviour="wander")
+BASE = MODEL.base_policy()
+PLANNER = st.OneAtATimeRollout(MODEL, BASE, st.Simulation(horizon=5, num_samples=4))
+
+
 @pytest.mark.parametrize("on", [Local(2), pytest.param(RAY, marks=pytest.mark.slow)], ids=str)
-def test_decisions_and_episodes_are_the_same_bit_for_bit(on):
-    model = st.problems.SpidersAndFlies(2, 2, 5, 5, fly_behaviour="wander")
-    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=5, num_samples=4))
+def test_decisions_are_the_same_bit_for_bit(on):
     keys = jax.random.split(jax.random.key(1), 10)
-    states = jax.vmap(model.initial_state)(keys)
+    states = jax.jit(jax.vmap(MODEL.initial_state))(keys)
     for one, other in zip(
-        jax.tree.leaves(st.decide_many(planner, states, keys)),
-        jax.tree.leaves(st.decide_many(planner, states, keys, on=on)),
+        jax.tree.leaves(st.decide_many(PLANNER, states, keys)),
+        jax.tree.leaves(st.decide_many(PLANNER, states, keys, on=on)),
         strict=True,
     ):
         np.testing.assert_array_equal(one, other)
-    alone = st.evaluate(model, planner, keys[0], episodes=30, horizon=6)
-    shared = st.evaluate(model, planner, keys[0], episodes=30, horizon=6, on=on)
+
+
+@pytest.mark.parametrize(
+    ("policy", "on"),
+    [(BASE, Local(2)), *(pytest.param(PLANNER, on, marks=pytest.mark.slow) for on in (Local(2), RAY))],
+    ids=["base", "planner, cores", "planner, Ray"],
+)
+def test_episodes_are_the_same_bit_for_bit(policy, on):
+    alone = st.evaluate(MODEL, policy, jax.random.key(1), episodes=30, horizon=6)
+    shared = st.evaluate(MODEL, policy, jax.random.key(1), episodes=30, horizon=6, on=on)
     np.testing.assert_array_equal(alone.costs, shared.costs)
     np.testing.assert_array_equal(alone.stages, shared.stages)
     assert alone.mean == shared.mean
@@ -100,24 +118,26 @@ def test_errors_arrive_as_they_were_raised(on):
 
 
 def dying(shared, inputs, keys):
-    """Die twice in every part whose first input is even; say in files how often each part was begun."""
+    """Die in every part whose first input is even, so often; say in files how often each part was begun."""
+    folder, deaths = shared
     first = int(inputs[0])
-    begun = len(list(Path(shared).glob(f"{first}-*")))
-    (Path(shared) / f"{first}-{begun}").touch()
-    if first % 2 == 0 and begun < 2:
+    begun = len(list(Path(folder).glob(f"{first}-*")))
+    (Path(folder) / f"{first}-{begun}").touch()
+    if first % 2 == 0 and begun < int(deaths):
         os.kill(os.getpid(), signal.SIGKILL)
     return inputs + jax.vmap(jax.random.uniform)(keys)
 
 
-def test_parts_of_workers_that_are_killed_are_done_again_and_counted_once(tmp_path):
-    inputs = jnp.arange(11.0)
+@pytest.mark.parametrize(
+    ("deaths", "ends"), [(1, [3, 6]), pytest.param(2, [3, 6, 9, 11], marks=pytest.mark.slow)], ids=["once", "twice"]
+)
+def test_parts_of_workers_that_are_killed_are_done_again_and_counted_once(tmp_path, deaths, ends):
+    keys, inputs, shared = KEYS[: ends[-1]], jnp.arange(float(ends[-1])), (str(tmp_path), deaths)
     counted = []
-    found = over_keys(
-        dying, KEYS, shared=str(tmp_path), inputs=inputs, part=3, on=RAY, progress=lambda *n: counted.append(n)
-    )
-    np.testing.assert_array_equal(found, inputs + jax.vmap(jax.random.uniform)(KEYS))
-    assert [done for done, _ in counted] == [3, 6, 9, 11]
-    assert len(list(tmp_path.glob("0-*"))) == 3
+    found = over_keys(dying, keys, shared=shared, inputs=inputs, part=3, on=RAY, progress=lambda *n: counted.append(n))
+    np.testing.assert_array_equal(found, inputs + jax.vmap(jax.random.uniform)(keys))
+    assert [done for done, _ in counted] == ends
+    assert len(list(tmp_path.glob("0-*"))) == deaths + 1
     assert len(list(tmp_path.glob("3-*"))) == 1
 
 
