@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 import seriatim as st
@@ -72,34 +72,47 @@ def flights(flies, spiders, active, luck, height, width):
     return np.where(luck == 5, 0, score.argmax(axis=0))
 
 
-@settings(max_examples=15, deadline=None)
-@given(sizes(), some.integers(0, 2**32 - 1))
-def test_everything_on_a_grid_is_what_64_bits_say(size, seed):
-    height, width = size
-    rng = np.random.default_rng(seed)
-    ground = terrain(height, width)
-    kind = ground.cells.dtype
-    spiders, flies = corner_cells(rng, height, width, 3), corner_cells(rng, height, width, 4)
-    absent = np.where(rng.random((4, 1)) < 0.2, -1, flies)  # slots whose flies have not arrived
-    counts, active = rng.random(4) < 0.7, np.array([True, False, True])
-    moves, luck = rng.integers(0, 5, 3), rng.integers(0, 6, 4)
-    here, there, waiting = (jnp.asarray(each, kind) for each in (spiders, flies, absent))
-    course = courses(spiders, flies)
-    assert (ground.step(here, jnp.asarray(moves, jnp.int32)) == steps(spiders, moves, height, width)).all()
-    assert (ground.course(here, there) == course).all()
-    assert (ground.course(here, waiting) == courses(spiders, absent)).all()
-    assert course.max() < ground.no_course()
-    nearest = course[:, counts].min(axis=1, initial=2**62)
-    first = np.where(counts.any(), nearest % 8, 0)
-    assert (ground.towards_nearest(here, waiting, jnp.asarray(counts & (absent[:, 0] >= 0))[None]) < 5).all()
-    assert (ground.towards_nearest(here, there, jnp.asarray(counts)[None]) == first).all()
-    fleeing = Swarm(4, "flee", 0, ()).moved(
-        ground, there, jnp.ones(4, bool), here, jnp.asarray(active), jnp.asarray(luck, jnp.int16)
-    )
-    assert (fleeing == steps(flies, flights(flies, spiders, active, luck, height, width), height, width)).all()
-    vision = int(rng.integers(0, height + width))
-    seen = in_sight(Hunt(here, waiting, jnp.ones(4, bool), None), vision)
-    assert (seen == (abs(spiders[:, None] - absent).sum(axis=2) <= vision)).all()
+class Position:
+    """Spiders and flies on a grid, in 64 bits and in the bits of the grid; some flies have not arrived."""
+
+    def __init__(self, size, seed):
+        self.height, self.width = size
+        self.rng = np.random.default_rng(seed)
+        self.ground = terrain(*size)
+        kind = self.ground.cells.dtype
+        self.spiders, self.flies = corner_cells(self.rng, *size, 3), corner_cells(self.rng, *size, 4)
+        self.absent = np.where(self.rng.random((4, 1)) < 0.2, -1, self.flies)
+        self.here, self.there, self.waiting = (
+            jnp.asarray(each, kind) for each in (self.spiders, self.flies, self.absent)
+        )
+
+
+SEEDS = some.integers(0, 2**32 - 1)
+
+
+@given(sizes(), SEEDS)
+def test_steps_courses_and_nearest_flies_are_what_64_bits_say(size, seed):
+    at = Position(size, seed)
+    counts, moves = at.rng.random(4) < 0.7, at.rng.integers(0, 5, 3)
+    course = courses(at.spiders, at.flies)
+    assert (at.ground.step(at.here, jnp.asarray(moves, jnp.int32)) == steps(at.spiders, moves, *size)).all()
+    assert (at.ground.course(at.here, at.there) == course).all()
+    assert (at.ground.course(at.here, at.waiting) == courses(at.spiders, at.absent)).all()
+    assert course.max() < at.ground.no_course()
+    first = np.where(counts.any(), course[:, counts].min(axis=1, initial=2**62) % 8, 0)
+    assert (at.ground.towards_nearest(at.here, at.there, jnp.asarray(counts)[None]) == first).all()
+
+
+@given(sizes(), SEEDS)
+def test_flight_and_sight_are_what_64_bits_say(size, seed):
+    at = Position(size, seed)
+    active, luck, every = np.array([True, False, True]), at.rng.integers(0, 6, 4), jnp.ones(4, bool)
+    drawn = jnp.asarray(luck, jnp.int16)
+    seen = Swarm(4, "flee", 0, ()).moved(at.ground, at.there, every, at.here, jnp.asarray(active), drawn)
+    assert (seen == steps(at.flies, flights(at.flies, at.spiders, active, luck, *size), *size)).all()
+    vision = int(at.rng.integers(0, at.height + at.width))
+    seen = in_sight(Hunt(at.here, at.waiting, every, None), vision)
+    assert (seen == (abs(at.spiders[:, None] - at.absent).sum(axis=2) <= vision)).all()
 
 
 @pytest.mark.parametrize(("side", "kind"), [(32_767, jnp.int16), (32_768, jnp.int32)])
@@ -232,7 +245,6 @@ def test_what_is_seen_along_a_corridor_is_as_long_as_the_corridor():
     some.sampled_from([np.int8, np.int16, np.int32]),
     some.randoms(),
 )
-@settings(max_examples=30, deadline=None)
 def test_a_joint_control_has_the_number_that_python_counts(m, c, dtype, random):
     digits = [random.randrange(c) for _ in range(m)]
     control = jnp.asarray(digits, dtype)
