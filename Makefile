@@ -1,13 +1,16 @@
 # Two commands do everything: `make demo` runs the main job, `make test` the tests.
-# The virtual environment is made once; it is made again only when the files that describe it change.
+# The virtual environment is made once, with what the library needs; what development needs is added to it the first
+# time that it is used. Both are brought up to date only when the files that describe them change.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-STAMP  := $(VENV)/.installed
+CORE   := $(VENV)/.core
+STAMP  := $(VENV)/.development
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
 .PHONY: demo test test-all lint format types check bench pictures lock clean
 
-demo: $(STAMP)
+demo: $(CORE)
 	$(BIN)/python examples/demo.py
 
 test: $(STAMP)
@@ -32,17 +35,21 @@ types: $(STAMP)
 
 # All benchmarks, or those named: make bench BENCH="decisions growth".
 bench: $(STAMP)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(INSTALL) '.[bench]'
 	$(BIN)/python -m benchmarks $(BENCH)
 
 # Make the pictures of README and docs again.
 pictures: $(STAMP)
 	$(BIN)/python docs/pictures.py
 
-$(STAMP): pyproject.toml constraints.txt
+$(CORE): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("seriatim needs Python 3.11 or newer; set PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	$(INSTALL) .
+	touch $(CORE)
+
+$(STAMP): $(CORE)
+	$(INSTALL) '.[dev]'
 	touch $(STAMP)
 
 # Resolve every dependency again for all supported Pythons and write the result down.

@@ -1,6 +1,7 @@
 """The main job: 15 spiders chase 15 flies; how much better than their heuristic can the team do?
 
-Runs the two commands it prints. On a real map where one lies beside the project, on an open grid otherwise.
+It draws a map of nine rooms, puts all spiders into one corner of it, and runs the commands that it prints: a comparison
+of three policies, and one game played by the heuristic and by its rollout. All files are written to `out/`.
 """
 
 import os
@@ -10,19 +11,42 @@ from pathlib import Path
 
 from seriatim.cli import main
 
-HERE = Path(__file__).resolve().parents[1]
-MAPS = HERE.parent / "shared" / "data" / "maps"
-MODEL = ["spiders-and-flies", "--set", "spiders=15", "--set", "flies=15"]
-SAVED = HERE / "out" / "episode.html"
+OUT = Path(__file__).resolve().parents[1] / "out"
+ROOMS = """
+......@......@......
+......@......@......
+......@......@......
+....................
+......@......@......
+......@......@......
+@@@.@@@@@.@@@@@@.@@@
+......@......@......
+......@......@......
+....................
+......@......@......
+......@......@......
+......@......@......
+@@@.@@@@@.@@@@@@.@@@
+......@......@......
+......@......@......
+....................
+......@......@......
+......@......@......
+......@......@......
+""".splitlines()[1:]
 
 
-def fields() -> list[str]:
-    """Return the options that put the game on the real map, if it is there."""
-    grid, starts = MAPS / "random-64-64-10.map", MAPS / "random-example_400.agents"
-    if grid.exists() and starts.exists():
-        return ["--set", f"map={os.path.relpath(grid)}", "--set", f"starts={os.path.relpath(starts)}"]
-    print(f"No maps at {MAPS}; playing on an open grid of 20 x 20 cells.\n")
-    return []
+def rooms(path: Path) -> str:
+    """Write the map, in the MovingAI format, and return the option that sets it."""
+    path.write_text("\n".join(["type octile", f"height {len(ROOMS)}", f"width {len(ROOMS[0])}", "map", *ROOMS, ""]))
+    return f"map={os.path.relpath(path)}"
+
+
+def corner(path: Path) -> str:
+    """Write the cells where the spiders start, three rows of five, and return the option that sets them."""
+    cells = [row * len(ROOMS[0]) + column for row in range(3) for column in range(5)]
+    path.write_text("\n".join(map(str, [len(cells), *cells, ""])))
+    return f"starts={os.path.relpath(path)}"
 
 
 def run(*arguments: str) -> None:
@@ -31,11 +55,14 @@ def run(*arguments: str) -> None:
     status = main(list(arguments))
     if status:
         sys.exit(status)
+    print(flush=True)
 
 
 if __name__ == "__main__":
-    SAVED.parent.mkdir(exist_ok=True)
-    model = [*MODEL, *fields()]
+    OUT.mkdir(exist_ok=True)
+    model = ["spiders-and-flies", "--set", rooms(OUT / "rooms.map"), "--set", corner(OUT / "corner.agents")]
     run("compare", *model, "--policies", "base,one-at-a-time,signalling-base", "--episodes", "200")
-    run("run", *model, "--policy", "one-at-a-time", "--seed", "3", "--no-watch", "--save", os.path.relpath(SAVED))
-    print(f"\nOpen {SAVED} in a browser to watch the episode.")
+    for policy in ("base", "one-at-a-time"):
+        picture = os.path.relpath(OUT / f"{policy}.html")
+        run("run", *model, "--policy", policy, "--seed", "3", "--no-watch", "--save", picture)
+    print(f"Open {OUT / 'one-at-a-time.html'} in a browser to watch the game, and base.html beside it.")

@@ -8,19 +8,26 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 
 # Every part may import what stands to its right, and itself.
-CORE = {"_record", "_errors", "_files", "_numbers", "_compile", "_inverse"}
-TYPES = CORE | {"model", "policy", "value", "controls"}
+CORE = {
+    *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_inverse", "_structure", "_diagnosis"),
+}
+TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon", "_preconditions"}
 ALLOWED = {
-    "_record": set(),
     "_errors": set(),
     "_files": {"_errors"},
     "_numbers": set(),
-    "_compile": set(),
+    "_constants": {"_errors"},
+    "_record": {"_constants"},
+    "_compile": {"_constants"},
     "_inverse": set(),
+    "_structure": {"_errors"},
+    "_diagnosis": {"_errors"},
+    "_preconditions": CORE | {"model"},
     "model": {"_record"},
     "policy": {"_record", "model"},
     "value": set(),
-    "controls": set(),
+    "controls": {"_errors"},
+    "finite_horizon": {"_record", "_errors", "_numbers", "model", "policy", "value"},
     "simulation": TYPES,
     "lanes": {"_errors"},
     "distributions": {"_errors", "model"},  # model: for the type of keys alone

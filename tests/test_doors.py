@@ -21,12 +21,11 @@ ALLOWED = {
     ("cli/_runs.py", "savefig"): "into memory",
     ("cli/_train.py", "open"): "Run.open",
     ("drawing/_episode_html.py", "read_text"): "a file of the package",
-    ("formats/_lines.py", "read_bytes"): "",
     ("training/_metrics.py", "ParquetFile"): "from memory",
     ("training/_metrics.py", "write_table"): "into memory",
 }
 # Functions of ours with such a name, called by it.
-OURS = {"load_file", "read_bytes"}
+OURS = {"load_file", "read_bytes", "read_text"}
 
 
 def doors(path):

@@ -15,6 +15,9 @@ from .evaluation import Comparison as Comparison
 from .evaluation import Estimate as Estimate
 from .evaluation import compare as compare
 from .evaluation import evaluate as evaluate
+from .finite_horizon import FiniteHorizon as FiniteHorizon
+from .finite_horizon import TimedState as TimedState
+from .finite_horizon import at_any_time as at_any_time
 from .model import DecentralisedModel as DecentralisedModel
 from .model import Features as Features
 from .model import FiniteModel as FiniteModel
@@ -36,3 +39,5 @@ from .testing import check_filter as check_filter
 from .testing import check_model as check_model
 from .testing import check_policy as check_policy
 from .value import Value as Value
+
+__version__: str

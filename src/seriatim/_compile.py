@@ -2,22 +2,26 @@
 
 Models and policies arrive as records, plain objects or bare functions, often one inside another (a planner holds its
 base policy). Array leaves are traced, so that new numbers do not compile again; every other leaf (a function, an
-object that is no pytree, a string) is a compile-time constant, compared by equality.
+object that is no pytree, a string) is a compile-time constant (`_constants.py`). An object that has changed since is
+another constant, and is compiled anew.
 
-A planner has many fields and is called again and again, so a record in which nothing can change is taken apart once and
-known again by identity.
+A planner has many fields and is called again and again, so a record of which nothing but constants can change is taken
+apart once and known again by identity.
 """
 
 import dataclasses
 import functools
+import math
 import operator
 import weakref
 from collections.abc import Callable
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+
+from seriatim._constants import Constant
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -39,13 +43,16 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
         given = [shell.filled(leaves) for shell, leaves in zip(shells, traced, strict=True)]
         args = given[: len(given) - len(names)]
         kwargs = dict(zip(names, given[len(args) :], strict=True))
-        return function(*args, **kwargs, **dict(options))
+        result = function(*args, **kwargs, **{name: option.value for name, option in options})
+        for shell, whole in zip(shells, given, strict=True):
+            shell.found_as_left(whole)
+        return result
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        options = tuple([(k, v) for k, v in sorted(kwargs.items()) if k in static_argnames])
+        options = tuple([(k, Constant(v)) for k, v in sorted(kwargs.items()) if k in static_argnames])
         names = tuple([k for k in sorted(kwargs) if k not in static_argnames])
-        parts = [_taken_apart(part) for part in (*args, *[kwargs[k] for k in names])]
+        parts = [taken_apart(part) for part in (*args, *[kwargs[k] for k in names])]
         result: R = compiled([leaves for leaves, _ in parts], tuple([shell for _, shell in parts]), names, options)
         return result
 
@@ -60,7 +67,7 @@ class _Shell:
 
     __slots__ = ("__weakref__", "_constants", "_structure")
 
-    def __init__(self, structure: Any, constants: tuple[Any, ...]) -> None:
+    def __init__(self, structure: Any, constants: tuple[Constant, ...]) -> None:
         self._structure = structure
         self._constants = constants
 
@@ -69,30 +76,54 @@ class _Shell:
         others = iter(self._constants)
         return jax.tree.unflatten(self._structure, [next(others).value if t is None else t for t in traced])
 
+    def found_as_left(self, argument: Any) -> None:
+        """Let this be found by what a program has made of its constants while it was written, such as a count of calls.
+
+        That is no change of the user's, and to write the program again would change them again.
+        """
+        if self is not _one_leaf:
+            found = jax.tree.structure(argument), tuple([Constant(each.value) for each in self._constants])
+            _shells.setdefault(found, self)
+
+
+class _Known(NamedTuple):
+    """A record taken apart: what its fields were, the leaves, the shell, and the constants in it that can change."""
+
+    fields: tuple[Any, ...]
+    traced: list[Any]
+    shell: _Shell
+    watched: list[Constant]
+
+    def is_as_it_was(self, argument: Any) -> bool:
+        now = tuple(vars(argument).values())
+        same = len(now) == len(self.fields) and all(map(operator.is_, self.fields, now))
+        return same and not (self.watched and any(constant.has_changed() for constant in self.watched))
+
 
 _one_leaf = _Shell(jax.tree.structure(0), ())
 _shells: weakref.WeakValueDictionary[Any, _Shell] = weakref.WeakValueDictionary()
-# Records that cannot change, taken apart before: a planner has many fields, and decides again and again.
+# Records taken apart before: a planner has many fields, and decides again and again.
 # With the fields they had then: `__post_init__` may have given a record to a compiled function and gone on.
-_known: weakref.WeakKeyDictionary[Any, tuple[tuple[Any, ...], list[Any], _Shell]] = weakref.WeakKeyDictionary()
+_known: weakref.WeakKeyDictionary[Any, _Known] = weakref.WeakKeyDictionary()
 
 
-def _taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
+def taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
     """Return the leaves of an argument, None in the place of constants, and its shell."""
     if _is_traced(argument):
         return [argument], _one_leaf
     known_again = _is_known_again(argument)
     found = _known.get(argument) if known_again else None
-    if found is not None and _are_the_same(found[0], tuple(vars(argument).values())):
-        return found[1:]
+    if found is not None and found.is_as_it_was(argument):
+        return found.traced, found.shell
     leaves, structure = jax.tree.flatten(argument)
     traced = [leaf if _is_traced(leaf) else None for leaf in leaves]
-    constants = tuple([_Constant(leaf) for leaf, t in zip(leaves, traced, strict=True) if t is None])
+    constants = tuple([Constant(leaf) for leaf, t in zip(leaves, traced, strict=True) if t is None])
     shell = _shells.get((structure, constants))
     if shell is None:
         shell = _shells.setdefault((structure, constants), _Shell(structure, constants))
-    if known_again and _cannot_change(argument):
-        _known[argument] = tuple(vars(argument).values()), traced, shell
+    watched: list[Constant] = []
+    if known_again and _stays(argument, watched):
+        _known[argument] = _Known(tuple(vars(argument).values()), traced, shell, watched)
     return traced, shell
 
 
@@ -114,23 +145,26 @@ def _is_known_again(argument: Any) -> bool:
     return dataclasses.is_dataclass(kind) and kind.__hash__ is object.__hash__ and kind.__weakrefoffset__ > 0
 
 
-def _are_the_same(then: tuple[Any, ...], now: tuple[Any, ...]) -> bool:
-    return len(then) == len(now) and all(map(operator.is_, then, now))
+def _stays(part: Any, watched: list[Constant]) -> bool:
+    """Say whether something is made of frozen records and tuples of arrays of JAX, numbers and constants only.
 
-
-def _cannot_change(part: Any) -> bool:
-    """Say whether something is made of frozen records and tuples of arrays of JAX, numbers and functions only."""
+    Constants that can change are added to `watched`.
+    """
     if isinstance(part, tuple):
-        return all(map(_cannot_change, part))
+        return all(_stays(each, watched) for each in part)
     if dataclasses.is_dataclass(type(part)):
         if not hasattr(part, "__dict__"):
             return False
         frozen = type(part).__dataclass_params__.frozen
-        return bool(frozen) and all(map(_cannot_change, vars(part).values()))
+        return bool(frozen) and all(_stays(each, watched) for each in vars(part).values())
     if isinstance(part, (np.ndarray, jax.core.Tracer)):
         return False
-    # What JAX does not take apart is a constant, compared by identity or equality.
-    return part is None or jax.tree_util.all_leaves([part])
+    if part is not None and not jax.tree_util.all_leaves([part]):
+        return False
+    if not isinstance(part, jax.Array):
+        constant = Constant(part)
+        watched += [] if constant.lasts else [constant]
+    return True
 
 
 def unless_mapped(alone: Callable[P, R], together: Callable[P, R]) -> Callable[P, R]:
@@ -161,39 +195,21 @@ def unless_mapped(alone: Callable[P, R], together: Callable[P, R]) -> Callable[P
     return call
 
 
+def unknown() -> float:
+    """Return the number for what is not known: nan, or infinity where JAX stops at nan (`jax_debug_nans`)."""
+    return math.inf if jax.config.jax_debug_nans else math.nan  # type: ignore[attr-defined]
+
+
 def split(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     """Return the array leaves of a tree, and a function that puts the tree together with others in their place."""
     leaves, structure = jax.tree.flatten(tree)
     is_array = [isinstance(leaf, (jax.Array, np.ndarray)) for leaf in leaves]
+    # Without the arrays, which may belong to a trace: what keeps the function must not keep them.
+    others = [None if array else leaf for leaf, array in zip(leaves, is_array, strict=True)]
 
     def whole(arrays: list[Any]) -> Any:
         given = iter(arrays)
-        parts = [next(given) if array else leaf for leaf, array in zip(leaves, is_array, strict=True)]
+        parts = [next(given) if array else other for other, array in zip(others, is_array, strict=True)]
         return jax.tree.unflatten(structure, parts)
 
     return [leaf for leaf, array in zip(leaves, is_array, strict=True) if array], whole
-
-
-class _Constant:
-    """A value compared by equality where it can be hashed, by identity where it cannot."""
-
-    __slots__ = ("_key", "value")
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-        self._key: Any = value if _has_hash(value) else id(value)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Constant) and bool(self._key == other._key)
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-
-def _has_hash(value: Any) -> bool:
-    """Say whether a value can be hashed; a frozen dataclass says that it can, and cannot if it holds an array."""
-    try:
-        hash(value)
-    except TypeError:
-        return False
-    return True

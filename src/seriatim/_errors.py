@@ -26,7 +26,7 @@ def users_frame(error: BaseException) -> traceback.FrameSummary | None:
     if elsewhere is not None:
         return elsewhere
     frames = traceback.extract_tb(error.__traceback__)
-    return next((frame for frame in reversed(frames) if _is_users(frame.filename)), None)
+    return next((frame for frame in reversed(frames) if is_users(frame.filename)), None)
 
 
 def at_place(error: BaseException, filename: str, line: int, function: str) -> BaseException:
@@ -41,11 +41,17 @@ def in_words(error: BaseException) -> str:
     said = f"{type(error).__name__}: {lines[0]}"
     if isinstance(error, SyntaxError) and error.filename:
         return f"{type(error).__name__}: {error.msg} ({_shown(error.filename)}, line {error.lineno})"
+    return said + place_of(error)
+
+
+def place_of(error: BaseException) -> str:
+    """Write the place of an error in the user's own code as ` (model.py, line 12)`; nothing if it was never there."""
     frame = users_frame(error)
-    return said if frame is None else f"{said} ({_shown(frame.filename)}, line {frame.lineno})"
+    return "" if frame is None else f" ({_shown(frame.filename)}, line {frame.lineno})"
 
 
-def _is_users(filename: str) -> bool:
+def is_users(filename: str) -> bool:
+    """Say whether a file is the user's: neither of this package, nor of Python, nor of an installed library."""
     path = Path(filename)
     # Compiled libraries name files of their own making, relative to where they were made.
     installed = {"site-packages", "dist-packages"} & set(path.parts) or path.suffix in (".pyx", ".pxd", ".pxi")

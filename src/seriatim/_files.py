@@ -36,13 +36,21 @@ def read_bytes(path: str | Path, advice: str, *, limit: int = LARGEST, first: in
     """
     try:
         with open_regular(path, limit=limit) as file:
-            content = file.read(limit + 1 if first is None else first)
+            content = _all(file, limit + 1) if first is None else file.read(first)
         if len(content) > limit:  # it grew, or the system does not know its size
             raise _too_large(limit)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {advice}.") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror}); {advice}.") from error
+    return content
+
+
+def _all(file: BinaryIO, most: int) -> bytes:
+    """Read up to so many bytes; room is asked for as much as the file says it has, not for `most`."""
+    content = file.read(min(os.fstat(file.fileno()).st_size + 1, most))
+    while len(content) < most and (more := file.read(min(MEGABYTE, most - len(content)))):
+        content += more
     return content
 
 

@@ -16,9 +16,12 @@ from typing import Any, TypeVar, dataclass_transform
 
 import jax
 
+from seriatim._constants import Constants
+
 T = TypeVar("T")
 
 _STATIC = "seriatim_static"
+_NONE = Constants(())
 # The classes that JAX knows.
 _registered: weakref.WeakSet[type[Any]] = weakref.WeakSet()
 
@@ -29,9 +32,9 @@ def static(
     default_factory: Any = dataclasses.MISSING,
     init: bool = True,
 ) -> Any:
-    """Mark a record's field as a compile-time constant: a size, an option, a name; hashable, never an array.
+    """Mark a record's field as a compile-time constant: a size, an option, a name; never an array of JAX.
 
-    Functions compiled for one value are compiled again for another.
+    Functions compiled for one value are compiled again for another. Values are told apart by type too: 2 is not 2.0.
 
     >>> @record
     ... class Grid:
@@ -88,18 +91,21 @@ def _pytree_functions(
 ) -> tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]]:
     keys = tuple(jax.tree_util.GetAttrKey(name) for name in data)
 
-    children_of, constants_of = _reader(data), _reader(meta)
+    children_of, values_of = _reader(data), _reader(meta)
 
-    def flatten(instance: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    def constants_of(instance: Any) -> Constants:
+        return Constants(values_of(instance)) if meta else _NONE
+
+    def flatten(instance: Any) -> tuple[tuple[Any, ...], Constants]:
         return children_of(instance), constants_of(instance)
 
-    def flatten_with_keys(instance: Any) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    def flatten_with_keys(instance: Any) -> tuple[tuple[Any, ...], Constants]:
         return tuple(zip(keys, children_of(instance), strict=True)), constants_of(instance)
 
-    def unflatten(constants: tuple[Any, ...], children: tuple[Any, ...]) -> Any:
+    def unflatten(constants: Constants, children: tuple[Any, ...]) -> Any:
         instance = object.__new__(cls)
         vars(instance).update(zip(data, children, strict=True))
-        vars(instance).update(zip(meta, constants, strict=True))
+        vars(instance).update(zip(meta, constants.values, strict=True))
         return instance
 
     return flatten, flatten_with_keys, unflatten

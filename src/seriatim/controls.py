@@ -5,10 +5,14 @@ The first agent is the most significant digit, so joint controls are ordered as 
 """
 
 import itertools
+import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
+
+from seriatim._errors import InputError
 
 
 def num_joint_controls(num_agents: int, num_controls: int) -> int:
@@ -28,10 +32,36 @@ def joint_controls(num_agents: int, num_controls: int) -> Int[np.ndarray, "c_to_
 
 
 def joint_index(control: Int[Array, "*batch m"], num_controls: int) -> Int[Array, "*batch"]:
-    """Return the place of `control` in `joint_controls`."""
-    m = control.shape[-1]
-    radix = jnp.array([num_controls**power for power in range(m - 1, -1, -1)], control.dtype)
-    return jnp.sum(control * jnp.broadcast_to(radix, control.shape), axis=-1, dtype=control.dtype)
+    """Return the place of `control` in `joint_controls`; its type is that of `control`, or wider where need be.
+
+    Raises:
+        InputError: the numbers of joint controls do not fit into the widest type.
+    """
+    return radix_number(control, (num_controls,) * control.shape[-1])
+
+
+def radix_number(digits: Int[Array, "*batch m"], sizes: tuple[int, ...]) -> Int[Array, "*batch"]:
+    """Return the number with these digits, of which there are `sizes`, the last running fastest.
+
+    Raises:
+        InputError: the numbers do not fit into the widest type.
+    """
+    kind = _wide_enough(digits.dtype, math.prod(sizes))
+    weights = jnp.array([math.prod(sizes[i + 1 :]) for i in range(len(sizes))], kind)
+    wide = digits.astype(kind)
+    return jnp.sum(wide * jnp.broadcast_to(weights, wide.shape), axis=-1, dtype=kind)
+
+
+def _wide_enough(dtype: jnp.dtype, count: int) -> jnp.dtype:
+    """Return a type that holds `count` numbers from 0: the given one if it does."""
+    widest = jax.dtypes.canonicalize_dtype(np.int64)
+    for kind in (dtype, np.dtype(np.int32), widest):
+        if count - 1 <= np.iinfo(kind).max:
+            return kind
+    raise InputError(
+        f"There are {count:,} combinations of controls or observations, and numbers of {8 * widest.itemsize} bits hold "
+        f"{np.iinfo(widest).max:,}; give fewer agents or choices."
+    )
 
 
 def is_admissible(control: Int[Array, " m"], mask: Bool[Array, "m c"]) -> Bool[Array, ""]:

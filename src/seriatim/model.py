@@ -29,8 +29,9 @@ Key: TypeAlias = PRNGKeyArray | Array  # a typed key (`jax.random.key`) or an ol
 class Transition:
     """What one stage leads to: the next state, the stage cost, and whether the problem has ended.
 
-    `done` says that the problem *terminated*: no cost follows. A limit on time is the evaluator's word, never the
-    model's. `cost` is a number and `done` a boolean for one transition, with leading axes for stacked ones.
+    `done` says that the problem *terminated*: no cost follows. A limit on time is the evaluator's word, or part of the
+    problem (`seriatim.FiniteHorizon`). `cost` is a number and `done` a boolean for one transition, with leading axes
+    for stacked ones.
     """
 
     state: State
@@ -71,7 +72,10 @@ class Model(Protocol):
     * `lanes_last = True`: `transition` takes one state, and also many: arrays with one more axis, the last, which its
       operations keep apart. It is then called as it is where many are simulated. Policies may declare it of themselves.
     * `base_policy() -> Policy`: the heuristic that comes with the model.
-    * `endless = True`: no control ever ends the problem. The command line then cuts simulations.
+    * `endless = True`: no control ever ends the problem. The command line then cuts simulations, if the discount is
+      below 1; with discount 1 it takes `--horizon` for the number of stages of a `FiniteHorizon`.
+    * `ends_after = 120`: the problem ends after so many stages, on purpose. The command line then plans and plays
+      `FiniteHorizon(model, 120)`, whose episodes are not cut but over; in Python, make one.
     * `terminal_cost() -> Value | None`: what the command line adds where it cuts them; without it, nothing.
     * `features(state, agent) -> Float["k"] | Features`: what a network is told of the state on behalf of an agent.
     * `draw(state) -> str`: an SVG picture; `text(state) -> str`: one for the terminal.
@@ -114,6 +118,11 @@ class FiniteModel(Model, Protocol):
     """A model with few enough states to be solved exactly.
 
     The states are numbered `0 .. s-1`; `index` inverts `states`.
+
+    Optional: `tabulated_motion() -> (costs, transitions)`: what `outcomes` says of all joint controls, in double
+    precision, which exact methods then use. `costs` `[s, c**m]` are expected stage costs, infinite for what may not be
+    chosen; `transitions` is a SciPy matrix compressed by rows, of shape `(s * c**m, s)`; what a row lacks of one ends
+    the problem. Joint controls are numbered as in `seriatim.controls.joint_controls`.
     """
 
     def states(self) -> State:
@@ -138,6 +147,8 @@ class ObservedModel(Model, Protocol):
     * `initial_distribution() -> Float["s"]`: the probabilities of the states that `initial_state` draws.
     * `observations() -> Observation`: all observations, stacked along a leading axis `o`; for every new state and
       control their likelihoods sum to one.
+    * `tabulated_observations() -> Float["c**m s o"]`: those likelihoods in double precision, by joint control, new
+      state and observation, which exact methods then use.
 
     Optional, and used by the command line: `belief_model() -> Model`, the problem over beliefs, as it is planned and
     played by those who do not see the state. `base_policy()` of such a model is a policy of beliefs.

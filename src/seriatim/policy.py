@@ -6,7 +6,7 @@ itself be the base of another planner.
 
 from typing import Any, Protocol, runtime_checkable
 
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._record import record
 from seriatim.model import Key
@@ -49,6 +49,19 @@ class Decision:
         num_passes: rounds of simulations that had to wait for one another; within a round all run side by side.
         num_trajectories: futures simulated, one for each joint control and sample it was given: the work done.
             `num_simulations * num_samples` where none is dropped early.
+        admissible: whether `base_control` is admissible and feasible. Where it is not, nothing holds of the decision;
+            outside of `jax.jit` and other transformations, planners then raise an InputError.
+        num_incomparable: alternatives that could not be compared with the control before them: a simulated cost was
+            nan (their Q-factor, or that of the control before them, is nan), or both were infinite. They are not
+            chosen.
+        num_truncated: futures, of `num_trajectories`, that had not ended where they were cut off, and so cost more
+            (or less) than their Q-factors say. 0 where the expectation is exact: that ends where you say.
+        tail_weight: the weight a**H of the first stage cut off; 0 where no future was.
+        tail_bound: the most by which cutting can have changed a Q-factor, a**H * cost_bound / (1 - a), and half of the
+            most by which it can have changed `improvement`. 0 where no future was cut off; elsewhere infinity without
+            `Simulation.cost_bound`, and without a discount.
+
+    The last five are None where a planner does not say.
     """
 
     control: Int[Array, "*batch m"]
@@ -61,12 +74,17 @@ class Decision:
     num_simulations: Int[Array, "*batch"]
     num_passes: Int[Array, "*batch"]
     num_trajectories: Int[Array, "*batch"]
+    admissible: Bool[Array, "*batch"] | None = None
+    num_incomparable: Int[Array, "*batch"] | None = None
+    num_truncated: Int[Array, "*batch"] | None = None
+    tail_weight: Float[Array, "*batch"] | None = None
+    tail_bound: Float[Array, "*batch"] | None = None
 
     def __str__(self) -> str:
         if self.control.ndim != 1:
-            return f"{self.control.shape[0]} decisions of {self.control.shape[-1]} agents"
+            return f"{self.control.shape[0]} decisions of {self.control.shape[-1]} agents{_together(self)}"
         departures = int((self.control != self.base_control).sum())
-        evidence = f"{self.num_q_factors} Q-factors, {self.num_simulations} joint controls simulated"
+        evidence = f"{self.num_q_factors} Q-factors, {self.num_simulations} joint controls simulated{_doubts(self)}"
         if not departures:
             return f"control {self.control.tolist()}, the base policy's ({evidence})"
         error = "" if self.standard_error != self.standard_error else f" ± {self.standard_error:.2g}"
@@ -74,6 +92,38 @@ class Decision:
             f"control {self.control.tolist()}, where the base policy's is {self.base_control.tolist()}: "
             f"better by {self.improvement:.4g}{error} ({evidence})"
         )
+
+
+def _doubts(decision: Decision) -> str:
+    """Write what takes from the evidence of one decision; nothing where nothing does."""
+    doubts = ""
+    if decision.admissible is not None and not decision.admissible:
+        doubts += "; the base policy's control is not admissible"
+    if decision.num_incomparable:
+        nan = bool((decision.q_factors != decision.q_factors).any())
+        doubts += (
+            f"; {decision.num_incomparable} could not be compared, since costs were {'nan' if nan else 'infinite'}"
+        )
+    if decision.num_truncated:
+        doubts += (
+            f"; {decision.num_truncated} of {decision.num_trajectories} futures cut off before they ended, where a "
+            f"cost weighs {decision.tail_weight:.2g}"
+        )
+        bound = decision.tail_bound
+        known = bound is not None and bound < float("inf")
+        doubts += f": at most {bound:.2g} is missing from a Q-factor" if known else ""
+    return doubts
+
+
+def _together(decision: Decision) -> str:
+    """Write at how many of many decisions something takes from the evidence."""
+    counts = {
+        "without an admissible base control": None if decision.admissible is None else ~decision.admissible,
+        "with alternatives that could not be compared": decision.num_incomparable,
+        "with futures cut off before they ended": decision.num_truncated,
+    }
+    found = {what: 0 if each is None else int((each > 0).sum()) for what, each in counts.items()}
+    return "".join(f"; {count} {what}" for what, count in found.items() if count)
 
 
 @runtime_checkable

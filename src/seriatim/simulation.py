@@ -10,13 +10,19 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._compile import jit
 from seriatim._errors import InputError
+from seriatim._numbers import is_whole
+from seriatim._preconditions import control_of, name_of, require_model, require_playable, require_policy
 from seriatim._record import record
 from seriatim.model import Key, Model, State, Transition
 from seriatim.policy import Policy
+
+# An episode that is kept takes no more memory than this.
+MOST_BYTES = 2**34
 
 
 class Streams(NamedTuple):
@@ -37,7 +43,7 @@ def stage(
     model: Model, policy: Policy, state: State, keys: Streams, t: Int[Array, ""] | int
 ) -> tuple[Int[Array, " m"], Transition]:
     """Play stage `t`: the policy chooses, the disturbance of the stage is drawn, the model moves."""
-    control = policy(state, jax.random.fold_in(keys.policy, t))
+    control = control_of(model, policy, state, jax.random.fold_in(keys.policy, t), f"The policy {name_of(policy)}")
     disturbance = model.sample_disturbance(jax.random.fold_in(keys.disturbance, t))
     return control, model.transition(state, control, disturbance)
 
@@ -74,11 +80,28 @@ def simulate(model: Model, policy: Policy, key: Key, *, horizon: int = 400, stat
         state: where to start; by default the model draws the initial state.
 
     Raises:
-        InputError: `horizon` is less than 1.
+        InputError: `horizon` is no whole number from 1 up, or its states would take more memory than 16 GiB; the model
+            or the policy cannot work, or the policy returns no joint control.
     """
-    if horizon < 1:
-        raise InputError(f"horizon={horizon}: an episode needs at least 1 stage; give a positive whole number.")
+    if not is_whole(horizon, 1):
+        raise InputError(f"horizon={horizon!r}: an episode needs at least 1 stage; give a positive whole number.")
+    require_model(model, starts=state is None)
+    require_policy("policy", policy)
+    if state is None:
+        require_playable(model, policy)
+    _require_memory(model, state, horizon)
     return _simulate(model, policy, key, state, horizon=int(horizon))
+
+
+def _require_memory(model: Model, state: State | None, horizon: int) -> None:
+    one = state if state is not None else jax.eval_shape(model.initial_state, jax.random.key(0))
+    # A control and the accounts of a stage take about as much as so many numbers.
+    numbers = sum(np.size(leaf) if state is not None else leaf.size for leaf in jax.tree.leaves(one)) + 8
+    if 4 * (numbers + model.num_agents) * horizon > MOST_BYTES:
+        raise InputError(
+            f"horizon={horizon:,}: an episode of so many stages does not fit into memory, and simulate keeps all of "
+            "it; give fewer, or use evaluate, which keeps costs alone."
+        )
 
 
 def _play(model: Model, policy: Policy, key: Key, start: State | None, *, horizon: int) -> Trajectory:
@@ -106,7 +129,7 @@ def _play(model: Model, policy: Policy, key: Key, start: State | None, *, horizo
     (_, terminated), history = jax.lax.scan(step, (state0, jnp.array(False)), stages)
     states, controls, costs, _, alive = history
     with_start = jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), state0, states)
-    weights = jnp.asarray(model.discount, float) ** stages
+    weights = jnp.asarray(model.discount, float) ** stages.astype(float)
     return Trajectory(
         states=with_start,
         controls=controls,

@@ -12,6 +12,7 @@ import seriatim as st
 
 TEAM = random_problem(20, states=3, agents=2, controls=2, observations=2, discount=0.8, end=0.3)
 OVER = st.beliefs.BeliefModel(TEAM, st.beliefs.ExactFilter(TEAM))
+PARTICLES = st.beliefs.ParticleFilter(TEAM, num_particles=8)
 JOINT = st.controls.joint_controls(2, 2)
 BELIEFS = jnp.asarray(grid(3, 3), jnp.float32)
 BASE_CONTROL = 2  # the joint control (1, 0)
@@ -32,18 +33,25 @@ BLIND = st.beliefs.blind_policies(TEAM)
 BASE_COST = st.beliefs.AlphaValue(TEAM, jnp.asarray(BLIND.vectors[[BASE_CONTROL]], jnp.float32))
 
 
-def test_belief_models_are_lawful():
-    st.check_model(OVER).raise_if_broken()
-    particles = st.beliefs.ParticleFilter(TEAM, num_particles=8)
-    st.check_model(st.beliefs.BeliefModel(TEAM, particles), quick=True).raise_if_broken()
-    st.check_model(st.beliefs.HiddenModel(TEAM, OVER.filter), quick=True).raise_if_broken()
+@pytest.mark.parametrize(
+    ("model", "quick"),
+    [
+        (OVER, True),
+        pytest.param(OVER, False, marks=pytest.mark.slow),
+        pytest.param(st.beliefs.BeliefModel(TEAM, PARTICLES), True, marks=pytest.mark.slow),
+        pytest.param(st.beliefs.HiddenModel(TEAM, OVER.filter), True, marks=pytest.mark.slow),
+    ],
+    ids=["quick", "all", "particles", "hidden"],
+)
+def test_belief_models_are_lawful(model, quick):
+    st.check_model(model, quick=quick).raise_if_broken()
 
 
 def test_draws_follow_the_outcomes():
     belief, control, n = jnp.array([0.2, 0.5, 0.3]), jnp.array([0, 1], jnp.int32), 20_000
-    listed, chance = OVER.outcomes(belief, control)
-    draws = jax.vmap(OVER.sample_disturbance)(jax.random.split(jax.random.key(0), n))
-    drawn = jax.vmap(OVER.transition, (None, None, 0))(belief, control, draws)
+    listed, chance = jax.jit(OVER.outcomes)(belief, control)
+    played = jax.jit(jax.vmap(lambda key: OVER.transition(belief, control, OVER.sample_disturbance(key))))
+    drawn = played(jax.random.split(jax.random.key(0), n))
     near = np.abs(np.asarray(drawn.state)[:, None] - np.asarray(listed.state)[None]).max(axis=2) < 1e-5
     near = np.where(np.asarray(drawn.done)[:, None], np.asarray(listed.done), near & ~np.asarray(listed.done))
     assert near.any(axis=1).all()
@@ -94,18 +102,25 @@ def test_lookahead_optimises_over_controls_and_observations():
         assert np.allclose(found.q_factors, q, atol=1e-5)
 
 
-def test_sampled_q_factors_are_those_of_the_enumeration_in_the_mean():
+@pytest.mark.parametrize(
+    "filter",
+    [
+        OVER.filter,
+        pytest.param(st.beliefs.ParticleFilter(TEAM, num_particles=4), marks=pytest.mark.slow),
+    ],
+    ids=["exact", "particles"],
+)
+def test_sampled_q_factors_are_those_of_the_enumeration_in_the_mean(filter):
     belief, n = jnp.array([0.2, 0.5, 0.3]), 4096
     exact = q_table(np.asarray(belief, float), lambda b: float(b @ BLIND.vectors[BASE_CONTROL]))
-    for filter in (OVER.filter, st.beliefs.ParticleFilter(TEAM, num_particles=4)):
-        over = st.beliefs.BeliefModel(TEAM, filter)
-        start = belief if over.filter is OVER.filter else cloud(belief)
-        simulation = st.Simulation(horizon=4, num_samples=n)
-        found = st.StandardRollout(over, BASE, simulation).decide(start, jax.random.key(3))
-        # Costs of four stages lie within 0 and 1 + .8 + .64 + .512, so their standard deviation is below 1.5.
-        tail = 0.8**4 / (1 - 0.8)
-        assert (np.asarray(found.q_factors) < exact + 5 * 1.5 / np.sqrt(n)).all()
-        assert (np.asarray(found.q_factors) > exact - tail - 5 * 1.5 / np.sqrt(n)).all()
+    over = st.beliefs.BeliefModel(TEAM, filter)
+    start = belief if over.filter is OVER.filter else cloud(belief)
+    simulation = st.Simulation(horizon=4, num_samples=n)
+    found = st.StandardRollout(over, BASE, simulation).decide(start, jax.random.key(3))
+    # Costs of four stages lie within 0 and 1 + .8 + .64 + .512, so their standard deviation is below 1.5.
+    tail = 0.8**4 / (1 - 0.8)
+    assert (np.asarray(found.q_factors) < exact + 5 * 1.5 / np.sqrt(n)).all()
+    assert (np.asarray(found.q_factors) > exact - tail - 5 * 1.5 / np.sqrt(n)).all()
 
 
 def cloud(belief):
@@ -124,19 +139,27 @@ def test_one_at_a_time_over_beliefs_never_costs_more_than_its_base():
         planner = st.OneAtATimeRollout(over, BASE, st.Simulation(horizon=1, expectation="exact", terminal_cost=last))
         cost = policy_cost(over, planner, BELIEFS, 4, vector[0])
         base = np.asarray(BELIEFS, float) @ vector[0]
-        lower = [st.beliefs.fast_informed_bound(model).at(belief) for belief in np.asarray(BELIEFS)]
+        bound = st.beliefs.fast_informed_bound(model)
+        lower = [bound.at(belief) for belief in np.asarray(BELIEFS)]
         assert (cost <= base + 1e-5).all()
         assert (cost >= np.array(lower) - 1e-5).all()
 
 
 def policy_cost(over, planner, beliefs, stages, last):
-    """Return the cost of a policy for some stages and of its base policy ever after, by all observations."""
+    """Return the cost of a policy for some stages and of its base policy ever after, by all observations.
+
+    As many beliefs at a time as at the start: one program for all stages.
+    """
     if stages == 0:
         return np.asarray(beliefs, float) @ last
-    control = st.decide_many(planner, beliefs, jax.random.split(jax.random.key(0), len(beliefs))).control
-    after, chance = listed(over, beliefs, control)
-    rest = policy_cost(over, planner, after.state.reshape(-1, 3), stages - 1, last).reshape(len(beliefs), -1)
-    return np.asarray(after.cost[:, 0] + 0.8 * np.sum(np.where(after.done, 0, chance * rest), axis=1))
+    control = st.decide_many(planner, beliefs, KEYS).control
+    after, chance = jax.tree.map(np.asarray, listed(over, beliefs, control))
+    each = np.moveaxis(after.state, 1, 0)
+    rest = np.stack([policy_cost(over, planner, some, stages - 1, last) for some in each], axis=1)
+    return after.cost[:, 0] + 0.8 * np.sum(np.where(after.done, 0, chance * rest), axis=1)
+
+
+KEYS = jax.random.split(jax.random.key(0), len(BELIEFS))
 
 
 @jax.jit

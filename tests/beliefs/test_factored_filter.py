@@ -106,6 +106,7 @@ WATCH = Watch(jnp.array([[0.3, 0.4, 0.0], [0.1, 0.7, 0.0]]))
 FACTORED = st.beliefs.FactoredFilter(WATCH)
 
 
+@pytest.mark.slow
 def test_the_model_of_the_test_is_lawful():
     st.check_model(WATCH, quick=True).raise_if_broken()
     assert isinstance(WATCH, st.beliefs.FactoredModel)
@@ -113,22 +114,29 @@ def test_the_model_of_the_test_is_lawful():
 
 def test_marginals_are_those_of_the_exact_filter():
     exact = st.beliefs.ExactFilter(WATCH)
+
+    @jax.jit
+    def stage(state, belief, joint, control, key):
+        """What happens, and of both filters the likelihood, the belief after it, and the expected cost there."""
+        noise = WATCH.sample_disturbance(key)
+        state = WATCH.transition(state, control, noise).state
+        seen = WATCH.observation(state, control, noise)
+        likelihoods = FACTORED.likelihood(belief, control, seen), exact.likelihood(joint, control, seen)
+        belief, joint = FACTORED.update(belief, control, seen), exact.update(joint, control, seen)
+        costs = FACTORED.expected_cost(belief, control), exact.expected_cost(joint, control)
+        return state, belief, joint, likelihoods, costs
+
     key = jax.random.key(2)
     state = WATCH.initial_state(key)
     belief = FACTORED.initial(key)
     joint = jnp.zeros(18).at[WATCH.index(state)].set(1.0)
     for t in range(12):
         control = jnp.array([t % 3 % 2], jnp.int32)
-        noise = WATCH.sample_disturbance(jax.random.key(100 + t))
-        state = WATCH.transition(state, control, noise).state
-        seen = WATCH.observation(state, control, noise)
-        same = FACTORED.likelihood(belief, control, seen), exact.likelihood(joint, control, seen)
+        state, belief, joint, same, cost = stage(state, belief, joint, control, jax.random.key(100 + t))
         assert float(same[0]) == pytest.approx(float(same[1]), rel=1e-4)
-        belief, joint = FACTORED.update(belief, control, seen), exact.update(joint, control, seen)
         table = np.asarray(joint).reshape(SITES, LEVELS, LEVELS)[int(state[0])]
         assert int(belief.known) == int(state[0])
         assert np.allclose(belief.sites, [table.sum(axis=1), table.sum(axis=0)], atol=1e-5)
-        cost = FACTORED.expected_cost(belief, control), exact.expected_cost(joint, control)
         assert float(cost[0]) == pytest.approx(float(cost[1]), rel=1e-4)
 
 
@@ -140,8 +148,8 @@ def test_sites_are_drawn_from_their_beliefs():
     sites = jnp.array([[0.2, 0.0, 0.8], [0.5, 0.5, 0.0]])
     belief = st.beliefs.FactoredBelief(jnp.int32(1), sites)
     assert FACTORED.most_likely(belief).tolist() == [1, 2, 0]
-    uniform = jnp.stack(jnp.meshgrid(*[(jnp.arange(20) + 0.5) / 20] * 2), axis=-1).reshape(-1, 2)
-    drawn = np.asarray(jax.vmap(FACTORED.sample_state, (None, 0))(belief, uniform))
+    uniform = jnp.asarray(np.stack(np.meshgrid(*[(np.arange(20) + 0.5) / 20] * 2), axis=-1).reshape(-1, 2))
+    drawn = np.asarray(jax.jit(jax.vmap(FACTORED.sample_state, (None, 0)))(belief, uniform))
     for site in range(SITES):
         assert np.allclose(np.bincount(drawn[:, 1 + site], minlength=3) / 400, sites[site], atol=1e-6)
 

@@ -19,11 +19,14 @@ FILTER = st.beliefs.ExactFilter(MODEL)
 QMDP = st.beliefs.qmdp(MODEL)
 
 
+chosen = jax.jit(lambda belief: QMDP.policy(belief, jax.random.key(0))[0])
+
+
 def expected(belief, stages):
     """Return what the QMDP policy costs over so many stages, by all observations."""
     if stages == 0:
         return 0.0
-    u = int(QMDP.policy(jnp.asarray(belief, jnp.float32), jax.random.key(0))[0])
+    u = int(chosen(jnp.asarray(belief, jnp.float32)))
     total = float(belief @ np.asarray(MODEL.costs, float)[:, u])
     for o in range(2):
         after, chance = bayes(MODEL, belief, u, o)

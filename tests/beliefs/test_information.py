@@ -51,6 +51,7 @@ EXACT = st.beliefs.ExactFilter(MODEL)
 FILTER = TeamFilter(EXACT, Threshold(2))
 SILENT, SHARED = InformationModel(MODEL, FILTER, 0.0), InformationModel(MODEL, FILTER, 1.0)
 NOTHING = jnp.zeros(2)
+learn = jax.jit(SILENT.learnt)
 
 
 def test_where_all_is_heard_the_belief_is_shared():
@@ -94,11 +95,9 @@ def bayes(belief, agent, control, seen, guess):
 @pytest.mark.parametrize("agent", [0, 1])
 def test_an_agent_marginalises_what_others_saw_and_guesses_what_they_did(agent):
     belief = np.array([0.4, 0.6])
+    known = jnp.asarray(np.tile(belief, (2, 1)), float)
     for control, seen in itertools.product(range(2), repeat=2):
-        known = jnp.tile(jnp.asarray(belief, float), (2, 1))
-        learnt = SILENT.learnt(
-            known, jnp.full(2, control), jnp.full(2, seen), jnp.eye(2, dtype=bool), jnp.zeros(2, float)
-        )
+        learnt = learn(known, np.full(2, control), np.full(2, seen), np.eye(2, dtype=bool), NOTHING)
         expected = bayes(belief, agent, control, seen, guess=1)
         np.testing.assert_allclose(learnt[agent], expected, atol=1e-6)
 
@@ -111,7 +110,7 @@ def test_what_others_did_and_saw_does_not_matter_where_nothing_is_heard():
     def plan(controls, observations):
         known = start
         for u, o in zip(controls, observations, strict=True):
-            known = SILENT.learnt(known, jnp.array(u), jnp.array(o), heard, NOTHING)
+            known = learn(known, np.array(u), np.array(o), heard, NOTHING)
         return known[0], policy.of_known(known, jax.random.key(0))[0]
 
     mine = [(1, 0), (0, 1), (0, 0)]
@@ -125,9 +124,12 @@ def test_what_others_did_and_saw_does_not_matter_where_nothing_is_heard():
 
 
 def test_messages_arrive_by_chance_and_more_of_them_at_a_higher_rate():
-    draws = jax.vmap(SILENT.sample_disturbance)(jax.random.split(jax.random.key(0), 4000)).messages
-    half, most = (jax.vmap(InformationModel(MODEL, FILTER, rho).heard, (None, 0))(0, draws) for rho in (0.5, 0.9))
-    assert (np.asarray(half) <= np.asarray(most)).all()
+    draws = jax.jit(jax.vmap(SILENT.sample_disturbance))(jax.random.split(jax.random.key(0), 4000)).messages
+    half, most = (
+        np.asarray(jax.jit(jax.vmap(InformationModel(MODEL, FILTER, rho).heard, (None, 0)))(0, draws))
+        for rho in (0.5, 0.9)
+    )
+    assert (half <= most).all()
     # Five standard errors of a share of 8000.
     assert abs(half[:, 0, 1].mean() / 2 + half[:, 1, 0].mean() / 2 - 0.5) < 5 * np.sqrt(0.25 / 8000)
 
@@ -157,13 +159,21 @@ def test_the_centralised_value_is_that_of_enumeration():
         assert abs(found - brute_force(horizon, MODEL.tables.start)) < 1e-6
 
 
-def test_exact_values_of_own_plans_are_those_of_simulation():
+@pytest.mark.parametrize(
+    ("model", "stages"),
+    [
+        (SILENT, 2),
+        pytest.param(SILENT, 4, marks=pytest.mark.slow),
+        pytest.param(SHARED, 4, marks=pytest.mark.slow),
+    ],
+    ids=["quick", "nothing heard", "all heard"],
+)
+def test_exact_values_of_own_plans_are_those_of_simulation(model, stages):
     policy = OwnPlans(Threshold(2), FILTER)
-    for model in (SILENT, SHARED):
-        exact = st.beliefs.decentralised_value(model, policy, 4)
-        found = st.evaluate(model, policy, jax.random.key(1), episodes=10_000, horizon=4)
-        assert abs(found.mean - exact) < 5 * found.standard_error
-        assert exact > st.beliefs.centralised_value(MODEL, 4) - 1e-6
+    exact = st.beliefs.decentralised_value(model, policy, stages)
+    found = st.evaluate(model, policy, jax.random.key(1), episodes=10_000, horizon=stages)
+    assert abs(found.mean - exact) < 5 * found.standard_error
+    assert exact > st.beliefs.centralised_value(MODEL, stages) - 1e-6
 
 
 @pytest.mark.parametrize("completion", ["most-likely", "sampled"])
@@ -180,17 +190,18 @@ def test_completions_are_states(completion):
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason="problem files are not beside the project")
-def test_tiger_is_played_as_well_as_two_agents_can_for_three_stages():
+@pytest.mark.parametrize(("stages", "published"), [(2, -4.0), pytest.param(3, 5.1908, marks=pytest.mark.slow)])
+def test_tiger_is_played_as_well_as_two_agents_can(stages, published):
     model = st.formats.load(DATA / "tiger.dpomdp")
     exact, base = st.beliefs.ExactFilter(model), model.base_policy()
     own, imagined = TeamFilter(exact, base), st.beliefs.BeliefModel(model, exact)
     plans = [
         OwnPlans(st.SignallingRollout(imagined, base, simulation=st.Simulation(horizon=k, expectation="exact")), own)
-        for k in (3, 2, 1)
+        for k in range(stages, 0, -1)
     ]
-    found = st.beliefs.decentralised_value(InformationModel(model, own, 0.0), plans, 3)
-    assert abs(found + 5.1908) < 1e-3  # the published optimum, as a cost
-    assert found > st.beliefs.centralised_value(model, 3)
+    found = st.beliefs.decentralised_value(InformationModel(model, own, 0.0), plans, stages)
+    assert abs(found + published) < 1e-3  # the published optimum, as a cost
+    assert found > st.beliefs.centralised_value(model, stages) - 1e-6
 
 
 def test_mistakes_are_one_sentence(without_type_checks):

@@ -47,12 +47,12 @@ def test_a_robot_knows_where_it_is_and_what_it_sees(arrival, in_reach):
 
 def test_who_is_not_heard_is_taken_to_do_what_the_guess_says():
     """By itself a robot believes what a shared belief would, had the others said nothing and followed the guess."""
-    known = jax.tree.map(lambda leaf: leaf[0], FILTER.initial(jax.random.key(1)))
-    control = BASE(known, jax.random.key(0))
+    known = jax.tree.map(lambda leaf: leaf[0], jax.jit(FILTER.initial)(jax.random.key(1)))
+    control = jax.jit(BASE.__call__)(known, jax.random.key(0))
     heard = jnp.array([True, False, False])
     told = st.problems.Inspection(jnp.zeros(3, jnp.int32), jnp.zeros(3, jnp.int32))
-    after = FILTER.update(known, jnp.int32(0), jnp.where(heard, control, 0), told, heard, jnp.zeros(6))
-    expected = MODEL.filter.update(known, control, told)
+    after = jax.jit(FILTER.update)(known, jnp.int32(0), jnp.where(heard, control, 0), told, heard, jnp.zeros(6))
+    expected = jax.jit(MODEL.filter.update)(known, control, told)
     np.testing.assert_array_equal(after.known, expected.known)
     np.testing.assert_allclose(after.sites, expected.sites)
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 from small import random_problem
 
@@ -20,10 +20,15 @@ HISTORY = ((0, 1), (1, 0), (0, 2), (1, 1))
 
 def followed(filter, key):
     """Return the belief after the history, as probabilities of the four states."""
-    start, *keys = jax.random.split(key, 1 + len(HISTORY))
-    belief = filter.initial(start)
-    for (u, o), k in zip(HISTORY, keys, strict=True):
-        belief = filter.update(belief, jnp.array([u]), jnp.int32(o), filter.sample_disturbance(k))
+    keys = jax.random.split(key, 1 + len(HISTORY))
+    start, keys = keys[0], keys[1:]
+
+    def heard(belief, what):
+        seen, key = what
+        u, o = seen
+        return filter.update(belief, u[None], o, filter.sample_disturbance(key)), None
+
+    belief, _ = jax.lax.scan(heard, filter.initial(start), (jnp.array(HISTORY, jnp.int32), keys))
     if not isinstance(belief, st.beliefs.ParticleBelief):
         return belief
     return jnp.zeros(4).at[belief.states].add(belief.weights)
@@ -35,7 +40,7 @@ def test_particles_tend_to_the_exact_filter_as_one_over_the_root():
     Root mean square errors over 300 clouds have standard errors below 5 % (at the worst, one direction), and their
     ratio one below 7 %; a ratio between 2.6 and 5.8 allows more than five of them, and the bias, of order 1/n, besides.
     """
-    truth = np.asarray(followed(EXACT, jax.random.key(0)))
+    truth = np.asarray(jax.jit(lambda key: followed(EXACT, key))(jax.random.key(0)))
     errors = []
     for n in (40, 640):
         filter = st.beliefs.ParticleFilter(MODEL, num_particles=n)
@@ -48,11 +53,13 @@ def test_particles_tend_to_the_exact_filter_as_one_over_the_root():
     assert errors[1] < 4 / np.sqrt(640)
 
 
-@settings(max_examples=50, deadline=None)
+resampled = jax.jit(systematic)
+
+
 @given(some.lists(some.integers(0, 20), min_size=8, max_size=8).filter(any), some.floats(0, 0.999))
 def test_systematic_resampling_rounds_every_share(counts, uniform):
     weights = np.array(counts) / sum(counts)
-    copies = np.bincount(systematic(jnp.asarray(weights), jnp.float32(uniform)), minlength=8)
+    copies = np.bincount(resampled(jnp.asarray(weights), jnp.float32(uniform)), minlength=8)
     assert copies.sum() == 8
     assert (copies >= np.floor(8 * weights - 1e-5)).all()
     assert (copies <= np.ceil(8 * weights + 1e-5)).all()
@@ -73,11 +80,12 @@ def test_a_deprived_cloud_says_so_and_keeps_what_it_believed():
         jnp.array([0, 1, 1, 0], jnp.int32), jnp.array([0.4, 0.3, 0.2, 0.1]), jnp.int32(0)
     )
     noise, control = filter.sample_disturbance(jax.random.key(0)), jnp.array([0])
-    lost = filter.update(belief, control, jnp.int32(2), noise)
+    update = jax.jit(filter.update)
+    lost = update(belief, control, jnp.int32(2), noise)
     assert lost.deprived == 1
     assert lost.states.tolist() == belief.states.tolist()
     assert np.allclose(lost.weights, belief.weights)
-    found = filter.update(lost, control, jnp.int32(1), noise)
+    found = update(lost, control, jnp.int32(1), noise)
     assert found.deprived == 1
     assert np.allclose(found.weights, [0, 0.6, 0.4, 0], atol=1e-6)
     with pytest.raises(st.InputError, match="take more particles"):

@@ -21,7 +21,7 @@ from tiger import Tiger
 ROUNDING = 2e-6
 
 
-@pytest.mark.parametrize(("discount", "end"), [(1.0, 0.0), (0.9, 0.3), (0.5, 0.0)])
+@pytest.mark.parametrize(("discount", "end"), [(1.0, 0.0), (0.9, 0.3), pytest.param(0.5, 0.0, marks=pytest.mark.slow)])
 def test_value_iteration_agrees_with_the_tree(discount, end):
     model = random_problem(7, states=3, observations=2, discount=discount, end=end)
     stages = st.beliefs.value_iteration(model, horizon=4)
@@ -50,7 +50,6 @@ def test_a_tolerance_costs_no_more_than_it_says():
     assert max(excess) <= 0.05
 
 
-@settings(max_examples=25, deadline=None)
 @given(some.integers(0, 10**6), some.integers(2, 4), some.integers(1, 30))
 def test_pruning_keeps_the_minimum_and_nothing_more(seed, states, count):
     from seriatim.beliefs._prune import pruned
@@ -74,7 +73,7 @@ def test_the_tiger_is_worth_what_is_published(without_type_checks):
     assert "gap" in str(found)
 
 
-@pytest.mark.parametrize("discount", [0.75, 0.95])
+@pytest.mark.parametrize("discount", [0.75, pytest.param(0.95, marks=pytest.mark.slow)])
 def test_the_bounds_hold_what_many_stages_cost(discount, without_type_checks):
     model = Tiger(discount=discount)
     found = without_type_checks(lambda: st.beliefs.bounds(model, tolerance=1e-2))
@@ -86,7 +85,7 @@ def test_the_bounds_hold_what_many_stages_cost(discount, without_type_checks):
     assert found.lower <= stages.at(belief) + tail
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=settings.default.max_examples // 2)
 @given(some.integers(0, 10**6), some.sampled_from([0.0, 0.4]))
 def test_all_bounds_are_in_order_everywhere(seed, end):
     model = random_problem(seed, states=3, agents=1, controls=2, observations=2, discount=0.8, end=end)

@@ -14,6 +14,7 @@ import seriatim as st
 def test_one_stage_is_the_expected_cost():
     model = random_problem(50, states=3, agents=2)
     search = st.beliefs.TreeSearch(st.beliefs.ExactFilter(model), num_simulations=64, horizon=1)
+    assert isinstance(st.beliefs.on_belief(search), st.Planner)
     found = search.decide(jnp.array([0.0, 1.0, 0.0]), jax.random.key(0))
     assert np.allclose(found.q_factors, model.costs[1], atol=1e-5)
     assert int(found.num_q_factors) == 4
@@ -33,7 +34,7 @@ def test_it_finds_what_looking_ahead_is_worth(optimised):
     q = tree_value(model, np.array([0.5, 0.5]), 2)[1]
     assert np.allclose(q, [0.1, 0.6, 0.6])
     search = st.beliefs.TreeSearch(st.beliefs.ExactFilter(model), num_simulations=4000, horizon=2, exploration=1.0)
-    keys = jax.random.split(jax.random.key(0), 8)
+    keys = jax.random.split(jax.random.key(0), 4)
     found = jax.vmap(lambda key: search.decide(model.prior, key))(keys)
     assert (np.asarray(found.control) == 0).all()
     # Of some 2000 visits to a second stage about log(2000) / gap**2 go to a control that costs more by the gap: 760 to
@@ -42,12 +43,12 @@ def test_it_finds_what_looking_ahead_is_worth(optimised):
     assert (np.asarray(found.q_factors[:, 0]) >= 0.1 - 1e-5).all()
 
 
+@pytest.mark.slow
 def test_it_plays_in_the_world_beside_the_others():
     model = random_problem(51, states=3, discount=0.9, end=0.3)
     filter = st.beliefs.ParticleFilter(model, num_particles=8)
     search = st.beliefs.TreeSearch(filter, num_simulations=8, horizon=4)
     hidden = st.beliefs.on_belief(search)
-    assert isinstance(hidden, st.Planner)
     world = st.beliefs.HiddenModel(model, filter)
     assert np.isfinite(st.evaluate(world, hidden, jax.random.key(0), episodes=4, horizon=4).mean)
 

@@ -8,7 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
-from seriatim.cli import _jax, main
+import seriatim as st
+from seriatim.cli import _jax, _progress, main
+from seriatim.testing import Report
 
 # A team counts down from `start`, and luck adds to the count again. The heuristic lets only the first agent work.
 COUNTDOWN = """
@@ -72,8 +74,10 @@ class Result(NamedTuple):
 
 @pytest.fixture(autouse=True, scope="module")
 def _keep_nothing():
-    """Leave this process's compiler and the user's cache folder alone."""
+    """Leave this process's compiler and the user's cache folder alone, and write no lines that depend on the clock."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_progress, "PAUSE", 3600.0)
+        patch.delenv("COLUMNS", raising=False)
         patch.setattr(_jax, "keep_compiled_programs", lambda: None)
         yield
 
@@ -118,6 +122,18 @@ def write_text(tmp_path):
         return tmp_path / "model.py"
 
     return write
+
+
+@pytest.fixture
+def model_unchecked(monkeypatch):
+    """Take models for lawful. Checks take longer than all that follows; they are met where they are the subject."""
+    monkeypatch.setattr(st, "check_model", lambda *_, **__: Report(()))
+
+
+@pytest.fixture
+def unchecked(monkeypatch, model_unchecked):
+    """Take models and policies for lawful."""
+    monkeypatch.setattr(st, "check_policy", lambda *_, **__: Report(()))
 
 
 def refused(result, pattern):

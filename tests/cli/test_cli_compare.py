@@ -1,10 +1,14 @@
 """`seriatim compare`: one JSON object, the same for the same seed, or a table; and nothing else on standard output."""
 
+import dataclasses
 import json
 import re
 
+import jax
+import jax.numpy as jnp
 import pytest
 
+import seriatim as st
 from seriatim.cli import _output, _progress
 
 QUICK = ("--episodes", "4", "--horizon", "6", "--samples", "2")
@@ -16,10 +20,50 @@ def file(write_in, tmp_path_factory):
     return write_in(tmp_path_factory.mktemp("compare"))
 
 
+POLICIES = "base,one-at-a-time,all_work"
+
+
 @pytest.fixture(scope="module")
-def as_json(seriatim, file):
-    policies = "base,one-at-a-time,all_work"
-    return seriatim("compare", f"{file}:Countdown", *QUICK, "--policies", policies, "--format", "json", "--seed", "3")
+def computed(seriatim, file):
+    """What the command printed, and the comparison that it printed."""
+    compare, kept = st.compare, []
+
+    def watched(*given, **options):
+        kept.append(compare(*given, **options))
+        return kept[-1]
+
+    arguments = ("compare", f"{file}:Countdown", *QUICK, "--policies", POLICIES, "--format", "json", "--seed", "3")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(st, "compare", watched)
+        return seriatim(*arguments), kept[0]
+
+
+@pytest.fixture
+def as_json(computed):
+    return computed[0]
+
+
+@pytest.fixture
+def answered(computed, unchecked, monkeypatch):
+    """Answer with the rows of these names, their estimates changed; keep what was asked, and compute nothing."""
+
+    def answer(*names, **changes):
+        _, found = computed
+        rows = {name: found.rows[name] for name in names}
+        changed = {
+            name: dataclasses.replace(row, estimate=dataclasses.replace(row.estimate, **changes))
+            for name, row in rows.items()
+        }
+        asked = []
+
+        def compare(model, policies, *_, **__):
+            asked.append((model, policies))
+            return dataclasses.replace(found, rows=changed)
+
+        monkeypatch.setattr(st, "compare", compare)
+        return asked
+
+    return answer
 
 
 def untimed(result):
@@ -42,13 +86,23 @@ def test_json_is_one_object_and_says_what_was_asked(as_json, file):
         "reference": "base",
         "episodes": 4,
         "horizon": 6,
+        "interrupted": False,
     }
     assert list(found["policies"]) == ["base", "one-at-a-time", "all_work"]
 
 
 def test_json_has_every_figure_of_every_policy(as_json):
     rows = json.loads(as_json.out)["policies"]
-    figures = {"mean", "standard_error", "truncated", "tail_weight", "q_factors_per_decision", TIMES}
+    figures = {
+        "mean",
+        "standard_error",
+        "truncated",
+        "tail_weight",
+        "q_factors_per_decision",
+        TIMES,
+        "states_timed",
+        "incomparable",
+    }
     assert set(rows["base"]) == figures
     for name in ("one-at-a-time", "all_work"):
         assert set(rows[name]) == figures | {"difference_to_base"}
@@ -64,21 +118,22 @@ def test_differences_are_those_of_the_means(as_json):
         assert rows[name]["difference_to_base"]["mean"] == pytest.approx(difference, abs=1e-5)
 
 
-def test_the_same_seed_gives_the_same_figures_and_another_seed_others(seriatim, file, as_json):
-    arguments = ("compare", f"{file}:Countdown", *QUICK, "--policies", "base,one-at-a-time,all_work")
+def test_the_same_seed_gives_the_same_figures_and_another_seed_others(seriatim, file, as_json, unchecked):
+    arguments = ("compare", f"{file}:Countdown", *QUICK, "--policies", POLICIES)
     assert untimed(seriatim(*arguments, "--format", "json", "--seed", "3")) == untimed(as_json)
     other = untimed(seriatim(*arguments, "--format", "json", "--seed", "4"))
     assert other["policies"] != untimed(as_json)["policies"]
 
 
-def test_what_is_not_known_is_null(seriatim, file):
+def test_what_is_not_known_is_null(seriatim, file, answered):
     """One episode has no standard error."""
+    answered("base", standard_error=float("nan"))
     result = seriatim("compare", f"{file}:Countdown", "--policies", "base", "--episodes", "1", "--format", "json")
     assert json.loads(result.out)["policies"]["base"]["standard_error"] is None
     assert "NaN" not in result.out
 
 
-def test_what_a_model_prints_is_no_part_of_the_answer(seriatim, write):
+def test_what_a_model_prints_is_no_part_of_the_answer(seriatim, write, unchecked):
     file = write(("after = state", "print('hello'); after = state"), ("ready =", "print('loaded'); ready ="))
     arguments = ("--policies", "base", "--episodes", "2", "--horizon", "2", "--format", "json")
     result = seriatim("compare", f"{file}:Countdown", *arguments)
@@ -86,28 +141,34 @@ def test_what_a_model_prints_is_no_part_of_the_answer(seriatim, write):
     assert "loaded\nhello\n" in result.err
 
 
-def test_fields_are_set_and_said(seriatim, file):
+def test_fields_are_set_and_said(seriatim, file, answered):
+    asked = answered("all_work")
     for source in ("Countdown", "ready", "make"):
         result = seriatim(
             "compare", f"{file}:{source}", *QUICK, "--policies", "all_work", "--set", "start=1", "--format", "json"
         )
-        found = json.loads(result.out)
-        assert found["fields"] == {"start": 1}
-        # From 1, all working, with luck or without, the first stage ends it.
-        assert found["policies"]["all_work"]["mean"] == 1
+        assert json.loads(result.out)["fields"] == {"start": 1}
+    assert [model.start for model, _ in asked] == [1, 1, 1]
+    assert [float(model.luck) for model, _ in asked] == pytest.approx([0.2, 0.2, 0.5])
 
 
-def test_base_may_be_a_policy_or_what_makes_one(seriatim, file):
-    means = []
+def test_what_is_set_is_played(seriatim, file, unchecked):
+    arguments = (*QUICK, "--policies", "all_work", "--set", "start=1", "--format", "json")
+    found = json.loads(seriatim("compare", f"{file}:Countdown", *arguments).out)
+    # From 1, all working, with luck or without, the first stage ends it.
+    assert found["policies"]["all_work"]["mean"] == 1
+
+
+def test_base_may_be_a_policy_or_what_makes_one(seriatim, file, answered):
+    asked = answered("base")
     for base in ("all_work", "work_of", f"{file}:all_work"):
-        result = seriatim(
-            "compare", f"{file}:Countdown", *QUICK, "--policies", "base", "--base", base, "--format", "json"
-        )
-        means.append(json.loads(result.out)["policies"]["base"]["mean"])
-    assert len(set(means)) == 1
+        seriatim("compare", f"{file}:Countdown", *QUICK, "--policies", "base", "--base", base)
+    controls = [policies["base"](jnp.int32(3), jax.random.key(0)).tolist() for _, policies in asked]
+    assert controls == [[1, 1]] * 3
 
 
-def test_the_table_has_a_row_for_each_policy_and_the_message_is_apart(seriatim, file):
+def test_the_table_has_a_row_for_each_policy_and_the_message_is_apart(seriatim, file, answered):
+    answered("base", "all_work")
     result = seriatim("compare", f"{file}:Countdown", *QUICK, "--policies", "base,all_work")
     assert result.status == 0
     lines = result.out.splitlines()
@@ -118,15 +179,20 @@ def test_the_table_has_a_row_for_each_policy_and_the_message_is_apart(seriatim, 
     all_work = next(line for line in lines if line.startswith("all_work "))
     assert re.fullmatch(r"all_work +\d+\.\d+ ± \d\.\d+ +[+-]\d+\.\d+ ± \d\.\d+ +\d+ % +0 +[\d.]+", all_work)
     assert re.fullmatch(
-        r"seriatim: compiled in [\d.]+ s \(base [\d.]+, all_work [\d.]+\)(; kept for the next run)?\.\n", result.err
+        r"seriatim: times of decisions are medians over states that the policy came to \(base \d+, all_work \d+\)\.\n"
+        r"seriatim: tracing took [\d.]+ s and compiling [\d.]+ s \(base [\d.]+, all_work [\d.]+\)"
+        r"(; compiled programs are kept for the next run)?\.\n",
+        result.err,
     )
 
 
-def test_a_policy_alone_has_no_difference(seriatim, file):
+def test_a_policy_alone_has_no_difference(seriatim, file, answered):
+    answered("base")
     assert "difference" not in seriatim("compare", f"{file}:Countdown", *QUICK, "--policies", "base").out
 
 
-def test_in_a_narrow_terminal_every_policy_has_a_paragraph(seriatim, file, monkeypatch):
+def test_in_a_narrow_terminal_every_policy_has_a_paragraph(seriatim, file, answered, monkeypatch):
+    answered("base", "all_work")
     monkeypatch.setattr(_output, "FILE_WIDTH", 40)
     lines = seriatim("compare", f"{file}:Countdown", *QUICK, "--policies", "base,all_work").out.splitlines()
     at = lines.index("all_work")
@@ -141,9 +207,10 @@ def test_in_a_narrow_terminal_every_policy_has_a_paragraph(seriatim, file, monke
     assert max(map(len, lines[1:])) <= 40
 
 
-def test_episodes_that_were_cut_are_pointed_out(seriatim, file):
+def test_episodes_that_were_cut_are_pointed_out(seriatim, file, answered):
+    answered("base", truncated=1.0, tail_weight=0.9)
     result = seriatim("compare", f"{file}:Countdown", "--episodes", "2", "--horizon", "1", "--policies", "base")
-    assert "Truncated episodes were cut and would cost more" in result.out
+    assert "Truncated episodes were cut, and what would have followed is not counted" in result.out
     assert "100 %" in result.out
 
 

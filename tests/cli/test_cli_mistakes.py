@@ -127,6 +127,11 @@ WRITTEN = {
     "discount 0": (("discount: float = 0.9", "discount: float = 0.0"), r"discount is 0\.0; a number above 0"),
     "discount 1.5": (("discount: float = 0.9", "discount: float = 1.5"), r"discount is 1\.5; a number above 0"),
     "no method": (("def sample_disturbance", "def draws"), r"Countdown has no method sample_disturbance"),
+}
+
+
+# What is wrong in the base policy: the sentence, whatever the checks of the model say.
+WRITTEN_IN_THE_POLICY = {
     "no base policy": (
         ("def base_policy", "def heuristic"),
         r"no base policy; give the model a method.*--base file\.py:name",
@@ -151,20 +156,29 @@ WRITTEN = {
 }
 
 
+@pytest.mark.parametrize(("change", "pattern"), WRITTEN_IN_THE_POLICY.values(), ids=WRITTEN_IN_THE_POLICY)
+def test_what_is_written_wrongly_in_the_policy(seriatim, write, refused, change, pattern, model_unchecked):
+    refuses(seriatim, write, refused, change, pattern)
+
+
 @pytest.mark.parametrize(("change", "pattern"), WRITTEN.values(), ids=WRITTEN)
 def test_what_is_written_wrongly(seriatim, write, refused, change, pattern):
+    refuses(seriatim, write, refused, change, pattern)
+
+
+def refuses(seriatim, write, refused, change, pattern):
     file = write(change)
     before, _, _ = file.read_text().partition(change[1])
     pattern = pattern.replace("{line}", str(before.count("\n") + 1))
     refused(seriatim("compare", f"{file}:Countdown", *QUICK), pattern)
 
 
-def test_run_refuses_what_compare_refuses(seriatim, write, refused):
+def test_run_refuses_what_compare_refuses(seriatim, write, refused, model_unchecked):
     file = write(("jnp.array([1, 0], jnp", "jnp.array([1, 9], jnp"))
     refused(seriatim("run", f"{file}:Countdown", "--policy", "base", "--horizon", "5"), r"chose control 9 for agent 1")
 
 
-def test_standard_rollout_of_a_large_team_is_refused_with_the_count(seriatim, write, refused):
+def test_standard_rollout_of_a_large_team_is_refused_with_the_count(seriatim, write, refused, unchecked):
     file = write(("jnp.array([1, 0], jnp.int32)", "jnp.zeros(15, jnp.int32)"))
     fields = ["--set", "num_agents=15", "--set", "num_controls=5"]
     result = seriatim("compare", f"{file}:Countdown", *fields, "--policies", "base,standard", *QUICK)
@@ -183,7 +197,7 @@ PICTURED = {
 
 
 @pytest.mark.parametrize(("change", "pattern"), PICTURED.values(), ids=PICTURED)
-def test_what_is_drawn_wrongly(seriatim, write, refused, tmp_path, change, pattern):
+def test_what_is_drawn_wrongly(seriatim, write, refused, tmp_path, change, pattern, unchecked):
     arguments = ("--policy", "base", "--horizon", "1", "--watch", "--save", tmp_path / "episode.html")
     refused(seriatim("run", f"{write(change)}:Countdown", *arguments), pattern)
 
@@ -197,7 +211,7 @@ def test_an_error_in_a_compiled_library_is_placed_where_it_was_called():
     assert users_frame(caught.value).name == "library"
 
 
-def test_too_little_memory_is_said_in_a_sentence(seriatim, write, refused, monkeypatch):
+def test_too_little_memory_is_said_in_a_sentence(seriatim, write, refused, monkeypatch, unchecked):
     def greedy(*_, **__):
         raise RuntimeError("RESOURCE_EXHAUSTED: Out of memory allocating 400 bytes.")
 

@@ -9,14 +9,46 @@ import pytest
 
 import seriatim as st
 from seriatim.cli._train import at_the_end
+from seriatim.evaluation._estimate import estimate
+from seriatim.training import _policy_iteration
 
+pytestmark = pytest.mark.usefixtures("unchecked")
 MODEL = ["spiders-on-a-line"]
 SMALL = ["--hidden", "4", "--entities", 2, "--states", 20, "--samples", 2, "--simulation-horizon", 2, "--passes", 1]
 TRAIN = ["train", "policy-iteration", *MODEL, *SMALL, "--episodes", 4, "--horizon", 10, "--iterations", 1]
 
 
+@pytest.fixture(scope="module", params=["idle", pytest.param("at work", marks=pytest.mark.slow)])
+def trains(request):
+    """Commands, with a trainer that makes its steps without playing, labelling or fitting; or with that of users."""
+    with pytest.MonkeyPatch.context() as patch:
+        if request.param == "idle":
+            for name in ("_labelled", "_fitted"):
+                patch.setattr(st.training.PolicyIteration, name, lambda _, state, __: state)
+            patch.setattr(st.training.PolicyIteration, "_valued", lambda _, state: state)
+            patch.setattr(st.training.PolicyIteration, "_episodes", episodes)
+            patch.setattr(_policy_iteration, "visited", lambda model, _, keys, *__: jax.vmap(model.initial_state)(keys))
+            patch.setattr(_policy_iteration, "_agreement", lambda *_: 1.0)
+            patch.setattr(st, "compare", compared)
+        yield
+
+
+def episodes(trainer, policy, key):
+    """What episodes of any policy cost."""
+    costs, stages = np.arange(trainer.episodes, dtype=float), np.full(trainer.episodes, 3)
+    return estimate(costs, stages, stages > 0, horizon=trainer.horizon, discount=1.0)
+
+
+compare = st.compare
+
+
+def compared(model, policies, *given, **options):
+    """Compare the policies with the heuristic in the place of each."""
+    return compare(model, dict.fromkeys(policies, model.base_policy()), *given, **options)
+
+
 @pytest.fixture(scope="module")
-def trained(seriatim, tmp_path_factory):
+def trained(trains, seriatim, tmp_path_factory):
     place = tmp_path_factory.mktemp("runs") / "whole"
     return seriatim(*TRAIN, "--run", place), place
 
@@ -50,8 +82,10 @@ def test_stopped_and_resumed_it_is_the_same_policy(seriatim, trained, tmp_path):
     assert first.tobytes() == second.tobytes()
 
 
-def test_a_run_is_a_policy_a_base_a_signal_and_a_terminal_cost(seriatim, trained):
+def test_a_run_is_a_policy_a_base_a_signal_and_a_terminal_cost(seriatim, trained, monkeypatch):
     _, place = trained
+    asked, compare = [], st.compare
+    monkeypatch.setattr(st, "compare", lambda *given, **more: asked.append(given) or compare(*given, **more))
     policies = ["--policies", f"base,{place},one-at-a-time,signalling-learned", "--base", place]
     of_run = ["--signal", place, "--value", place, "--simulation-horizon", 2]
     result = seriatim("compare", *MODEL, *policies, *of_run, "--episodes", 3, "--horizon", 8, "--format", "json")
@@ -59,6 +93,11 @@ def test_a_run_is_a_policy_a_base_a_signal_and_a_terminal_cost(seriatim, trained
     found = json.loads(result.out)["policies"]
     assert list(found) == ["base", str(place), "one-at-a-time", "signalling-learned"]
     assert found["base"]["mean"] == found[str(place)]["mean"]
+    ((_, policies, _),) = asked
+    network, planner, signalling = (policies[name] for name in ("base", "one-at-a-time", "signalling-learned"))
+    assert planner.base is network
+    assert type(planner.guess) is type(signalling.signal) is type(network)
+    assert isinstance(planner.simulation.terminal_cost, st.training.NetworkValue)
 
 
 def test_networks_that_were_never_fitted_are_no_policy(seriatim, refused, trained, tmp_path):
@@ -97,7 +136,7 @@ def test_mistakes_are_one_sentence(seriatim, arguments, said):
     assert "Traceback" not in result.err
 
 
-def test_who_works_is_named_or_refused(seriatim, tmp_path):
+def test_who_works_is_named_or_refused(seriatim, trains, tmp_path):
     result = seriatim(*TRAIN, "--run", tmp_path / "new", "--on", "moon")
     assert result.status == 2
     assert "--on moon: give cores, devices, ray, or ray=ADDRESS" in result.err

@@ -12,6 +12,7 @@ from seriatim.cli import _run
 from seriatim.cli._files import load_name
 from seriatim.simulation import streams
 
+pytestmark = pytest.mark.usefixtures("unchecked")
 QUICK = ("--horizon", "6", "--samples", "2")
 
 

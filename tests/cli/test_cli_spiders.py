@@ -64,7 +64,7 @@ def test_what_cannot_be_is_one_sentence(seriatim, files, refused, without_type_c
     refused(without_type_checks(lambda: seriatim("check", "spiders-and-flies", *settings)), pattern)
 
 
-def test_a_larger_standard_rollout_names_the_alternative(seriatim, refused):
+def test_a_larger_standard_rollout_names_the_alternative(seriatim, refused, unchecked):
     quick = ("--episodes", "2", "--horizon", "5")
     result = seriatim("compare", "spiders-and-flies", "--policies", "base,standard", *quick)
     refused(result, r"5\*\*15 = 30,517,578,125 joint controls.*one-at-a-time would compare 75")
@@ -97,7 +97,7 @@ def test_fields_of_every_kind_can_be_set(seriatim, files):
     assert (loaded.model.height, loaded.model.width) == (3, 4)
 
 
-def test_the_game_is_watched_as_text_and_saved_as_a_page(seriatim, files, tmp_path):
+def test_the_game_is_watched_as_text_and_saved_as_a_page(seriatim, files, tmp_path, unchecked):
     page = tmp_path / "episode.html"
     arguments = (*SMALL, "--set", f"map={files['map']}", "--policy", "base", "--watch", "--save", page)
     result = seriatim("run", "spiders-and-flies", *arguments)

@@ -9,6 +9,7 @@ import pytest
 
 import seriatim as st
 
+pytestmark = pytest.mark.usefixtures("unchecked")
 MODEL = [
     "spiders-and-flies",
     *(
@@ -51,13 +52,32 @@ def test_resumed_it_is_the_same_policy(seriatim, trained, tmp_path):
     assert first.tobytes() == second.tobytes()
 
 
-def test_a_run_is_a_policy_and_a_base_policy(seriatim, trained):
+@pytest.fixture
+def planned(trained):
+    """The comparison of a run, and of a rollout on top of it."""
     _, place = trained
     planner = ["--policies", f"{place},one-at-a-time", "--base", place, "--samples", 2, "--simulation-horizon", 4]
-    result = seriatim("compare", *MODEL, *planner, "--episodes", 3, "--horizon", 8, "--format", "json")
+    return ["compare", *MODEL, *planner, "--episodes", 3, "--horizon", 8, "--format", "json"]
+
+
+def test_a_run_is_a_policy_and_a_base_policy(seriatim, trained, planned, monkeypatch):
+    compare, asked = st.compare, []
+
+    def of_the_heuristic(model, policies, *given, **options):
+        asked.append(policies)
+        return compare(model, dict.fromkeys(policies, model.base_policy()), *given, **options)
+
+    monkeypatch.setattr(st, "compare", of_the_heuristic)
+    result = seriatim(*planned)
     assert result.status == 0, result.err
-    found = json.loads(result.out)["policies"]
-    assert list(found) == [str(place), "one-at-a-time"]
+    place = str(trained[1])
+    assert list(json.loads(result.out)["policies"]) == list(asked[0]) == [place, "one-at-a-time"]
+    assert type(asked[0][place]) is type(asked[0]["one-at-a-time"].base) is st.training.DecentralisedPolicy
+
+
+@pytest.mark.slow
+def test_a_run_is_improved_by_a_rollout_on_top(seriatim, planned):
+    found = json.loads(seriatim(*planned).out)["policies"]
     assert found["one-at-a-time"]["q_factors_per_decision"] == 2 * 5
 
 
@@ -78,7 +98,7 @@ def home(seriatim, trained, tmp_path_factory):
     """A directory with runs/ in it: two runs that differ, and one that is damaged."""
     folder = tmp_path_factory.mktemp("home")
     shutil.copytree(trained[1], folder / "runs" / "whole")
-    other = [*TRAIN, "--steps", 4, "--learning-rate", "0.1", "--run", folder / "runs" / "quick"]
+    other = [*TRAIN, "--steps", 4, "--entropy", "0.01", "--run", folder / "runs" / "quick"]
     assert seriatim(*other).status == 0
     (folder / "runs" / "bad" / "checkpoints").mkdir(parents=True)
     (folder / "runs" / "bad" / "config.json").write_text("{")
@@ -112,7 +132,7 @@ def test_runs_that_are_named_are_compared(seriatim, home, monkeypatch):
     result = seriatim("runs", "whole", "quick")
     assert result.status == 0, result.err
     lines = [line.split() for line in result.out.splitlines()]
-    assert ["learning_rate", "0.003", "0.1"] in lines
+    assert ["entropy", "0", "0.01"] in lines
     assert ["steps", "12", "4"] in lines
     assert not any(line and line[0] == "horizon" for line in lines)  # both have the same
     assert [line[0] for line in lines if line and line[0] in ("cost", "gradient_norm")] == ["cost", "gradient_norm"]
@@ -165,6 +185,7 @@ def test_a_mistake_leaves_no_run_behind(seriatim, refused, tmp_path):
     assert not place.exists()
 
 
+@pytest.mark.slow
 def test_a_run_whose_numbers_overflow_says_so_and_keeps_what_was(seriatim, refused, tmp_path):
     place = tmp_path / "r"
     result = seriatim(*TRAIN, "--run", place, "--learning-rate", "1e38", "--steps", 40)

@@ -28,8 +28,8 @@ def test_what_is_not_positive_is_refused_in_one_sentence(use, temperature, witho
     assert str(caught.value).count(". ") == 0
 
 
-def test_one_temperature_a_call(without_type_checks):
-    with pytest.raises(st.InputError, match=r"shape \(2,\); give one number, and map over several with jax.vmap"):
+def test_one_temperature_for_one_row(without_type_checks):
+    with pytest.raises(st.InputError, match=r"shape \(2,\); give one number; map over several with jax.vmap"):
         without_type_checks(lambda: d.gumbel_softmax(LOGITS, KEY, jnp.ones(2)))
     several = jax.vmap(d.gumbel_softmax, in_axes=(None, None, 0))(LOGITS, KEY, jnp.array([0.5, 2.0]))
     np.testing.assert_array_equal(several[1], d.gumbel_softmax(LOGITS, KEY, 2))

@@ -22,7 +22,6 @@ MALFORMED = {
     "no count": ("a few\n0\n", ", line 1: 'a few' is not a number; the count of {what} is expected."),
     "negative count": ("-1\n", ", line 1: '-1' is not a number; the count of {what} is expected."),
     "too few": ("# two\n2\n0\n", ": 1 line follows, but line 2 says 2 {what}; make them agree."),
-    "too many": ("1\n0\n1\n", ": 2 lines follow, but line 1 says 1 {what}; make them agree."),
     "no cell": (
         "1\nhere\n",
         ", line 2: 'here' is not a cell; a whole number, row * width + column, is expected.",
@@ -51,6 +50,14 @@ def test_a_malformed_file_is_refused_in_one_sentence(tmp_path, what, text, sente
     path.write_text(text)
     with pytest.raises(InputError, match=f"^{re.escape(f'{path}{sentence}'.replace('{what}', what))}$"):
         READERS[what](path, GRID)
+
+
+@pytest.mark.parametrize("what", READERS)
+def test_lines_beyond_the_count_are_left_out(tmp_path, what):
+    """The Start-Kit reads as many as the first line says; published files have more."""
+    path = tmp_path / "cells"
+    path.write_text("2\n0\n3\n5\nnot a cell\n")
+    assert np.reshape(READERS[what](path, GRID), (2, 2)).tolist() == [[0, 0], [1, 0]]
 
 
 def test_an_errand_names_the_cell_that_is_wrong(tmp_path):

@@ -235,5 +235,5 @@ def test_what_is_no_text_is_said_to_be_none(tmp_path, content, words):
         load(place)
     with pytest.raises(InputError, match="no such file"):
         load(tmp_path / "other.dpomdp")
-    with pytest.raises(InputError, match=r"\.pomdp or \.dpomdp is expected"):
+    with pytest.raises(InputError, match=r"\.pomdp, \.dpomdp, \.mdp or \.pomdpx is expected"):
         load(tmp_path / "problem.txt")

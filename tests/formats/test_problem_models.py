@@ -201,3 +201,16 @@ def test_what_cannot_be_written_is_said(tiger, tmp_path):
     assert tiger.tables != team.tables
     with pytest.raises(InputError, match="discount=0"):
         TeamPOMDP(tiger.tables, 0.0)
+
+
+def test_the_cost_of_the_base_policy_is_the_same_by_sparse_factors(monkeypatch):
+    from seriatim.formats import _team_pomdp
+
+    rng = np.random.default_rng(0)
+    moves = np.eye(30)[rng.integers(0, 30, (3, 30))].mean(axis=0)
+    stage = rng.normal(size=30)
+    dense = _team_pomdp._solved(moves, stage, 0.9)
+    monkeypatch.setattr(_team_pomdp, "MANY_STATES", 1)
+    monkeypatch.setattr(_team_pomdp, "SPARSE", 0.5)
+    np.testing.assert_allclose(_team_pomdp._solved(moves, stage, 0.9), dense, atol=1e-12)
+    np.testing.assert_allclose(dense, stage + 0.9 * moves @ dense, atol=1e-12)

@@ -21,17 +21,11 @@ REPEATS = {"gumbel-softmax": 30_000, "gumbel-rao": 10_000, "straight-through-gum
 SIGMAS = 2
 
 
-@functools.cache
-def compiled(name, kind, seed):
-    """Many gradients under many keys, as a function of the temperature: a setting may be traced."""
-    function, logits = kind(SHAPE, seed), functions.logits(SHAPE, seed)
+@functools.partial(jax.jit, static_argnums=0)
+def many(name, function, logits, keys, temperature):
+    """Gradients under many keys; functions of a kind and temperatures are data."""
     estimator = gradients.ESTIMATORS[name]
-    keys = jax.random.split(jax.random.key(seed), REPEATS[name])
-
-    def many(temperature):
-        return jax.vmap(lambda key: estimator(function, logits, key, temperature=temperature)[1].ravel())(keys)
-
-    return jax.jit(many), function, logits
+    return jax.vmap(lambda key: estimator(function, logits, key, temperature=temperature)[1].ravel())(keys)
 
 
 @functools.cache
@@ -39,8 +33,9 @@ def bias(name, kind, temperature):
     """The length of the bias over the set of functions, and its error."""
     squares = variance = 0.0
     for seed in SEEDS:
-        many, function, logits = compiled(name, kind, seed)
-        found = np.asarray(many(temperature), np.float64)
+        function, logits = kind(SHAPE, seed), functions.logits(SHAPE, seed)
+        keys = jax.random.split(jax.random.key(seed), REPEATS[name])
+        found = np.asarray(many(name, function, logits, keys, temperature), np.float64)
         squares += np.sum((found.mean(axis=0) - functions.exact(function, logits)[1]) ** 2)
         variance += np.sum(np.var(found, axis=0)) / REPEATS[name]
     return math.sqrt(squares), math.sqrt(variance)

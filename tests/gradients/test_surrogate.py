@@ -14,39 +14,38 @@ ALL = {**gradients.ESTIMATORS, "exact": gradients.exact}
 SHAPE = (2, 3)
 
 
+# At every test one that compares values, one that relaxes choices, one that does both, and the enumeration.
+QUICK = ("score-function", "gumbel-rao", "rebar", "exact")
+SOME = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in ALL]
+
+
 @pytest.mark.parametrize("name", ALL)
-def test_grad_of_the_surrogate_of_a_network_is_the_chain_rule(name):
-    function = functions.wavy(SHAPE, 0)
+def test_derivatives_of_the_surrogate_by_a_network_and_by_what_the_function_closes_over(name):
+    """By the weights of a network that makes the logits it is the chain rule; by a parameter in which the function is
+    linear, as that of a decoder in an autoencoder, the value over the parameter.
+    """
     inputs = jnp.array([0.5, -1.0, 0.3, 2.0])
     weights = 0.3 * functions.logits((6, 4), 1)
-    key = jax.random.key(2)
+    bent, key = functions.wavy(SHAPE, 0), jax.random.key(2)
 
     def logits(weights):
         return (weights @ inputs).reshape(SHAPE)
 
+    def loss(weights, scale):
+        return 2 * ALL[name].surrogate(lambda choices: scale * bent(choices), logits(weights), key)
+
     @jax.jit
-    def both(weights):
-        loss = jax.value_and_grad(lambda weights: 2 * ALL[name].surrogate(function, logits(weights), key))
-        return loss(weights), ALL[name](function, logits(weights), key)
+    def both(weights, scale):
+        estimate = ALL[name](lambda choices: scale * bent(choices), logits(weights), key)
+        return jax.value_and_grad(loss, (0, 1))(weights, scale), estimate
 
-    (value, by_weights), (expected, gradient) = both(weights)
+    (value, (by_weights, by_scale)), (expected, gradient) = both(weights, 1.7)
     assert float(value) == pytest.approx(2 * float(expected), rel=1e-5)
-    np.testing.assert_allclose(by_weights, 2 * jnp.outer(gradient.ravel(), inputs), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(by_weights, 2 * np.outer(gradient, inputs), rtol=1e-4, atol=1e-5)
+    assert float(by_scale) == pytest.approx(float(value) / 1.7, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_what_the_function_closes_over_has_the_derivative_of_the_value(name):
-    """As a decoder in an autoencoder: where the function is linear in its parameters, the value over them."""
-    logits, key = functions.logits(SHAPE, 0), jax.random.key(2)
-
-    def estimate(scale):
-        return ALL[name].surrogate(lambda choices: scale * functions.wavy(SHAPE, 0)(choices), logits, key)
-
-    value, slope = jax.jit(jax.value_and_grad(estimate))(1.7)
-    assert float(slope) == pytest.approx(float(value) / 1.7, rel=1e-4)
-
-
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", SOME)
 def test_mapping_is_looping(name):
     function, logits = functions.wavy(SHAPE, 0), jnp.stack([functions.logits(SHAPE, seed) for seed in range(2)])
     keys = jax.random.split(jax.random.key(0), 2)
@@ -78,7 +77,7 @@ def test_functions_of_values_alone_may_be_any_computation(name):
     assert float(jnp.sum(gradient)) == pytest.approx(0, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", ["score-function", "rebar"])
+@pytest.mark.parametrize("name", ["score-function", pytest.param("rebar", marks=pytest.mark.slow)])
 def test_surrogates_of_stages_nest(name):
     """Two stages, the logits of the second depending on the choice of the first: within 5.5 errors of the exact one.
 

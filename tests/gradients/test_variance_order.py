@@ -39,7 +39,7 @@ def mean_of(estimator, count):
     return estimate
 
 
-@pytest.mark.parametrize("num_samples", [2, 8])
+@pytest.mark.parametrize("num_samples", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_leave_one_out_is_below_as_many_plain_samples_where_costs_are_positive(num_samples):
     leave_one_out = functools.partial(gradients.leave_one_out, num_samples=num_samples)
     plain = mean_of(gradients.score_function, num_samples)
@@ -47,6 +47,7 @@ def test_leave_one_out_is_below_as_many_plain_samples_where_costs_are_positive(n
     assert below(leave_one_out, plain, function, logits) > 5
 
 
+@pytest.mark.slow
 def test_leave_one_out_gains_from_samples_more_than_their_mean():
     """Its baseline gets better, too."""
     function, logits = functions.table((3, 3), 4, offset=4.0), functions.logits((3, 3), 4)
@@ -54,7 +55,7 @@ def test_leave_one_out_gains_from_samples_more_than_their_mean():
     assert below(eight, mean_of(gradients.leave_one_out, 4), function, logits) > 5
 
 
-@pytest.mark.parametrize("temperature", [0.1, 1.0])
+@pytest.mark.parametrize("temperature", [0.1, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_rao_blackwell_is_below_straight_through_gumbel_softmax(temperature):
     """And its mean is the same: within 5.5 standard errors in each of 6 components."""
     function, logits = functions.wavy((2, 3), 0), functions.logits((2, 3), 0)
@@ -73,7 +74,7 @@ def test_one_sample_of_gumbel_rao_is_straight_through_gumbel_softmax_in_distribu
     assert abs(below(one, gradients.straight_through_gumbel_softmax, function, logits)) < 5
 
 
-@pytest.mark.parametrize("log_odds", [1.0, 3.0])
+@pytest.mark.parametrize("log_odds", [1.0, pytest.param(3.0, marks=pytest.mark.slow)])
 def test_rebar_is_below_the_score_function_on_the_toy_problem(log_odds):
     logits = jnp.array([0.0, log_odds])
     rebar = functools.partial(gradients.rebar, temperature=4.0)
@@ -112,6 +113,7 @@ def test_settings_learned_from_the_variance_lower_it():
     assert below(functools.partial(gradients.rebar, **learned), gradients.score_function, functions.toy, logits) > 5
 
 
+@pytest.mark.slow
 def test_relax_with_a_learned_network_is_below_the_score_function():
     logits = jnp.array([0.0, 1.0])
     start = {"control_variate": gradients.neural_control_variate(jax.random.key(0), (2,))}

@@ -19,6 +19,7 @@ from hypothesis import strategies as some
 import seriatim as st
 from seriatim._compile import jit
 from seriatim.planning._halving import contest, halving, uniform
+from seriatim.planning._lanes import Simulated
 
 SAMPLES = 16
 SIMULATION = st.Simulation(horizon=6, num_samples=SAMPLES)
@@ -32,6 +33,20 @@ SAVINGS = {
 }
 
 
+def slow(*values, **options):
+    return pytest.param(*values, marks=pytest.mark.slow, **options)
+
+
+# Two that take few programs, and two that combine them with other options.
+every_saving = pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(options, id=name, marks=[] if name in ("halving", "drawn") else [pytest.mark.slow])
+        for name, options in SAVINGS.items()
+    ],
+)
+
+
 def team(seed=0, **options):
     shape = {"states": 8, "agents": 3, "controls": (5, 3, 5), "discount": 0.9, "infeasible": 0.2}
     return st.problems.random_team(seed, **(shape | options))
@@ -42,8 +57,11 @@ def planner(model, simulation=SIMULATION, **options):
 
 
 def everywhere(policy, seed):
-    states = policy.model.states()
-    return states, st.decide_many(policy, states, jax.random.split(jax.random.key(seed), len(states)))
+    """Decide at each state."""
+    states = np.asarray(policy.model.states())
+    keys = jax.random.split(jax.random.key(seed), len(states))
+    found = [policy.decide(state, key) for state, key in zip(states, keys, strict=True)]
+    return states, jax.tree.map(lambda *each: np.stack(each), *found)
 
 
 def same(one, other):
@@ -73,9 +91,9 @@ def test_a_sample_is_the_same_in_every_block():
 
     controls = jnp.array([[0, 0, 0], [1, 2, 1], [4, 0, 2]], jnp.int32)
     args = (model, (policy,), SIMULATION, jnp.int32(3), controls, jax.random.key(5))
-    whole = np.asarray(st.planning.q_samples(*args))
+    whole = np.asarray(jit(st.planning.q_samples)(*args))
     assert len(np.unique(whole)) > SAMPLES
-    assert np.array_equal(st.planning.q_samples(*args, block=range(4, 9)), whole[:, 4:9])
+    assert np.array_equal(jit(lambda *args: st.planning.q_samples(*args, block=range(4, 9)))(*args), whole[:, 4:9])
 
 
 # Rounds
@@ -104,15 +122,16 @@ def test_halving_takes_what_the_closed_form_says(halvings):
 # The guarantee
 
 
-@pytest.mark.parametrize("options", SAVINGS.values(), ids=SAVINGS)
+@every_saving
 def test_no_sampled_cost_rises_and_the_chosen_has_all_samples(options):
     """The improvement is what the controls give when they are simulated again, on all samples: nothing was left out."""
     improved = 0
     for seed in range(3):
         model = team(seed)
         states, found = everywhere(planner(model, **options), seed)
-        assert jax.vmap(model.feasible)(states, found.control).all()
-        both = jnp.stack([found.base_control, found.control], axis=1)
+        joint = found.control @ model.num_controls ** np.arange(model.num_agents - 1, -1, -1)
+        assert np.asarray(model.is_feasible)[states, joint].all()
+        both = np.stack([found.base_control, found.control], axis=1)
         costs = sampled_costs(model, states, jax.random.split(jax.random.key(seed), len(states)), both)
         gain = np.asarray(costs[:, 0] - costs[:, 1], np.float64)
         assert (gain.mean(axis=1) >= 0).all()
@@ -135,7 +154,7 @@ def test_each_agents_estimate_is_no_larger_than_its_predecessors(options):
         np.testing.assert_allclose(path[:, 0] - path[:, -1], found.improvement, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", SAVINGS.values(), ids=SAVINGS)
+@every_saving
 def test_ties_go_to_the_base_control(options):
     model = team()
     model = dataclasses.replace(model, costs=np.ones(model.costs.shape))
@@ -174,13 +193,13 @@ def test_where_nothing_is_random_halving_decides_as_uniform_allocation():
         assert np.all(found[1].num_trajectories < found[0].num_trajectories)
 
 
-def test_one_state_is_decided_as_among_many():
-    policy = planner(team(), **SAVINGS["both"])
-    states, found = everywhere(policy, 2)
-    keys = jax.random.split(jax.random.key(2), len(states))
-    alone = [policy.decide(x, key) for x, key in zip(states, keys, strict=True)]
-    assert np.array_equal(found.control, jnp.stack([a.control for a in alone]))
-    np.testing.assert_allclose(found.q_factors, jnp.stack([a.q_factors for a in alone]), rtol=1e-5)
+@pytest.mark.parametrize("options", [SAVINGS["drawn"], slow(SAVINGS["both"])], ids=["drawn", "both"])
+def test_one_state_is_decided_as_among_many(options):
+    policy = planner(team(), **options)
+    states, alone = everywhere(policy, 2)
+    found = st.decide_many(policy, policy.model.states(), jax.random.split(jax.random.key(2), len(states)))
+    assert np.array_equal(found.control, alone.control)
+    np.testing.assert_allclose(found.q_factors, alone.q_factors, rtol=1e-5)
 
 
 # What is reported
@@ -241,7 +260,7 @@ def reading(table):
     """Read samples that were drawn beforehand, instead of simulating."""
 
     def sampler(controls, block):
-        return table[controls[:, 0], block.start : block.stop]
+        return Simulated(table[controls[:, 0], block.start : block.stop], jnp.zeros(len(controls), jnp.int32))
 
     return sampler
 

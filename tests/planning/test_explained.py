@@ -90,14 +90,22 @@ def test_what_is_no_key_is_refused(kind, way, key, seen, without_type_checks):
         without_type_checks(lambda: ask(kind, way, GOOD, key))
 
 
-@pytest.mark.parametrize("kind", PLANNERS)
+def slow_but(fast, cases):
+    return [case if case in fast else pytest.param(*case, marks=pytest.mark.slow) for case in cases]
+
+
+@pytest.mark.parametrize(
+    "kind", [st.StandardRollout, *(pytest.param(kind, marks=pytest.mark.slow) for kind in (PLANNERS[0], PLANNERS[2]))]
+)
 def test_a_raw_key_is_a_key(kind):
     raw, typed = (ask(kind, "decide", GOOD, key) for key in (jax.random.PRNGKey(3), jax.random.key(3)))
     assert np.array_equal(raw.q_factors, typed.q_factors)
     assert np.array_equal(raw.control, typed.control)
 
 
-@every_way
+@pytest.mark.parametrize(
+    ("kind", "way"), slow_but([(st.OneAtATimeRollout, "decide"), (st.StandardRollout, "act")], ASKED)
+)
 def test_a_state_of_another_size_is_decided_if_the_model_can_work_with_it(kind, way):
     ask(kind, way, GOOD | {"queues": jnp.ones(7)}, KEY, Queues(jnp.zeros(())))
 
@@ -113,11 +121,11 @@ def test_a_mistake_of_the_models_own_is_left_as_it_is(kind, way):
         ask(kind, way, GOOD, KEY, Mistaken(jnp.zeros(2)))
 
 
-def test_a_model_without_initial_states_is_left_to_its_own_error(without_type_checks):
+def test_a_model_without_methods_is_refused(without_type_checks):
     class Nameless:
         num_agents, num_controls, discount = 2, 2, 0.9
 
-    with pytest.raises(AttributeError, match="has no attribute 'sample_disturbance'"):
+    with pytest.raises(st.InputError, match="Nameless has no method control_mask; a model needs"):
         without_type_checks(lambda: st.OneAtATimeRollout(Nameless(), rests).decide(GOOD, KEY))
 
 

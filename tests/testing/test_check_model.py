@@ -282,10 +282,14 @@ def test_a_model_may_declare_that_it_keeps_lanes_apart():
     (failure,) = st.check_model(LanesLast(keeps_apart=False)).failures
     assert "LanesLast.transition differs in .cost" in failure.message
     assert "it declares lanes_last, so keep the last axis apart" in failure.message
+
+
+def test_a_model_that_keeps_lanes_apart_decides_as_one_that_is_transformed():
     model, key = LanesLast(), jax.random.key(1)
-    planner = st.OneAtATimeRollout(model, lambda x, k: jnp.zeros(3, int), st.Simulation(horizon=5, num_samples=3))
+    simulation = st.Simulation(horizon=5, num_samples=3)
+    planner = st.StandardRollout(model, lambda x, k: jnp.zeros(3, int), simulation)
     plain = type("Plain", (LanesLast,), {"lanes_last": False})()
-    other = st.OneAtATimeRollout(plain, planner.base, planner.simulation)
+    other = st.StandardRollout(plain, planner.base, planner.simulation)
     state = model.initial_state(key)
     np.testing.assert_array_equal(planner.decide(state, key).q_factors, other.decide(state, key).q_factors)
 

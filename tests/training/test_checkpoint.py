@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import safetensors.numpy
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as some
 
 import seriatim as st
@@ -22,7 +22,6 @@ def bits(array):
     return numbers.dtype, numbers.shape, numbers.tobytes()
 
 
-@settings(deadline=None, max_examples=60)
 @given(data=some.data())
 def test_any_tree_of_arrays_comes_back_bit_for_bit(data, tmp_path_factory):
     shapes = some.lists(some.integers(0, 3), max_size=3).map(tuple)

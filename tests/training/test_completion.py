@@ -53,27 +53,41 @@ def world(tmp_path_factory):
     return InformationModel(model, TeamFilter(ExactFilter(model), st.formats.load(place).base_policy()), 0.0)
 
 
-def test_the_network_repeats_the_filter_and_then_knows_better(world):
-    team, horizon = OwnPlans(Flipping(), world.filter), 6
+HORIZON = 6
+
+
+@pytest.fixture(scope="module")
+def networks(world):
+    """Before it was fitted to what the team does, and after."""
+    team = OwnPlans(Flipping(), world.filter)
     network = completion_network(world, jax.random.key(0), width=16, depth=1)
-    belief = jnp.array([0.3, 0.7])
-    np.testing.assert_allclose(network(belief, jnp.int32(0)), belief, atol=1e-3)
-    fitted = fit_completion(
-        network, world, team, jax.random.key(1), episodes=256, horizon=horizon, fitting=Fitting(passes=10)
+    fitting = Fitting(passes=10)
+    return network, fit_completion(
+        network, world, team, jax.random.key(1), episodes=256, horizon=HORIZON, fitting=fitting
     )
+
+
+def test_the_network_repeats_the_filter_and_then_knows_better(world, networks):
+    team, horizon = OwnPlans(Flipping(), world.filter), HORIZON
+    network, fitted = networks
+    belief = jnp.array([0.3, 0.7])
+    np.testing.assert_allclose(jax.jit(network.__call__)(belief, jnp.int32(0)), belief, atol=1e-3)
     keys = jax.random.split(jax.random.key(2), 256)
     rows, chance = played(world, team, keys, horizon)
     # Nothing is decided after the last stage.
     assert np.array_equal(chance.reshape(256, -1, 2).sum(axis=(0, 2)), [512] * horizon + [0])
-    before, after = (
-        completion_loss(one, one.parameters, rows).reshape(256, -1, 2)[:, :horizon] for one in (network, fitted)
-    )
-    gain = np.asarray(before - after)[..., 0].sum(axis=1)
+    loss = jax.jit(lambda parameters: completion_loss(network, parameters, rows))
+    before, after = (np.asarray(loss(one.parameters)).reshape(256, -1, 2)[:, :horizon] for one in (network, fitted))
+    gain = (before - after)[..., 0].sum(axis=1)
     # On other episodes, by more than five standard errors, for the agent whose guess is wrong ...
     assert gain.mean() > 5 * gain.std(ddof=1) / 16
     # ... while the one that knows what was done has nothing to learn, and loses less than a hundredth a stage.
-    assert float(jnp.mean(after[..., 1] - before[..., 1])) < 0.01
-    plans = OwnPlans(Flipping(), world.filter, completion="network", network=fitted)
+    assert np.mean(after[..., 1] - before[..., 1]) < 0.01
+
+
+@pytest.mark.slow
+def test_agents_plan_by_the_network(world, networks):
+    plans = OwnPlans(Flipping(), world.filter, completion="network", network=networks[1])
     assert np.isfinite(st.evaluate(world, plans, jax.random.key(3), episodes=2, horizon=2).mean)
 
 
@@ -82,7 +96,7 @@ def test_a_factored_belief_keeps_what_is_known(world):
     own = InformationModel(repair, OwnFilter(repair.belief_model().filter, repair.base_policy()), 0.5)
     network = completion_network(own, jax.random.key(0), width=4, depth=1)
     known = jax.tree.map(lambda leaf: leaf[0], own.filter.initial(jax.random.key(1)))
-    completed = network(known, jnp.int32(1))
+    completed = jax.jit(network.__call__)(known, jnp.int32(1))
     assert completed.known.tolist() == known.known.tolist()
     np.testing.assert_allclose(completed.sites, known.sites, atol=5e-3)
 

@@ -23,19 +23,21 @@ def test_an_agents_logits_are_a_function_of_what_it_sees(shared):
     model = hunting()
     policy = decentralised_policy(model, jax.random.key(0), hidden=(8,), shared=shared)
     logits = jax.jit(lambda seen: policy.propose(seen, policy.blank())[0])
-    seen = model.agent_observations(model.initial_state(jax.random.key(1)))
-    before = logits(seen)
+    seen = np.asarray(jax.jit(lambda key: model.agent_observations(model.initial_state(key)))(jax.random.key(1)))
+    before = np.asarray(logits(seen))
     for agent in range(3):
-        after = logits(seen.at[agent].add(1.0))
+        after = np.asarray(logits(seen + (np.arange(3) == agent)[:, None]))
         changed = (after != before).any(axis=1)
         assert changed.tolist() == [i == agent for i in range(3)]
-    alike = np.asarray(logits(jnp.broadcast_to(seen[0], seen.shape)))
+    alike = np.asarray(logits(np.broadcast_to(seen[0], seen.shape)))
     # Those who share parameters and see the same think the same; those with their own do not.
     assert (alike == alike[:1]).all() == shared
 
 
-@pytest.mark.parametrize("memory", [0, 4])
-@pytest.mark.parametrize("greedy", [True, False])
+@pytest.mark.parametrize(
+    ("memory", "greedy"),
+    [(0, True), (4, False), *(pytest.param(m, g, marks=pytest.mark.slow) for m, g in ((4, True), (0, False)))],
+)
 def test_the_laws_of_policies_hold(memory, greedy):
     model = hunting(fly_behaviour="wander")
     policy = decentralised_policy(model, jax.random.key(0), hidden=(8,), memory=memory, greedy=greedy)
@@ -43,10 +45,11 @@ def test_the_laws_of_policies_hold(memory, greedy):
     assert st.check_policy(around, policy, jax.random.key(0)).ok
 
 
-def test_a_model_that_remembers_keeps_the_laws_of_models():
-    model = hunting(fly_behaviour="wander", spiders=2, flies=2)
+@pytest.mark.parametrize("quick", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["quick", "all"])
+def test_a_model_that_remembers_keeps_the_laws_of_models(quick):
+    model = hunting(spiders=2, flies=2) if quick else hunting(fly_behaviour="wander", spiders=2, flies=2)
     policy = decentralised_policy(model, jax.random.key(0), hidden=(4,), memory=3)
-    assert st.check_model(Remembering(model, policy), jax.random.key(0)).ok
+    assert st.check_model(Remembering(model, policy), jax.random.key(0), quick=quick).ok
 
 
 def test_controls_are_drawn_with_the_chances_of_the_logits():
@@ -62,9 +65,15 @@ def test_controls_are_drawn_with_the_chances_of_the_logits():
     assert (np.abs(shares - chances) <= 5.5 * np.sqrt(chances * (1 - chances) / count)).all()
 
 
-@pytest.mark.parametrize("memory", [0, 3])
-def test_a_rollout_on_top_is_no_worse_on_any_sample_and_speculation_changes_nothing(memory):
-    model = hunting(fly_behaviour="wander")
+@pytest.mark.parametrize(
+    ("memory", "model"),
+    [
+        (3, hunting(spiders=2, flies=1)),
+        *(pytest.param(memory, hunting(fly_behaviour="wander"), marks=pytest.mark.slow) for memory in (0, 3)),
+    ],
+    ids=["quick", "without memory", "with memory"],
+)
+def test_a_rollout_on_top_is_no_worse_on_any_sample_and_speculation_changes_nothing(memory, model):
     policy = decentralised_policy(model, jax.random.key(0), hidden=(4,), memory=memory)
     around = Remembering(model, policy) if memory else model
     in_turn, ahead = (
@@ -78,7 +87,7 @@ def test_a_rollout_on_top_is_no_worse_on_any_sample_and_speculation_changes_noth
     assert np.array_equal(one.q_factors, other.q_factors)
     assert np.array_equal(one.control, other.control)
     assert (np.diff(np.asarray(one.q_factors).min(axis=1)) <= 1e-5).all()
-    assert int(one.num_simulations) <= 3 * 4 + 1
+    assert int(one.num_simulations) <= model.num_agents * 4 + 1
     assert float(one.improvement) >= 0
 
 
@@ -90,10 +99,13 @@ def test_a_network_serves_as_signal():
     planner = st.SignallingRollout(model, base, signal, st.Simulation(horizon=horizon))
     state = model.initial_state(jax.random.key(1))
     row = np.asarray(planner.decide(state, jax.random.key(2)).q_factors)[2]
-    guess = signal(state, jax.random.key(0))
-    assert not np.array_equal(guess[:2], base(state, jax.random.key(0))[:2])
-    for move in np.flatnonzero(model.control_mask(state)[2]):
-        after = model.transition(state, guess.at[2].set(move), model.sample_disturbance(jax.random.key(0)))
+    guess, chosen, mask = jax.jit(lambda key: (signal(state, key), base(state, key), model.control_mask(state)))(
+        jax.random.key(0)
+    )
+    assert not np.array_equal(guess[:2], chosen[:2])
+    moved = jax.jit(lambda control, key: model.transition(state, control, model.sample_disturbance(key)))
+    for move in np.flatnonzero(mask[2]):
+        after = moved(np.append(guess[:2], move).astype(np.int32), jax.random.key(0))
         rest = st.simulate(model, base, jax.random.key(0), state=after.state, horizon=horizon)
         assert rest.terminated
         assert np.isclose(row[move], after.cost + rest.cost)

@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
 import scipy.stats
 
 import seriatim as st
@@ -144,7 +145,8 @@ def test_confidence_is_the_chance_that_samples_tell_the_best_two_apart(q, errors
     np.testing.assert_allclose(confidence(labels), [[sure]], atol=1e-6)
 
 
-def test_errors_of_q_factors_are_those_of_paired_differences():
+@pytest.mark.parametrize("schedule", ["sequential", pytest.param("speculative", marks=pytest.mark.slow)])
+def test_errors_of_q_factors_are_those_of_paired_differences(schedule):
     """By brute force: the same samples, drawn by the engine itself."""
     from seriatim.planning import q_samples
     from seriatim.planning._common import planner_keys
@@ -153,17 +155,15 @@ def test_errors_of_q_factors_are_those_of_paired_differences():
     simulation = st.Simulation(horizon=4, num_samples=16)
     state, key = jnp.int32(1), jax.random.key(3)
     base = model.base_policy()
-    for schedule in ("sequential", "speculative"):
-        planner = st.OneAtATimeRollout(model, base, simulation, schedule=schedule)
-        decision = planner.decide(state, key)
-        control = np.array(decision.base_control)
-        for agent in range(2):
-            every = jnp.asarray([[u if i == agent else control[i] for i in range(2)] for u in range(3)], jnp.int32)
-            samples = q_samples(model, (base,), simulation, state, every, planner_keys(key).simulation)
-            differences = np.asarray(samples[control[agent]] - samples)
-            expected = differences.std(axis=1, ddof=1) / np.sqrt(16)
-            np.testing.assert_allclose(decision.q_errors[agent], expected, rtol=1e-4, atol=1e-6)
-            control[agent] = int(decision.control[agent])
+    decision = st.OneAtATimeRollout(model, base, simulation, schedule=schedule).decide(state, key)
+    sampled = jax.jit(lambda every: q_samples(model, (base,), simulation, state, every, planner_keys(key).simulation))
+    control = np.array(decision.base_control)
+    for agent in range(2):
+        every = np.array([[u if i == agent else control[i] for i in range(2)] for u in range(3)], np.int32)
+        samples = np.asarray(sampled(every))
+        expected = (samples[control[agent]] - samples).std(axis=1, ddof=1) / np.sqrt(16)
+        np.testing.assert_allclose(decision.q_errors[agent], expected, rtol=1e-4, atol=1e-6)
+        control[agent] = int(decision.control[agent])
 
 
 def squares(weights, rows):
@@ -195,14 +195,15 @@ def test_soft_targets_are_the_softmax_of_costs_and_forbidden_controls_get_nothin
     model = st.problems.random_team(2, states=4, agents=1, controls=3, masked=0.0)
     policy = policy_classifier(model, jax.random.key(0), hidden=(8,))
     labels = labelled([[[1.0, 2.0, INF]]], [[[0.0, 0.5, np.nan]]], [[0]])
-    logits = policy.logits(jnp.int32(0), policy.blank())[0][0]
-    log_p = jax.nn.log_softmax(logits)
+    logits = jax.jit(lambda: policy.logits(jnp.int32(0), policy.blank())[0][0])()
+    log_p = scipy.special.log_softmax(logits)
     p = np.exp(-np.array([0.0, 1.0]) / 0.5)
     p /= p.sum()
     weight = 0.1 + 0.9 * (2 * scipy.stats.norm.cdf(2) - 1)
-    loss = classifier_loss(policy, 0.5, policy.parameters, labels)
+    loss_at = jax.jit(lambda temperature: classifier_loss(policy, temperature, policy.parameters, labels))
+    loss = loss_at(0.5)
     np.testing.assert_allclose(loss[0], -weight * (p[0] * log_p[0] + p[1] * log_p[1]), rtol=1e-5)
-    hard = classifier_loss(policy, 0.0, policy.parameters, labels)
+    hard = loss_at(0.0)
     np.testing.assert_allclose(hard[0], -weight * log_p[0], rtol=1e-5)
 
 
@@ -217,10 +218,12 @@ def test_the_order_of_entities_and_those_absent_make_no_difference():
     order = jnp.array([2, 0, 3, 1])
     other = st.problems.Hunt(state.spiders, state.flies[order], state.alive[order], None)
     gone = st.problems.Hunt(state.spiders, state.flies.at[1].set(5), state.alive, None)
-    logits = policy.logits(state, policy.blank())[0]
+    answers = jax.jit(lambda state: (policy.logits(state, policy.blank())[0], value(state)))
+    logits, cost = answers(state)
     for same in (other, gone):
-        np.testing.assert_allclose(policy.logits(same, policy.blank())[0], logits, atol=1e-5)
-        np.testing.assert_allclose(value(same), value(state), atol=1e-5)
+        found, also = answers(same)
+        np.testing.assert_allclose(found, logits, atol=1e-5)
+        np.testing.assert_allclose(also, cost, atol=1e-5)
 
 
 def test_the_order_of_agents_makes_no_difference_to_the_value():
@@ -264,9 +267,10 @@ def test_a_hunt_is_told_by_paths_and_ranks(map_, tmp_path):
         place = {"map": str(tmp_path / "small.map")}
     model = st.problems.SpidersAndFlies(3, 3, 4, 4, **place)
     state = model.initial_state(jax.random.key(4))
-    distance = np.asarray(model.terrain.course(state.spiders, state.flies) // 8)
+    told_to = jax.jit(model.features)
+    distance = np.asarray(jax.jit(model.terrain.course)(state.spiders, state.flies)) // 8
     for agent in range(3):
-        told = model.features(state, jnp.int32(agent))
+        told = told_to(state, jnp.int32(agent))
         rival = [min(distance[k, j] for k in range(3) if k != agent) for j in range(3)]
         rank = [sum((distance[k, j], k) < (distance[agent, j], agent) for k in range(3)) for j in range(3)]
         np.testing.assert_allclose(told.entities[:, 0], distance[agent])
@@ -303,10 +307,10 @@ def test_features_that_are_no_vectors_are_refused(told, said, without_type_check
 
 
 def test_clusters_part_states_that_lie_apart():
-    near = jax.random.normal(jax.random.key(0), (40, 3)) * 0.1
-    states = jnp.concatenate([near, near + 5.0])
+    near = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32) * 0.1
+    states = jnp.asarray(np.concatenate([near, near + 5.0]))
     region = clusters(Sums(), states, 2, jax.random.key(1))
-    found = jax.vmap(region)(states)
+    found = jax.jit(jax.vmap(region))(states)
     assert len(set(np.asarray(found[:40]).tolist())) == 1
     assert len(set(np.asarray(found[40:]).tolist())) == 1
     assert found[0] != found[-1]

@@ -46,6 +46,24 @@ def hunting(**fields):
     return st.problems.SpidersAndFlies(**small | fields)
 
 
+HUNT = hunting(fly_behaviour="wander", discount=0.9)
+
+
+@functools.cache
+def hunters(memory=0):
+    """A policy of the hunt, made once for all tests."""
+    return decentralised_policy(HUNT, jax.random.key(1), hidden=(8,), memory=memory)
+
+
+@functools.cache
+def seeing(shared):
+    """A policy of the watched team, far enough from where all controls are alike, and the gradient of its cost."""
+    policy = decentralised_policy(watched(), jax.random.key(1), hidden=(4,), shared=shared)
+    policy = dataclasses.replace(policy, parameters=jax.tree.map(lambda leaf: 3 * leaf, policy.parameters))
+    cost = lambda p: expected_cost(dataclasses.replace(policy, parameters=p), HORIZON)  # noqa: E731
+    return policy, flat(jax.jit(jax.grad(cost))(policy.parameters))
+
+
 def flat(tree):
     return np.concatenate([np.ravel(leaf) for leaf in jax.tree.leaves(tree)])
 
@@ -71,18 +89,23 @@ def assert_mean_is(found, truth):
     assert np.linalg.norm(truth) > 3 * np.linalg.norm(error)
 
 
-@pytest.mark.parametrize("shared", [True, False], ids=["shared", "separate"])
-@pytest.mark.parametrize("estimator", ["score-function", "leave-one-out"])
+@pytest.mark.parametrize(
+    ("estimator", "shared"),
+    [
+        ("score-function", True),
+        ("leave-one-out", False),
+        pytest.param("score-function", False, marks=pytest.mark.slow),
+        pytest.param("leave-one-out", True, marks=pytest.mark.slow),
+    ],
+    ids=lambda value: {True: "shared", False: "separate"}.get(value, value),
+)
 def test_score_functions_are_unbiased(estimator, shared):
-    policy = decentralised_policy(watched(), jax.random.key(1), hidden=(4,), shared=shared)
-    # Far enough from where all controls are alike.
-    policy = dataclasses.replace(policy, parameters=jax.tree.map(lambda leaf: 3 * leaf, policy.parameters))
+    policy, exact = seeing(shared)
     trainer = PolicyGradient(policy, estimator, batch=32, horizon=HORIZON)
     baseline = dataclasses.replace(
         trainer.init(jax.random.key(0)).baseline, total=jnp.ones(HORIZON), weight=jnp.ones(())
     )
-    exact = jax.grad(lambda p: expected_cost(dataclasses.replace(policy, parameters=p), HORIZON))(policy.parameters)
-    assert_mean_is(estimates(trainer, 2000, baseline), flat(exact))
+    assert_mean_is(estimates(trainer, 2000, baseline), exact)
 
 
 def test_straight_through_is_unbiased_for_policies_that_see_nothing():
@@ -103,8 +126,10 @@ def test_straight_through_is_unbiased_for_policies_that_see_nothing():
 
         return jnp.sum(jax.lax.scan(stage, (start, jnp.array(False)), plan)[1])
 
-    costs = jax.jit(jax.vmap(cost))(plans)
-    exact = jax.grad(lambda x: jnp.sum(jnp.exp(jnp.sum(jax.nn.log_softmax(x)[plans], (1, 2))) * costs))(logits)
+    def expected(x):
+        return jnp.sum(jnp.exp(jnp.sum(jax.nn.log_softmax(x)[plans], (1, 2))) * jax.vmap(cost)(plans))
+
+    exact = jax.jit(jax.grad(expected))(logits)
     assert_mean_is(estimates(trainer, 800), np.asarray(exact))
 
 
@@ -113,7 +138,7 @@ def test_straight_through_needs_no_relaxed_model():
     model = watched(masked=0.0)
     logits = jnp.array([0.3, -0.4, 0.6])
     policy = network_policy(model, Constant(logits))
-    exact = jax.grad(lambda x: expected_cost(network_policy(model, Constant(x)), HORIZON))(logits)
+    exact = jax.jit(jax.grad(lambda x: expected_cost(network_policy(model, Constant(x)), HORIZON)))(logits)
     trainer = PolicyGradient(policy, "straight-through", batch=16, horizon=HORIZON)
     assert_mean_is(estimates(trainer, 2000), np.asarray(exact))
 
@@ -126,85 +151,87 @@ def test_controls_are_worth_what_the_changed_trajectory_costs():
     controls = jax.vmap(lambda keys: played(policy, keys, 4))(keys).controls
     found = jax.jit(lambda controls: worth_of_controls(model, keys, controls))(controls)
 
-    @jax.jit
     def play(keys, plan, changed_at):
-        state, ended, total = model.initial_state(keys.start), jnp.array(False), 0.0
-        for t in range(4):
+        def stage(now, t):
+            state, ended, total = now
             mask = model.control_mask(state)
             fits = mask[jnp.arange(2), plan[t]] | (t == changed_at)
             control = jnp.where(fits, plan[t], jnp.argmax(mask, axis=1))
             after = model.transition(state, control, model.sample_disturbance(jax.random.fold_in(keys.disturbance, t)))
             total += jnp.where(ended | (t < changed_at), 0.0, 0.9**t * after.cost)
-            state, ended = after.state, ended | after.done
-        return total
+            return (after.state, ended | after.done, total), None
 
-    for trajectory, t, agent, control in itertools.product(range(3), range(4), range(2), range(3)):
-        own = jax.tree.map(lambda leaf, i=trajectory: leaf[i], keys)
-        plan = controls[trajectory].at[t, agent].set(control)
-        assert np.isclose(found[trajectory, t, agent, control], play(own, plan, t), atol=1e-5)
+        start = model.initial_state(keys.start), jnp.array(False), jnp.zeros(())
+        return jax.lax.scan(stage, start, jnp.arange(4))[0][2]
+
+    every = np.array(list(itertools.product(range(3), range(4), range(2), range(3))))
+    trajectory, t, agent, control = every.T
+    plans = np.array(controls)[trajectory]
+    plans[np.arange(len(every)), t, agent] = control
+    own = jax.tree.map(lambda leaf: leaf[trajectory], keys)
+    np.testing.assert_allclose(found[*every.T], jax.jit(jax.vmap(play))(own, plans, t), atol=1e-5)
 
 
 def test_relaxed_gradients_are_derivatives_at_fixed_noise():
-    model = hunting(fly_behaviour="wander", discount=0.9)
+    rng, single = np.random.default_rng(0), hunters(3)
     with jax.enable_x64(True):
-        policy = decentralised_policy(model, jax.random.key(1), hidden=(8,), memory=3)
-        policy = jax.tree.map(lambda leaf: leaf.astype(float) if eqx.is_inexact_array(leaf) else leaf, policy)
+        policy = jax.tree.map(lambda leaf: leaf.astype(float) if eqx.is_inexact_array(leaf) else leaf, single)
+        # What standardises the observations is not trained.
+        fixed = lambda network: (network.encoder.centre, network.encoder.spread)  # noqa: E731
+        normal = jax.tree.map(lambda leaf: rng.normal(size=leaf.shape), policy.parameters)
+        way = eqx.tree_at(fixed, normal, jax.tree.map(np.zeros_like, fixed(normal)))
 
-        def cost(parameters):
+        @jax.jit
+        @jax.value_and_grad
+        def along(size):
+            parameters = jax.tree.map(lambda leaf, w: leaf + size * w, policy.parameters, way)
             trained = dataclasses.replace(policy, parameters=parameters)
             choices = lambda logits, key: st.distributions.gumbel_softmax(logits, key, 0.7)  # noqa: E731
             return relaxed(trained, choices, streams(jax.random.key(3)), 5, through_observations=True).cost
 
-        normal = lambda leaf: jax.random.normal(jax.random.key(leaf.size), leaf.shape, leaf.dtype)  # noqa: E731
-        # What standardises the observations is not trained.
-        fixed = lambda network: (network.encoder.centre, network.encoder.spread)  # noqa: E731
-        still = jax.tree.map(jnp.zeros_like, fixed(policy.parameters))
-        way = eqx.tree_at(fixed, jax.tree.map(normal, policy.parameters), still)
-        step = lambda size: jax.tree.map(lambda leaf, w: leaf + size * w, policy.parameters, way)  # noqa: E731
-        compiled = jax.jit(cost)
-        secant = (compiled(step(1e-5)) - compiled(step(-1e-5))) / 2e-5
-        slope = sum(
-            jnp.vdot(g, w)
-            for g, w in zip(jax.tree.leaves(jax.grad(cost)(policy.parameters)), jax.tree.leaves(way), strict=True)
-        )
+        (before, _), (_, slope), (after, _) = (along(np.float64(size)) for size in (-1e-5, 0, 1e-5))
         assert abs(slope) > 1e-3
-        assert np.isclose(slope, secant, rtol=1e-5)
+        assert np.isclose(slope, (after - before) / 2e-5, rtol=1e-5)
 
 
-@pytest.mark.parametrize("memory", [0, 5])
+@pytest.mark.parametrize("memory", [pytest.param(0, marks=pytest.mark.slow), 5])
 def test_a_trajectory_is_the_episode_of_its_key(memory):
-    model = hunting(fly_behaviour="wander", discount=0.9)
-    policy = decentralised_policy(model, jax.random.key(1), hidden=(8,), memory=memory)
-    seen = jax.jit(lambda key: played(policy, streams(key), 12))(jax.random.key(5))
-    around = Remembering(model, policy) if memory else model
+    policy = hunters(memory)
+    around = Remembering(HUNT, policy) if memory else HUNT
     episode = st.simulate(around, policy, jax.random.key(5), horizon=12)
+
+    @jax.jit
+    def found(key):
+        seen = played(policy, streams(key), 12)
+        state = jax.tree.map(lambda leaf: leaf[:-1], episode.states)
+        logits = jax.vmap(lambda s: policy.logits(*policy.split(s))[0])(state)
+        chances = st.distributions.log_probability(logits, seen.controls).sum(axis=1)
+        return seen, seen.cost_to_go, chances, log_probabilities(logits_of(policy, seen), seen)
+
+    seen, cost_to_go, chances, learned = found(jax.random.key(5))
     assert np.array_equal(np.where(seen.playing[:, None], seen.controls, -1), episode.controls)
     assert np.allclose(seen.costs, 0.9 ** np.arange(12) * episode.costs)
-    assert np.isclose(seen.cost_to_go[0], episode.cost)
+    assert np.isclose(cost_to_go[0], episode.cost)
     assert bool(seen.ended) == bool(episode.terminated)
     # What is learned from are the chances the controls were drawn by.
-    state = jax.tree.map(lambda leaf: leaf[:-1], episode.states)
-    logits = jax.vmap(lambda s: policy.logits(*policy.split(s))[0])(state)
-    chances = st.distributions.log_probability(logits, seen.controls).sum(axis=1)
-    found = log_probabilities(logits_of(policy, seen), seen)
-    assert np.allclose(found, np.where(seen.playing, chances, 0), atol=1e-5)
+    assert np.allclose(learned, np.where(seen.playing, chances, 0), atol=1e-5)
 
 
 def test_hard_relaxed_trajectories_are_episodes_too():
-    model = hunting(fly_behaviour="wander", discount=0.9)
-    policy = decentralised_policy(model, jax.random.key(1), hidden=(8,))
+    policy = hunters()
     hard = lambda logits, key: st.distributions.gumbel_softmax(logits, key, 0.5, hard=True)  # noqa: E731
     one = jax.jit(lambda key: relaxed(policy, hard, streams(key), 12, through_observations=False).cost)
     for seed in range(3):
-        episode = st.simulate(model, policy, jax.random.key(seed), horizon=12)
+        episode = st.simulate(HUNT, policy, jax.random.key(seed), horizon=12)
         assert np.isclose(one(jax.random.key(seed)), episode.cost, atol=1e-4)
 
 
-@pytest.mark.parametrize("estimator", ["straight-through", "straight-through-gumbel-softmax"])
+@pytest.mark.parametrize(
+    "estimator", ["straight-through", pytest.param("straight-through-gumbel-softmax", marks=pytest.mark.slow)]
+)
 def test_what_controls_are_worth_is_the_derivative_of_the_relaxed_trajectory(estimator):
     """Two ways to one gradient: played and weighed, or differentiated whole with what agents see held fixed."""
-    model = hunting(fly_behaviour="wander", discount=0.9)
-    policy = decentralised_policy(model, jax.random.key(1), hidden=(8,), memory=2)
+    policy = hunters(3)
     trainer = PolicyGradient(policy, estimator, batch=6, horizon=5)
     draw = functools.partial(CHOICES[estimator], **trainer._settings(jnp.int32(0)))
 
@@ -221,12 +248,21 @@ def test_what_controls_are_worth_is_the_derivative_of_the_relaxed_trajectory(est
     assert np.isclose(metrics["cost"], value, rtol=1e-5)
 
 
+@functools.cache
+def one_step():
+    """Return the metrics of a trainer's first step, and what that step has seen."""
+    trainer = PolicyGradient(hunters(), "leave-one-out", batch=12, num_samples=3, horizon=4)
+    state = trainer.init(jax.random.key(0))
+
+    @jax.jit
+    def step(state):
+        return trainer.step(state)[1], trainer._groups(trainer.policy, jax.random.fold_in(state.key, 0), 3)
+
+    return step(state)
+
+
 def test_a_group_has_one_start_and_the_same_disturbances():
-    model = hunting(fly_behaviour="wander")
-    trainer = PolicyGradient(
-        decentralised_policy(model, jax.random.key(1), hidden=(8,)), batch=12, num_samples=3, horizon=4
-    )
-    seen = trainer._groups(trainer.policy, jax.random.key(0), 3)
+    _, seen = one_step()
     first = np.asarray(seen.observations)[:, :, 0]
     assert (first == first[:, :1]).all()
     assert not (first == first[:1]).all()
@@ -234,7 +270,22 @@ def test_a_group_has_one_start_and_the_same_disturbances():
     assert not (controls == controls[:, :1]).all()
 
 
-@pytest.mark.parametrize("estimator", TRAJECTORY_ESTIMATORS)
+def test_every_metric_is_named_and_errors_are_of_groups():
+    metrics, seen = one_step()
+    assert set(metrics) == {"cost", "cost_error", "unfinished", "entropy", "gradient_norm"}
+    of_group = np.asarray(seen.costs).sum(axis=2).mean(axis=1)
+    assert np.isclose(metrics["cost"], of_group.mean(), rtol=1e-5)
+    assert np.isclose(metrics["cost_error"], of_group.std(ddof=1) / 2, rtol=1e-4)
+
+
+# One of each family at every test.
+OTHERS = ("score-function", "straight-through-gumbel-softmax", "gumbel-rao")
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [pytest.param(name, marks=pytest.mark.slow) if name in OTHERS else name for name in TRAJECTORY_ESTIMATORS],
+)
 def test_training_lowers_the_cost(estimator):
     """One spider, one fly beside it: the best policy is to step onto it at once, at no cost."""
     model = hunting(spiders=1, flies=1, width=3, height=1, starts=((0, 1),), fly_cells=((0, 2),), vision=None)
@@ -246,19 +297,6 @@ def test_training_lowers_the_cost(estimator):
     # A policy that is right nine times in ten has a mean cost of 1/9, and costs 6 at most.
     assert np.mean(metrics["cost"][-10:]) < 0.3
     assert int(state.step) == 60
-
-
-def test_every_metric_is_named_and_errors_are_of_groups():
-    model = hunting()
-    policy = decentralised_policy(model, jax.random.key(1), hidden=(8,))
-    trainer = PolicyGradient(policy, "leave-one-out", batch=12, num_samples=3, horizon=4)
-    state = trainer.init(jax.random.key(0))
-    _, metrics = jax.jit(trainer.step)(state)
-    assert set(metrics) == {"cost", "cost_error", "unfinished", "entropy", "gradient_norm"}
-    seen = trainer._groups(policy, jax.random.fold_in(state.key, 0), 3)
-    of_group = np.asarray(seen.costs).sum(axis=2).mean(axis=1)
-    assert np.isclose(metrics["cost"], of_group.mean(), rtol=1e-5)
-    assert np.isclose(metrics["cost_error"], of_group.std(ddof=1) / 2, rtol=1e-4)
 
 
 MISTAKES = {
@@ -280,7 +318,7 @@ MISTAKES = {
 
 @pytest.mark.parametrize("sentence", MISTAKES)
 def test_mistakes_are_answered_in_a_sentence(sentence, without_type_checks):
-    policy = decentralised_policy(watched(), jax.random.key(0), hidden=(4,))
+    policy, _ = seeing(True)
     with pytest.raises(st.InputError, match=sentence.replace("(", r"\(")):
         without_type_checks(lambda: PolicyGradient(**{"policy": policy, **MISTAKES[sentence]}))
 

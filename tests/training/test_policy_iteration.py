@@ -92,13 +92,14 @@ def small(**changes):
         "states": 30,
         "part": 16,
         "rounds": 2,
-        "share_of_base": 0.25,
-        "value_states": 32,
+        # The heuristic plays half of the episodes, and the value is fitted to as many states: programs of one shape.
+        "share_of_base": 0.5,
+        "value_states": 8,
         "episodes": 8,
         "horizon": 6,
         "gain": None,
-        "fitting": Fitting(passes=2, batch=16, least_steps=5),
-        "value_fitting": Fitting(passes=2, batch=16, least_steps=5),
+        "fitting": Fitting(passes=2, batch=8, least_steps=5),
+        "value_fitting": Fitting(passes=2, batch=8, least_steps=5),
     }
     policy = {"policy": policy_classifier(model, jax.random.key(0), hidden=(8,))}
     return trainer_of(model, **policy | settings | changes)

@@ -78,7 +78,7 @@ def expected_cost(policy: DecentralisedPolicy, horizon: int):
         each = jax.vmap(of_control)(controls)
         return jnp.sum(jnp.where(chances(state) > 0, chances(state) * each, 0.0))
 
-    to_go = jnp.zeros(len(states))
-    for _ in range(horizon):
-        to_go = jax.vmap(lambda state, to_go=to_go: backup(to_go, state))(states)
-    return jnp.mean(to_go)
+    def stage(to_go, _):
+        return jax.vmap(lambda state: backup(to_go, state))(states), None
+
+    return jnp.mean(jax.lax.scan(stage, jnp.zeros(len(states)), length=horizon)[0])

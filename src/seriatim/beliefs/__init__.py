@@ -9,7 +9,12 @@ from seriatim.beliefs._certainty_equivalent import CertaintyEquivalent
 from seriatim.beliefs._exact_filter import ExactFilter
 from seriatim.beliefs._factored_filter import FactoredBelief, FactoredFilter, FactoredModel
 from seriatim.beliefs._filter import Belief, Filter, observe
-from seriatim.beliefs._finite_horizon import centralised_value, decentralised_value
+from seriatim.beliefs._finite_horizon import (
+    CentralisedBounds,
+    centralised_bounds,
+    centralised_value,
+    decentralised_value,
+)
 from seriatim.beliefs._hidden import HiddenModel, HiddenState, on_belief
 from seriatim.beliefs._information import Information, InformationModel
 from seriatim.beliefs._informed import fast_informed_bound, qmdp
@@ -29,6 +34,7 @@ __all__ = [
     "BeliefDisturbance",
     "BeliefModel",
     "Bounds",
+    "CentralisedBounds",
     "CertaintyEquivalent",
     "ExactFilter",
     "FactoredBelief",
@@ -48,6 +54,7 @@ __all__ = [
     "TreeSearch",
     "blind_policies",
     "bounds",
+    "centralised_bounds",
     "centralised_value",
     "decentralised_value",
     "fast_informed_bound",

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._errors import InputError
+from seriatim._preconditions import require_model
 from seriatim._record import record, static
 from seriatim.beliefs._filter import Belief, Filter
 from seriatim.beliefs._lanes import one_or_many
@@ -144,7 +145,8 @@ class BeliefModel:
 
 
 def check_observed(model: Any) -> None:
-    """Refuse a model that does not say what is seen."""
+    """Refuse a model with which nothing can be computed, or that does not say what is seen."""
+    require_model(model, starts=True)
     for method in ("observation", "observation_likelihood"):
         if not callable(getattr(model, method, None)):
             raise InputError(

@@ -10,16 +10,20 @@ Source: M. Hauskrecht, Value-Function Approximations for Partially Observable Ma
 Artificial Intelligence Research 13, 2000.
 """
 
+import time
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.sparse import csgraph, csr_array
 
 from seriatim._errors import InputError
 from seriatim.beliefs._alpha_vectors import AlphaVectors
 from seriatim.beliefs._tables import motion
 from seriatim.controls import joint_controls
+
+# With more states than this a linear system takes seconds, and iteration is stopped at changes below this share.
+LARGE, CLOSE = 1000, 1e-9
 
 
 def blind_policies(model: Any, *, horizon: int | None = None) -> AlphaVectors:
@@ -38,15 +42,57 @@ def blind_policies(model: Any, *, horizon: int | None = None) -> AlphaVectors:
     if horizon is not None and horizon < 1:
         raise InputError(f"horizon={horizon}: give a whole number of stages from 1 up, or None for no last stage.")
     costs, transitions = motion(model)
-    discount = float(model.discount)
-    found = np.array([_cost(c, p, discount, horizon) for c, p in zip(costs.T, transitions, strict=True)])
-    usable = np.isfinite(found).any(axis=1)
+    vectors = blind_costs(costs, transitions, float(model.discount), horizon)
+    usable = np.isfinite(vectors).any(axis=1)
     if not usable.any():
         raise InputError(
             f"No constant joint control of {type(model).__name__} has finite cost from any state; give a horizon, or "
             "a discount below 1 and controls that are admissible everywhere."
         )
-    return AlphaVectors(model, found[usable], joint_controls(model.num_agents, model.num_controls)[usable])
+    return AlphaVectors(model, vectors[usable], joint_controls(model.num_agents, model.num_controls)[usable])
+
+
+def blind_costs(
+    costs: Float[np.ndarray, "s a"],
+    transitions: Float[np.ndarray, "a s s"],
+    discount: float,
+    horizon: int | None,
+    order: Int[np.ndarray, " a"] | None = None,
+    latest: float = np.inf,
+) -> Float[np.ndarray, "a s"]:
+    """Return what each constant joint control costs; infinity for those that the time did not suffice for.
+
+    Args:
+        costs: expected stage costs.
+        transitions: probabilities that the problem goes on in each state.
+        discount: in (0, 1].
+        horizon: stages to go; None is no last stage.
+        order: the joint controls, the first of them first; the very first is always evaluated.
+        latest: the time, on the monotonic clock, after which no further control is begun. With many states, the cost
+            is then bounded from above by iteration until that time.
+    """
+    found = np.full((costs.shape[1], costs.shape[0]), np.inf)
+    hurried = np.isfinite(latest) and len(costs) > LARGE and discount < 1 and horizon is None
+    for number, u in enumerate(range(len(found)) if order is None else order):
+        if number and time.monotonic() > latest:
+            break
+        if hurried and np.isfinite(costs[:, u]).all():
+            found[u] = _from_above(costs[:, u], transitions[u], discount, latest)
+        else:
+            found[u] = _cost(costs[:, u], transitions[u], discount, horizon)
+    return found
+
+
+def _from_above(
+    cost: Float[np.ndarray, " s"], transition: Float[np.ndarray, "s s"], discount: float, latest: float
+) -> Float[np.ndarray, " s"]:
+    """Iterate J <- g + a P J from the largest stage cost for ever: every iterate is an upper bound."""
+    total, moves = np.full(len(cost), max(float(cost.max()), 0.0) / (1 - discount)), csr_array(transition)
+    while time.monotonic() <= latest:
+        before, total = total, cost + discount * (moves @ total)
+        if np.abs(total - before).max() <= CLOSE * max(1.0, float(np.abs(total).max())):
+            break
+    return total
 
 
 def _cost(

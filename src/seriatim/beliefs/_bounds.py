@@ -25,14 +25,17 @@ from jaxtyping import Float, Int, Shaped
 from seriatim._errors import InputError
 from seriatim._record import record
 from seriatim.beliefs._alpha_vectors import AlphaVectors
-from seriatim.beliefs._blind import blind_policies
-from seriatim.beliefs._informed import fast_informed_bound
+from seriatim.beliefs._blind import blind_costs
+from seriatim.beliefs._informed import from_below, informed_sweep, qmdp_sweep, swept
 from seriatim.beliefs._sawtooth import Sawtooth, SawtoothValue
 from seriatim.beliefs._tables import ObservedTables, observed_tables, prior_of
 from seriatim.beliefs._value_iteration import usable
+from seriatim.exact._rows import as_sparse
 
 # Stages of one trial, at most.
 DEEPEST = 1000
+# Sweeps of the first bounds stop when they change less than this, in cost units.
+CLOSE = 1e-6
 # Beliefs that differ by no more than this at every state are one.
 SAME = 1e-12
 
@@ -94,7 +97,8 @@ def bounds(
         prior: the belief, `[s]`; by default the model's initial distribution.
         tolerance: the gap to reach, in cost units.
         max_trials: searches after which it stops whatever the gap; the bounds hold all the same.
-        max_seconds: after which no further search is begun; None is no limit.
+        max_seconds: after which the bounds found so far are returned: at the worst those of QMDP and of one blind
+            policy, as soon as these are there. None is no limit.
 
     Raises:
         InputError: the model is not finite or observed, its discount is 1, or an argument is out of range.
@@ -103,17 +107,18 @@ def bounds(
         raise InputError(
             f"tolerance={tolerance}, max_trials={max_trials}: give a positive gap in cost units, and trials from 1 up."
         )
-    tables = usable(observed_tables(model), type(model).__name__)
-    if tables.discount >= 1:
-        raise InputError(
-            f"{type(model).__name__} has discount {tables.discount:g}: without a last stage its bounds may never meet; "
-            "use beliefs.value_iteration(model, horizon=...) or a discount below 1."
-        )
-    start = tables.prior if prior is None else prior_of(model, prior)
     latest = np.inf if max_seconds is None else time.monotonic() + max_seconds
-    pair, trials = _first_pair(tables, model), 0
+    discount = float(model.discount)
+    if discount >= 1:
+        raise InputError(
+            f"{type(model).__name__} has discount {discount:g}: without a last stage its bounds may never meet; "
+            "use beliefs.value_iteration(model, horizon=...), centralised_bounds, or a discount below 1."
+        )
+    tables = usable(observed_tables(model), type(model).__name__)
+    start = tables.prior if prior is None else prior_of(model, prior)
+    pair, trials = _first_pair(tables, start, latest), 0
     while trials < max_trials and time.monotonic() < latest and pair.gap(start) > tolerance:
-        pair, trials = _trial(tables, pair, start, tolerance), trials + 1
+        pair, trials = _trial(tables, pair, start, tolerance, latest), trials + 1
     return Bounds(
         lower=float(pair.sawtooth.at(start[None])[0]),
         upper=float(pair.upper(start[None])[0]),
@@ -147,26 +152,35 @@ class _Branches(NamedTuple):
     cost: Float[np.ndarray, " a"]
 
 
-def _first_pair(tables: ObservedTables, model: Any) -> _Pair:
-    blind, informed = blind_policies(model), fast_informed_bound(model)
-    s = tables.costs.shape[0]
-    finite = np.isfinite(blind.vectors).all(axis=1)
-    numbers = {tuple(u): k for k, u in enumerate(tables.controls.tolist())}
-    choice = np.array([numbers[tuple(u)] for u in blind.controls[finite].tolist()], int)
-    return _Pair(blind.vectors[finite], choice, Sawtooth(informed.vectors, np.zeros((0, s)), np.zeros(0)))
+def _first_pair(tables: ObservedTables, start: Float[np.ndarray, " s"], latest: float) -> _Pair:
+    """Return the bounds to begin with: the fast informed bound, or QMDP if the time is short, and blind policies."""
+    costs, discount, s = tables.costs, tables.discount, tables.costs.shape[0]
+    rows = as_sparse(tables.transitions.transpose(1, 0, 2).reshape(-1, s))
+    seen = swept("qmdp", qmdp_sweep(costs, rows, discount), from_below(costs, discount), None, CLOSE, latest)
+    promising = np.argsort(start @ seen, kind="stable")
+    blind = blind_costs(costs, tables.transitions, discount, None, promising, latest)
+    # QMDP is no more than the fast informed bound, so sweeps that begin there rise to it from below too.
+    late = informed_sweep(costs, rows, tables.likelihood, discount, latest) if time.monotonic() < latest else None
+    informed = seen if late is None else swept("fast_informed_bound", late, seen, None, CLOSE, latest)
+    choice = np.flatnonzero(np.isfinite(blind).all(axis=1))
+    return _Pair(blind[choice], choice, Sawtooth(informed.T.copy(), np.zeros((0, s)), np.zeros(0)))
 
 
-def _trial(tables: ObservedTables, pair: _Pair, start: Float[np.ndarray, " s"], tolerance: float) -> _Pair:
-    """Walk to where the gap matters most, and back up both bounds on the way back."""
+def _trial(
+    tables: ObservedTables, pair: _Pair, start: Float[np.ndarray, " s"], tolerance: float, latest: float
+) -> _Pair:
+    """Walk to where the gap matters most, and back up both bounds on the way back, while there is time."""
     path: list[tuple[Float[np.ndarray, " s"], _Branches]] = []
     belief = start
     allowed = tolerance / 2  # half of what is asked for: the way back then closes the rest
-    while len(path) < DEEPEST and pair.gap(belief) > allowed:
+    while len(path) < DEEPEST and pair.gap(belief) > allowed and time.monotonic() < latest:
         branches = _branches(tables, belief)
         path.append((belief, branches))
         allowed /= tables.discount
         belief = _next(tables, pair, branches, allowed)
     for belief, branches in reversed(path):
+        if time.monotonic() >= latest:
+            break
         pair = _raised(tables, _lowered(tables, pair, belief, branches), belief, branches)
     return pair
 

@@ -15,7 +15,7 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
 from seriatim._inverse import inverse
 from seriatim._record import record, static
-from seriatim.beliefs._tables import likelihood_table, motion, prior_of
+from seriatim.beliefs._tables import dense, likelihood_table, motion_rows, prior_of
 from seriatim.controls import joint_index
 from seriatim.model import Key, Observation, ObservedModel, State
 
@@ -51,8 +51,9 @@ class ExactFilter:
     ends: bool = static(init=False)
 
     def __post_init__(self) -> None:
-        costs, transitions = motion(self.model)
-        seen = likelihood_table(self.model, transitions) if hasattr(self.model, "observations") else None
+        costs, rows = motion_rows(self.model)
+        transitions = dense(rows)
+        seen = likelihood_table(self.model, rows) if hasattr(self.model, "observations") else None
         allowed = jnp.isfinite(costs)
         made = {
             "prior": jnp.asarray(prior_of(self.model, self.prior), float),

@@ -12,8 +12,9 @@ Source: F. Oliehoek, M. Spaan and N. Vlassis, Optimal and Approximate Q-value Fu
 Journal of Artificial Intelligence Research 32, 2008.
 """
 
+import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,9 +24,13 @@ from jaxtyping import Array, Float, Int
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim.beliefs._agent_filter import TeamFilter
+from seriatim.beliefs._blind import blind_costs
 from seriatim.beliefs._information import Information, InformationModel
+from seriatim.beliefs._informed import informed_sweep, qmdp_sweep
 from seriatim.beliefs._tables import ObservedTables, observed_tables
+from seriatim.beliefs._value_iteration import usable
 from seriatim.controls import joint_index
+from seriatim.exact._rows import as_sparse
 from seriatim.policy import Policy
 
 # Beliefs of one stage, times joint controls, observations and states: numbers that may be held at once.
@@ -47,7 +52,62 @@ def centralised_value(model: Any, horizon: int) -> float:
         InputError: the model is not finite and observed, `horizon` is out of range, or too many beliefs are reached.
     """
     _check_horizon(horizon)
-    tables = observed_tables(model)
+    return _value(observed_tables(model), horizon, np.inf)
+
+
+class CentralisedBounds(NamedTuple):
+    """What is known of the least expected cost: it is from `lower` to `upper`, and known if `converged`."""
+
+    lower: float
+    upper: float
+    converged: bool
+
+
+def centralised_bounds(model: Any, horizon: int, *, max_seconds: float | int | None = None) -> CentralisedBounds:
+    """Bound the least expected cost over `horizon` stages from the start, if all agents know what all of them saw.
+
+    Both bounds are the exact value where the beliefs that can be reached are few enough for `centralised_value`, and
+    for the time. Otherwise the fast informed bound holds from below, or QMDP for stages that the time did not suffice
+    for, and the best constant joint control found from above.
+
+    Args:
+        model: a finite observed model with `observations()` and `initial_distribution()`.
+        horizon: stages, from 1 up.
+        max_seconds: after which the bounds found so far are returned; None is no limit.
+
+    Raises:
+        InputError: the model is not finite and observed, or an argument is out of range.
+    """
+    _check_horizon(horizon)
+    latest = np.inf if max_seconds is None else time.monotonic() + max_seconds
+    tables = usable(observed_tables(model), type(model).__name__)
+    seen = _informed(tables, horizon, latest)
+    promising = np.argsort(tables.prior @ seen, kind="stable")
+    blind = blind_costs(tables.costs, tables.transitions, tables.discount, horizon, promising, latest)
+    finite = np.isfinite(blind).all(axis=1)
+    lower, upper = float((tables.prior @ seen).min()), float((blind[finite] @ tables.prior).min())
+    try:
+        best = _value(tables, horizon, latest)
+    except (InputError, TimeoutError):
+        return CentralisedBounds(lower, upper, False)
+    return CentralisedBounds(best, best, True)
+
+
+def _informed(tables: ObservedTables, horizon: int, latest: float) -> Float[np.ndarray, "s a"]:
+    """Sweep the fast informed bound once for each stage; when the time is over, QMDP, which is a bound too."""
+    s = tables.costs.shape[0]
+    rows = as_sparse(tables.transitions.transpose(1, 0, 2).reshape(-1, s))
+    early = qmdp_sweep(tables.costs, rows, tables.discount)
+    late = informed_sweep(tables.costs, rows, tables.likelihood, tables.discount, latest)
+    q: Float[np.ndarray, "s a"] = np.zeros(tables.costs.shape)
+    for _ in range(horizon):
+        after = late(q)
+        q = early(q) if after is None else after
+    return q
+
+
+def _value(tables: ObservedTables, horizon: int, latest: float) -> float:
+    """Return the exact value; raise TimeoutError once the time is over."""
     beliefs = tables.prior[None]
     levels: list[tuple[Any, ...]] = []
     for stage in range(horizon):
@@ -56,12 +116,15 @@ def centralised_value(model: Any, horizon: int) -> float:
             levels.append((costs, None, None))
             break
         _check_size(beliefs, tables, stage, horizon)
+        if time.monotonic() > latest:
+            raise TimeoutError
         predicted = np.einsum("ns,ast->nat", beliefs, tables.transitions)
         joint = predicted[:, :, None] * tables.likelihood.transpose(0, 2, 1)
         chance = joint.sum(axis=3)
         after = (joint / np.where(chance > 0, chance, 1.0)[..., None]).reshape(-1, beliefs.shape[1])
         # An impossible observation gives the belief 0, which no cost follows.
-        beliefs, places = np.unique(after.round(DIGITS), axis=0, return_inverse=True)
+        _, firsts, places = np.unique(after.round(DIGITS), axis=0, return_index=True, return_inverse=True)
+        beliefs = after[firsts]
         levels.append((costs, chance, places.reshape(chance.shape)))
     return float(_backwards(levels, tables.discount)[0])
 

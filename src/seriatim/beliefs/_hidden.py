@@ -14,6 +14,7 @@ from seriatim._record import record
 from seriatim.beliefs._belief_model import BeliefDisturbance, check_observed
 from seriatim.beliefs._filter import Belief, Filter
 from seriatim.beliefs._lanes import one_or_many
+from seriatim.finite_horizon import TimedState
 from seriatim.model import Key, ObservedModel, State, Transition
 from seriatim.policy import Decision, Planner, Policy
 
@@ -97,18 +98,18 @@ class HiddenModel:
 
 @record
 class OnBelief:
-    """The policy of hidden states that gives `policy` the belief alone."""
+    """The policy of hidden states that gives `policy` the belief alone, with the time left if there is one."""
 
     policy: Policy
 
-    def __call__(self, info: HiddenState, key: Key) -> Int[Array, " m"]:
+    def __call__(self, info: HiddenState | TimedState, key: Key) -> Int[Array, " m"]:
         """Choose by the belief."""
-        return self.policy(info.belief, key)
+        return self.policy(_believed(info), key)
 
 
 @record
 class PlanningOnBelief:
-    """The planner of hidden states that gives `planner` the belief alone."""
+    """The planner of hidden states that gives `planner` the belief alone, with the time left if there is one."""
 
     planner: Planner
 
@@ -117,19 +118,25 @@ class PlanningOnBelief:
         """The planner's base policy, of hidden states too."""
         return OnBelief(self.planner.base)
 
-    def __call__(self, info: HiddenState, key: Key) -> Int[Array, " m"]:
+    def __call__(self, info: HiddenState | TimedState, key: Key) -> Int[Array, " m"]:
         """Choose by the belief."""
-        return self.planner(info.belief, key)
+        return self.planner(_believed(info), key)
 
-    def decide(self, info: HiddenState, key: Key) -> Decision:
+    def decide(self, info: HiddenState | TimedState, key: Key) -> Decision:
         """Decide by the belief."""
-        return self.planner.decide(info.belief, key)
+        return self.planner.decide(_believed(info), key)
+
+
+def _believed(info: HiddenState | TimedState) -> Belief:
+    """Return the belief, or the belief and how many stages are left."""
+    return TimedState(info.state.belief, info.left) if isinstance(info, TimedState) else info.belief
 
 
 def on_belief(policy: Policy) -> OnBelief | PlanningOnBelief:
     """Make a policy of hidden states from one of beliefs; of a planner, a planner.
 
     Args:
-        policy: of the beliefs of the filter it will be played with.
+        policy: of the beliefs of the filter it will be played with; of timed beliefs, where a
+            `FiniteHorizon(HiddenModel(...), N)` is played.
     """
     return PlanningOnBelief(policy) if isinstance(policy, Planner) else OnBelief(policy)

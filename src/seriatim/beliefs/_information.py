@@ -16,6 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._errors import InputError
+from seriatim._preconditions import require_model
 from seriatim._record import record
 from seriatim.beliefs._agent_filter import AgentFilter, Known, check_rows
 from seriatim.beliefs._lanes import one_or_many
@@ -69,6 +70,7 @@ class InformationModel:
     lanes_last = True
 
     def __post_init__(self) -> None:
+        require_model(self.model, starts=True)
         name = type(self.model).__name__
         if not callable(getattr(self.model, "observation", None)):
             raise InputError(

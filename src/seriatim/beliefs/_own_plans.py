@@ -19,9 +19,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from seriatim._errors import InputError
-from seriatim._record import record, static
+from seriatim._record import record, static, with_fields
 from seriatim.beliefs._agent_filter import AgentFilter, Known
 from seriatim.beliefs._information import Information
+from seriatim.finite_horizon import TimedState
 from seriatim.model import Key
 from seriatim.policy import Policy
 
@@ -65,8 +66,14 @@ class OwnPlans:
                 "and with no other."
             )
 
-    def __call__(self, info: Information, key: Key) -> Int[Array, " m"]:
-        """Let every agent choose by what it knows itself, all with the same key: a seed agreed on beforehand."""
+    def __call__(self, info: Information | TimedState, key: Key) -> Int[Array, " m"]:
+        """Let every agent choose by what it knows itself, all with the same key: a seed agreed on beforehand.
+
+        In a `FiniteHorizon(InformationModel(...), N)` all know how many stages are left: the policy is then one of
+        timed completions.
+        """
+        if isinstance(info, TimedState):
+            return with_fields(self, policy=_WithTime(self.policy, info.left))(info.state, key)
         if not isinstance(info, Information):
             raise InputError(
                 f"OwnPlans was given a {type(info).__name__}, and needs what each agent knows; play it in an "
@@ -92,3 +99,15 @@ class OwnPlans:
         controls = jax.vmap(lambda state: self.policy(state, planning)[agent])(states)
         votes = jnp.sum(jnp.arange(self.filter.model.num_controls)[:, None] == controls, axis=1)
         return jnp.argmax(votes).astype(jnp.int32)
+
+
+@record
+class _WithTime:
+    """The policy of completions that asks one of timed completions."""
+
+    policy: Policy
+    left: Int[Array, ""]
+
+    def __call__(self, info: Any, key: Key) -> Int[Array, " m"]:
+        """Choose by the completion and the stages left."""
+        return self.policy(TimedState(info, self.left), key)

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, Int
 
 from seriatim._errors import InputError
 from seriatim._inverse import inverse
+from seriatim._preconditions import require_model
 from seriatim._record import record, static
 from seriatim.beliefs._exact_filter import normalised
 from seriatim.model import Disturbance, Key, Observation, ObservedModel, State
@@ -75,6 +76,7 @@ class ParticleFilter:
     resample_below: float | Float[Array, ""] = 0.5
 
     def __post_init__(self) -> None:
+        require_model(self.model, starts=True)
         try:
             enough = operator.index(self.num_particles) >= 1
         except TypeError:

@@ -10,12 +10,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
+from scipy import sparse
 
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._record import record
 from seriatim.controls import joint_controls, num_joint_controls
 from seriatim.exact import tabulate
+from seriatim.exact._rows import as_sparse
 
 # Numbers that one table may hold.
 MAX_NUMBERS = 2**26
@@ -51,11 +53,11 @@ def observed_tables(model: Any) -> ObservedTables:
         InputError: the model is not finite or has no `observations()`, its tables would be too large, or its
             probabilities do not sum to one.
     """
-    costs, transitions = motion(model)
+    costs, rows = motion_rows(model)
     return ObservedTables(
         costs=costs,
-        transitions=transitions,
-        likelihood=likelihood_table(model, transitions),
+        transitions=dense(rows),
+        likelihood=likelihood_table(model, rows),
         prior=prior_of(model),
         controls=joint_controls(model.num_agents, model.num_controls),
         discount=float(model.discount),
@@ -64,6 +66,16 @@ def observed_tables(model: Any) -> ObservedTables:
 
 def motion(model: Any) -> tuple[Float[np.ndarray, "s a"], Float[np.ndarray, "a s s"]]:
     """Return the expected stage costs and the transitions of a finite model.
+
+    Raises:
+        InputError: the model is not finite, or too large.
+    """
+    costs, rows = motion_rows(model)
+    return costs, dense(rows)
+
+
+def motion_rows(model: Any) -> tuple[Float[np.ndarray, "s a"], sparse.csr_array]:
+    """Return the expected stage costs, and the transitions as a matrix `[s * a, s]` without zeros.
 
     Raises:
         InputError: the model is not finite, or too large.
@@ -81,11 +93,17 @@ def motion(model: Any) -> tuple[Float[np.ndarray, "s a"], Float[np.ndarray, "a s
             f"{name} has {s:,} states, and its transitions would be {numbers:,} numbers, more than {MAX_NUMBERS:,}; "
             "use ParticleFilter."
         )
-    tables = tabulate(model, dense=True)
-    return tables.costs, np.ascontiguousarray(np.asarray(tables.transitions).reshape(s, -1, s).transpose(1, 0, 2))
+    tables = tabulate(model)
+    return tables.costs, as_sparse(tables.transitions)
 
 
-def likelihood_table(model: Any, transitions: Float[np.ndarray, "a s s"]) -> Float[np.ndarray, "a s o"]:
+def dense(rows: sparse.csr_array) -> Float[np.ndarray, "a s s"]:
+    """Return transitions as an array, by joint control."""
+    s = rows.shape[1]
+    return np.ascontiguousarray(rows.toarray().reshape(s, -1, s).transpose(1, 0, 2))
+
+
+def likelihood_table(model: Any, rows: sparse.csr_array) -> Float[np.ndarray, "a s o"]:
     """Return the probabilities of all observations, which sum to one wherever a control may lead.
 
     Raises:
@@ -98,16 +116,19 @@ def likelihood_table(model: Any, transitions: Float[np.ndarray, "a s s"]) -> Flo
             f"{name} has no observations(); enumerating what may be seen needs it: all observations, stacked along a "
             "leading axis."
         )
-    a, s, _ = transitions.shape
+    s = rows.shape[1]
+    a = rows.shape[0] // s
     count = jax.tree.leaves(jax.eval_shape(model.observations))[0].shape[0]
     if a * s * count > MAX_NUMBERS:
         raise InputError(
             f"{name} has {count:,} observations, and their probabilities would be {a * s * count:,} numbers, more than "
             f"{MAX_NUMBERS:,}; leave them to a filter, which needs only those that are made."
         )
-    table = np.asarray(_likelihoods(model), np.float64)
+    given = getattr(model, "tabulated_observations", None)
+    table = np.asarray(_likelihoods(model) if given is None else given(), np.float64)
     total = table.sum(axis=2)
-    reached = transitions.sum(axis=1) > 0
+    reached = np.zeros((a, s), bool)
+    reached[np.repeat(np.arange(a * s), np.diff(rows.indptr)) % a, rows.indices] = True
     odd = np.argwhere(reached & ~((table >= 0).all(axis=2) & (abs(total - 1) <= ROUNDING)))
     if len(odd):
         u, y = odd[0]

@@ -18,26 +18,30 @@ Sources: D. Silver and J. Veness, Monte-Carlo Planning in Large POMDPs, NeurIPS 
 Bandit Based Monte-Carlo Planning, ECML 2006.
 """
 
-import operator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
-from seriatim._compile import jit
+from seriatim._compile import jit, unknown
 from seriatim._errors import InputError
+from seriatim._numbers import is_whole
+from seriatim._preconditions import control_of, require_model, why_not_allowed
 from seriatim._record import record, static
 from seriatim.beliefs._certainty_equivalent import CertaintyEquivalent
 from seriatim.beliefs._children import Children, find, mark, no_children
 from seriatim.beliefs._filter import Belief, Filter
 from seriatim.beliefs._playouts import First, Uniform
 from seriatim.controls import is_admissible, joint_controls, joint_index, num_joint_controls
+from seriatim.finite_horizon import TimedState
 from seriatim.model import Key, State
 from seriatim.policy import Decision, Policy
 
 # Pairs of a history and a joint control that a tree may hold.
 MAX_PAIRS = 2**26
+
+Stages: TypeAlias = int | Int[Array, ""]
 
 
 @record
@@ -54,7 +58,8 @@ class TreeSearch:
             controls at random. It sees the simulated state, which no policy of beliefs does.
         num_simulations: for each decision.
         exploration: how many cost units a control never tried is given credit for; about the spread of costs-to-go.
-        horizon: stages simulated, in and beyond the tree.
+        horizon: stages simulated, in and beyond the tree. Of a `TimedState`, a belief with a number of stages left, no
+            more than these are.
 
     Raises:
         InputError: an argument is out of range, or the tree would be too large.
@@ -67,8 +72,9 @@ class TreeSearch:
     horizon: int = static(default=50)
 
     def __post_init__(self) -> None:
+        require_model(self._model, starts=True)
         for name, value in (("num_simulations", self.num_simulations), ("horizon", self.horizon)):
-            if not isinstance(value, int) or operator.index(value) < 1:
+            if not is_whole(value, 1):
                 raise InputError(f"{name}={value!r}: give a whole number from 1 up.")
         if not float(self.exploration) >= 0:
             raise InputError(f"exploration={self.exploration}: give a number from 0 up, in the units of the cost.")
@@ -84,13 +90,25 @@ class TreeSearch:
         """The playout policy at the most likely state: what a decision is compared with."""
         return CertaintyEquivalent(self.playout or First(self._model), self.filter)
 
-    def __call__(self, info: Belief, key: Key) -> Int[Array, " m"]:
+    def __call__(self, info: Belief | TimedState, key: Key) -> Int[Array, " m"]:
         """Return the control of `decide`."""
         return self.decide(info, key).control
 
-    def decide(self, info: Belief, key: Key) -> Decision:
-        """Search from a belief. Compiled when first called."""
-        return _decide(self, info, key)
+    def decide(self, info: Belief | TimedState, key: Key) -> Decision:
+        """Search from a belief. Compiled when first called.
+
+        Raises:
+            InputError: the playout policy's control at the likeliest state is not admissible and feasible there.
+        """
+        made = _decide(self, info, key)
+        if self.playout is not None and not isinstance(made.admissible, jax.core.Tracer) and not made.admissible:
+            reason = why_not_allowed(
+                self._model,
+                self.filter.most_likely(info.state if isinstance(info, TimedState) else info),
+                made.base_control,
+            )
+            raise InputError(f"The playout policy chose {reason}; give one that is admissible at every state.")
+        return made
 
     @property
     def _model(self) -> Any:
@@ -102,27 +120,39 @@ class TreeSearch:
 
     def _decide(self, info: Belief, key: Key) -> Decision:
         search, ask = jax.random.split(key)
+        timed = isinstance(info, TimedState)  # nothing is paid after the last stage
+        belief, stages = (info.state, jnp.minimum(self.horizon, info.left)) if timed else (info, self.horizon)
 
         def one(number: Int[Array, ""], tree: _Tree) -> _Tree:
-            return self._simulated(tree, info, jax.random.fold_in(search, number))
+            return self._simulated(tree, belief, stages, jax.random.fold_in(search, number))
 
         tree = jax.lax.fori_loop(0, self.num_simulations, one, self._empty())
         q = jnp.where(tree.visits[0] > 0, tree.cost[0], jnp.inf)
-        base_control = jnp.asarray(self.base(info, ask), jnp.int32)
-        best = jnp.argmin(q)
+        base_control = control_of(self._model, self.base, belief, ask, "The playout policy")
+        best = jnp.argmin(jnp.where(jnp.isnan(q), jnp.inf, q))
         compared = jnp.sum(tree.visits[0] > 0, dtype=jnp.int32)
-        count = jnp.asarray(self.num_simulations, jnp.int32)
+        count, c = jnp.asarray(self.num_simulations, jnp.int32), self._model.num_controls
+        exists = jnp.all((base_control >= 0) & (base_control < c))
+        weight = jnp.asarray(self._model.discount, float) ** self.horizon
+        # Simulations that reach the last stage of the problem are not cut.
+        truncated = jnp.where(info.left <= self.horizon, 0, tree.truncated) if timed else tree.truncated
         return Decision(
             control=self._controls[best],
             base_control=base_control,
             q_factors=q,
-            q_errors=jnp.full_like(q, jnp.nan),
-            improvement=q[joint_index(base_control, self._model.num_controls)] - q[best],
-            standard_error=jnp.full((), jnp.nan),
+            q_errors=jnp.full_like(q, unknown()),
+            improvement=q[joint_index(base_control, c)] - q[best],
+            standard_error=jnp.full((), unknown()),
             num_q_factors=compared,
             num_simulations=compared,
             num_passes=count,
             num_trajectories=count,
+            # As everywhere in the tree: by the hidden state, here the likeliest, at which the base control was chosen.
+            admissible=self._allowed(self.filter.most_likely(belief))[joint_index(base_control, c)] & exists,
+            num_incomparable=jnp.sum(jnp.isnan(q), dtype=jnp.int32),
+            num_truncated=truncated,
+            tail_weight=jnp.where(truncated > 0, weight, 0.0),
+            tail_bound=jnp.asarray(jnp.where(truncated > 0, jnp.inf, 0.0), float),
         )
 
     @property
@@ -136,25 +166,29 @@ class TreeSearch:
             visits=jnp.zeros((nodes, a), jnp.int32),
             cost=jnp.zeros((nodes, a)),
             children=no_children(nodes),
+            truncated=jnp.zeros((), jnp.int32),
         )
 
-    def _simulated(self, tree: "_Tree", belief: Belief, key: Key) -> "_Tree":
+    def _simulated(self, tree: "_Tree", belief: Belief, stages: Stages, key: Key) -> "_Tree":
         """Run one simulation and average what it cost into the tree."""
         start, inside, outside = jax.random.split(key, 3)
         hidden = self.filter.sample_state(belief, self.filter.sample_disturbance(start))
-        left = self._descended(tree, hidden, inside)
-        rest = self._played_out(left.state, left.t, left.done, outside)
+        left = self._descended(tree, hidden, stages, inside)
+        rest, ended = self._played_out(left, stages, outside)
         slot = jnp.where(left.grows, left.slot, tree.children.edge.shape[0])  # beyond the end: nothing is written
         entry = Children(self._edge(left), left.mark, tree.used)
         children = jax.tree.map(lambda held, new: held.at[slot].set(new, mode="drop"), tree.children, entry)
-        return self._backed_up(tree._replace(used=tree.used + left.grows, children=children), left, rest)
+        grown = tree._replace(
+            used=tree.used + left.grows, children=children, truncated=tree.truncated + jnp.where(ended, 0, 1)
+        )
+        return self._backed_up(grown, left, rest)
 
     def _edge(self, now: "_Descent") -> Int[Array, ""]:
         return now.node * self._num_joint + now.control
 
-    def _descended(self, tree: "_Tree", hidden: State, key: Key) -> "_Descent":
+    def _descended(self, tree: "_Tree", hidden: State, stages: Stages, key: Key) -> "_Descent":
         def inside(now: _Descent) -> Bool[Array, ""]:
-            return (now.t < self.horizon) & ~now.done & ~now.grows
+            return (now.t < stages) & ~now.done & ~now.grows
 
         def stage(now: _Descent) -> _Descent:
             node = jnp.where(now.t == 0, 0, tree.children.child[now.slot])
@@ -169,7 +203,7 @@ class TreeSearch:
                 control=control,
                 mark=seen,
                 slot=slot,
-                grows=~known & ~after.done & (now.t + 1 < self.horizon),
+                grows=~known & ~after.done & (now.t + 1 < stages),
                 nodes=now.nodes.at[now.t].set(node),
                 controls=now.controls.at[now.t].set(control),
                 costs=now.costs.at[now.t].set(jnp.asarray(after.cost, float)),
@@ -200,8 +234,8 @@ class TreeSearch:
         after = self._model.transition(state, control, disturbance)
         return after, mark(self._model.observation(after.state, control, disturbance))
 
-    def _played_out(self, state: State, t: Int[Array, ""], done: Bool[Array, ""], key: Key) -> Float[Array, ""]:
-        """Return what the playout policy pays from stage `t` to the horizon, discounted to stage `t`."""
+    def _played_out(self, left: "_Descent", stages: Stages, key: Key) -> tuple[Float[Array, ""], Bool[Array, ""]]:
+        """Return what the playout policy pays from where the tree was left, discounted to there, and if that is all."""
         playout, discount = self.playout or Uniform(self._model), jnp.asarray(self._model.discount, float)
 
         def stage(now: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -212,9 +246,9 @@ class TreeSearch:
             paid = cost + weight * jnp.asarray(after.cost, float)
             return t + 1, after.state, jnp.asarray(after.done), paid, weight * discount
 
-        first = (t, state, done, jnp.zeros(()), jnp.ones(()))
-        total: Float[Array, ""] = jax.lax.while_loop(lambda now: (now[0] < self.horizon) & ~now[2], stage, first)[3]
-        return total
+        first = (left.t, left.state, left.done, jnp.zeros(()), jnp.ones(()))
+        end = jax.lax.while_loop(lambda now: (now[0] < stages) & ~now[2], stage, first)
+        return end[3], end[2]
 
     def _backed_up(self, tree: "_Tree", left: "_Descent", rest: Float[Array, ""]) -> "_Tree":
         discount = jnp.asarray(self._model.discount, float)
@@ -234,12 +268,16 @@ class TreeSearch:
 
 
 class _Tree(NamedTuple):
-    """Histories by number, the root 0: visits and mean costs of each joint control, and the histories that follow."""
+    """Histories by number, the root 0: visits and mean costs of each joint control, and the histories that follow.
+
+    `truncated` counts the simulations that had not ended at the horizon.
+    """
 
     used: Int[Array, ""]
     visits: Int[Array, "nodes a"]
     cost: Float[Array, "nodes a"]
     children: Children
+    truncated: Int[Array, ""]
 
 
 class _Descent(NamedTuple):

@@ -13,6 +13,7 @@ from seriatim.cli._output import console, print_json
 from seriatim.cli._policies import base_policy, has_base_policy
 from seriatim.cli._progress import progress
 from seriatim.testing import Finding
+from seriatim.testing._report import folded
 
 _MARKS = {True: Text("ok", style="green"), False: Text("wrong", style="bold red"), None: Text("-", style="dim")}
 
@@ -52,7 +53,7 @@ def _print_table(loaded: Loaded, findings: tuple[Finding, ...]) -> None:
     table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
     for heading in ("law", "", "what was seen"):
         table.add_column(heading)
-    for finding in findings:
+    for finding in folded(findings):
         table.add_row(Text(finding.law), _MARKS[finding.passed], Text(finding.message))
     out = console()
     out.print(Text(title(loaded), style="bold"))

@@ -1,20 +1,21 @@
 """`seriatim compare`: policies side by side on the same episodes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import jax
 from rich.text import Text
 
 import seriatim as st
-from seriatim.cli._faults import say
+from seriatim.cli._faults import INTERRUPTED, exit_with, say
 from seriatim.cli._jax import keeps_compiled_programs
-from seriatim.cli._load import Loaded, load, title
+from seriatim.cli._load import Loaded, load, over_stages, title
 from seriatim.cli._numbers import milliseconds, plural, share, with_errors
 from seriatim.cli._options import Planning, Problem
 from seriatim.cli._output import console, print_json, print_table
 from seriatim.cli._policies import make_policies, read_names
 from seriatim.cli._progress import Show, progress
-from seriatim.evaluation import Row
+from seriatim.evaluation import Interrupted, Row
 
 # A difference of more standard errors than this is coloured: a chance in 20 if there is none.
 STRIKING = 1.96
@@ -22,34 +23,44 @@ STRIKING = 1.96
 HEAVY_TAIL = 1e-3
 
 
-def compare(problem: Problem, planning: Planning, *, policies: str, episodes: int, horizon: int) -> None:
-    """Compare policies and print the result."""
+def compare(problem: Problem, planning: Planning, *, policies: str, episodes: int, horizon: int | None) -> None:
+    """Compare policies and print the result; after Ctrl-C, that of the policies evaluated before."""
     key = jax.random.key(problem.seed)
     with progress() as show:
         show("checking the model")
         loaded = load(problem)
         names = read_names(policies, loaded.module)
         st.check_model(loaded.model, key, quick=True).raise_if_broken()
+        loaded, horizon = over_stages(loaded, horizon)
         made = make_policies(names, loaded, problem.base, planning, key)
         show("checking the model", 1, 1)
-        found = st.compare(loaded.model, made, key, episodes=episodes, horizon=horizon, progress=_in_turn(show, names))
+        found = _compared(loaded.model, made, key, episodes=episodes, horizon=horizon, progress=_followed(show))
+    interrupted = len(found.rows) < len(names)
     if problem.form == "json":
         head = {"model": loaded.name, "fields": loaded.fields, "seed": problem.seed, "reference": names[0]}
-        print_json({**head, **found.as_dict()})
-    else:
+        print_json({**head, **found.as_dict(), "interrupted": interrupted})
+    elif found.rows:
         _print_table(found, loaded, problem.seed)
-    _say_compile_times(found)
+    if interrupted:
+        if problem.form == "table" and found.rows:
+            print(f"\nInterrupted: {len(found.rows)} of {plural(len(names), 'policy', 'policies')} evaluated.")
+        say("stopped.")
+        exit_with(INTERRUPTED)
+    _say_what_was_measured(found)
 
 
-def _in_turn(show: Show, names: list[str]) -> Any:
-    """Follow one policy after the other; each is shown as soon as it starts, since it compiles first."""
-    show(names[0])
+def _compared(model: Any, policies: Mapping[str, Any], key: Any, **settings: Any) -> st.Comparison:
+    try:
+        return st.compare(model, policies, key, **settings)
+    except Interrupted as stopped:
+        return stopped.finished
 
-    def told(name: str, done: int, total: int) -> None:
-        show(name, done, total)
-        following = names[names.index(name) + 1 :]
-        if done == total and following:
-            show(following[0])
+
+def _followed(show: Show) -> Any:
+    """Follow one policy after the other."""
+
+    def told(name: str, done: float | int, total: int) -> None:
+        show(name, done, total, "" if 0 < done < total else "timing decisions" if done else "tracing and compiling")
 
     return told
 
@@ -100,17 +111,37 @@ def _style(difference: Any) -> str:
 
 
 def _notes(found: st.Comparison) -> list[str]:
+    return [*_cut_off(found), *_not_compared(found)]
+
+
+def _not_compared(found: st.Comparison) -> list[str]:
+    """Say of planners that simulated costs were no numbers, which no mean cost shows."""
+    shares = {name: row.estimate.incomparable for name, row in found.rows.items()}
+    return [
+        f"{name} simulated costs that are nan or infinite in {share(part)} of its decisions, and could not compare the "
+        "controls that lead there; look for them with seriatim check."
+        for name, part in shares.items()
+        if part
+    ]
+
+
+def _cut_off(found: st.Comparison) -> list[str]:
     heavy = max(row.estimate.tail_weight for row in found.rows.values())
     if heavy <= HEAVY_TAIL:
         return []
     return [
-        "Truncated episodes were cut and would cost more: compare costs only where none is truncated, "
-        f"or with a longer --horizon (what was cut off weighs up to {share(heavy)})."
+        "Truncated episodes were cut, and what would have followed is not counted: compare costs only where none is "
+        f"truncated, or with a longer --horizon (what was cut off weighs up to {share(heavy)})."
     ]
 
 
-def _say_compile_times(found: st.Comparison) -> None:
-    seconds = {name: row.compile_seconds for name, row in found.rows.items()}
-    each = ", ".join(f"{name} {spent:.1f}" for name, spent in seconds.items())
-    kept = "; kept for the next run" if keeps_compiled_programs() else ""
-    say(f"compiled in {sum(seconds.values()):.1f} s ({each}){kept}.")
+def _say_what_was_measured(found: st.Comparison) -> None:
+    rows = found.rows
+    states = ", ".join(f"{name} {row.states_timed}" for name, row in rows.items())
+    each = ", ".join(f"{name} {row.trace_seconds + row.compile_seconds:.1f}" for name, row in rows.items())
+    traced, compiled = (
+        sum(s) for s in zip(*((r.trace_seconds, r.compile_seconds) for r in rows.values()), strict=True)
+    )
+    kept = "; compiled programs are kept for the next run" if keeps_compiled_programs() else ""
+    say(f"times of decisions are medians over states that the policy came to ({states}).")
+    say(f"tracing took {traced:.1f} s and compiling {compiled:.1f} s ({each}){kept}.")

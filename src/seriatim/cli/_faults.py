@@ -20,9 +20,9 @@ def report(error: BaseException, *, with_traceback: bool) -> int:
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         say("stopped.")
         return INTERRUPTED
-    # So click and rich end when the reader of a pipe has gone.
+    # So click and rich end when the reader of a pipe has gone; after a shell has asked for completions, with 0.
     if isinstance(error, SystemExit) and users_frame(error) is None:
-        return READER_GONE
+        return READER_GONE if error.code else 0
     sentence = users_mistake(error)
     if sentence is None:
         traceback.print_exception(error)

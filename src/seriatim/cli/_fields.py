@@ -36,7 +36,7 @@ def made_with(maker: Callable[..., Any], assignments: Mapping[str, str]) -> tupl
         InputError: it has no such field, the value is of another type, or a field without default is missing.
     """
     owner = maker.__name__ if hasattr(maker, "__name__") else type(maker).__name__
-    known = _parameters(maker)
+    known = parameters(maker)
     values = _read(owner, known, assignments)
     missing = [name for name in needs(maker) if name not in values]
     if missing:
@@ -47,7 +47,7 @@ def made_with(maker: Callable[..., Any], assignments: Mapping[str, str]) -> tupl
 
 def needs(maker: Callable[..., Any]) -> list[str]:
     """List the fields of a class, or the parameters of a function, that have no default."""
-    return [name for name, field in _parameters(maker).items() if field.default is inspect.Parameter.empty]
+    return [name for name, field in parameters(maker).items() if field.default is inspect.Parameter.empty]
 
 
 def replaced(instance: Any, assignments: Mapping[str, str]) -> tuple[Any, dict[str, Any]]:
@@ -87,7 +87,8 @@ def _read_one(owner: str, name: str, field: Field, text: str) -> Any:
         raise InputError(f"--set {name}={text}: {name} of {owner} is {in_words(field.kind)}{hint}.") from None
 
 
-def _parameters(maker: Callable[..., Any]) -> dict[str, Field]:
+def parameters(maker: Callable[..., Any]) -> dict[str, Field]:
+    """Return the fields of a class, or the parameters of a function, by name."""
     kinds = _annotations(maker)
     empty = inspect.Parameter.empty
     return {

@@ -29,10 +29,11 @@ def keep_compiled_programs() -> None:
 
 
 def keeps_compiled_programs() -> bool:
-    """Say whether JAX was told where to keep compiled programs."""
+    """Say whether JAX was told where to keep compiled programs, and not told to keep none."""
     import jax
 
-    return jax.config.values["jax_compilation_cache_dir"] is not None
+    settings = jax.config.values
+    return settings["jax_compilation_cache_dir"] is not None and bool(settings["jax_enable_compilation_cache"])
 
 
 def cache_folder() -> Path | None:

@@ -9,20 +9,32 @@ import seriatim as st
 from seriatim._errors import InputError
 from seriatim.cli._fields import made_with, needs, read_assignments, replaced
 from seriatim.cli._files import did_you_mean, is_in_file, listed, load_name
-from seriatim.cli._options import Problem
+from seriatim.cli._options import HORIZON, Problem
 from seriatim.cli._output import described
+from seriatim.formats._load import SUFFIXES
 
 
 class Loaded(NamedTuple):
     """A model, as the user named it, with the fields the user set; `module` is the user's file, if it is from one.
 
-    What a file gives is a model only once `check_model` has said so.
+    What a file gives is a model only once `check_model` has said so. `untimed` is the model itself, where `model` is
+    its problem over a number of stages; policies that the user names are of its states.
     """
 
     model: Any
     name: str
     fields: dict[str, Any]
     module: ModuleType | None
+    untimed: Any = None
+
+    @property
+    def plain(self) -> Any:
+        """The model as the user named it."""
+        return self.model if self.untimed is None else self.untimed
+
+    def taken_over(self, policy: Any) -> Any:
+        """Make a policy or value of the user's model one of the problem that is played."""
+        return policy if self.untimed is None else st.at_any_time(policy)
 
 
 def load(problem: Problem) -> Loaded:
@@ -49,14 +61,31 @@ def load(problem: Problem) -> Loaded:
     return Loaded(model if hidden is None else hidden(), name, fields, module)
 
 
+def stages_of(loaded: Loaded, horizon: int | None) -> int | None:
+    """Return the number of stages that the model says it has, or that a horizon gives where nothing else ends it."""
+    own: int | None = getattr(loaded.model, "ends_after", None)
+    endless = getattr(loaded.model, "endless", False) and float(loaded.model.discount) == 1
+    return horizon if own is None and endless else own
+
+
+def over_stages(loaded: Loaded, horizon: int | None) -> tuple[Loaded, int]:
+    """Let a problem end after the stages it has, and know of it; also return the stage at which episodes are cut."""
+    cut = HORIZON if horizon is None else horizon
+    stages = stages_of(loaded, cut)
+    if stages is None:
+        return loaded, cut
+    timed = loaded._replace(model=st.FiniteHorizon(loaded.model, stages), untimed=loaded.model)
+    return timed, stages if horizon is None else horizon
+
+
 def _without_module(name: str) -> Any:
     """Return the model of a problem file, or the class of a built-in one."""
     return st.formats.load(name) if is_problem_file(name) else built_in(name)
 
 
 def is_problem_file(name: str) -> bool:
-    """Say whether `name` is that of a problem file, `.pomdp` or `.dpomdp`."""
-    return name.lower().endswith((".pomdp", ".dpomdp"))
+    """Say whether `name` is that of a problem file, such as `tiger.pomdp`."""
+    return name.lower().endswith(SUFFIXES)
 
 
 def title(loaded: Loaded) -> str:
@@ -74,7 +103,7 @@ def built_in(name: str) -> Any:
     if name not in known:
         raise InputError(
             f"model {name} is unknown{did_you_mean(name, known)}; give one of {listed(known)}, "
-            "a problem file (.pomdp, .dpomdp), or path/to/file.py:name for one of your own."
+            "a problem file (.pomdp, .dpomdp, .mdp, .pomdpx), or path/to/file.py:name for one of your own."
         )
     return known[name]
 

@@ -7,19 +7,21 @@ What a command needs is imported in its body, so that `seriatim --help` does not
 """
 
 import sys
+import time
 import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import click
 
-from seriatim.cli import _faults, _interruptions, _options
+from seriatim.cli import _completion, _faults, _interruptions, _options
 from seriatim.cli._options import Planning, Problem
 
-MODEL_HELP = """
-    MODEL is a built-in name (spiders-and-flies, spiders-on-a-line, repair, rock-sample), a problem file (.pomdp,
-    .dpomdp; policies see its state), or path/to/file.py:name, where the name is a model, or a class or function that
-    makes one. Fields to --set are those of the model, or the parameters of what makes it; an unknown one lists them.
+MODEL_HELP = f"""
+    MODEL is a built-in name ({", ".join(_completion.MODELS)}), a problem file (.pomdp,
+    .dpomdp, .mdp, .pomdpx; policies see its state), or path/to/file.py:name, where the name is a model, or a class or
+    function that makes one. Fields to --set are those of the model, or the parameters of what makes it; an unknown one
+    lists them.
     """
 
 
@@ -84,6 +86,7 @@ def _prepare() -> None:
     default="base,one-at-a-time",
     show_default=True,
     metavar="NAMES",
+    shell_complete=_completion.policies,
     help="Of base, standard, one-at-a-time, signalling-base, signalling-learned (with --signal), optimal (finite "
     "models), what a file defines (file.py:name, or a name in the model's own file), and what a run trained (its "
     "directory). The first is the "
@@ -100,7 +103,7 @@ def _prepare() -> None:
 )
 @_options.horizon
 @_options.planning
-def compare(problem: Problem, planning: Planning, policies: str, episodes: int, horizon: int) -> None:
+def compare(problem: Problem, planning: Planning, policies: str, episodes: int, horizon: int | None) -> None:
     """Compare policies on the same episodes.
 
     Printed are mean costs, and differences to the first policy, paired episode by episode.
@@ -113,7 +116,14 @@ def compare(problem: Problem, planning: Planning, policies: str, episodes: int, 
 
 @commands.command(epilog=MODEL_HELP)
 @_options.problem
-@click.option("--policy", default="one-at-a-time", show_default=True, metavar="NAME", help="As in compare --policies.")
+@click.option(
+    "--policy",
+    default="one-at-a-time",
+    show_default=True,
+    metavar="NAME",
+    shell_complete=_completion.policies,
+    help="As in compare --policies.",
+)
 @_options.horizon
 @_options.planning
 @click.option(
@@ -156,6 +166,7 @@ def check(problem: Problem) -> None:
 
 @commands.command(epilog=MODEL_HELP)
 @_options.problem
+@_options.stages
 @click.option(
     "--tolerance",
     default=1e-6,
@@ -172,18 +183,20 @@ def check(problem: Problem) -> None:
     metavar="S",
     type=str,
     callback=_options.number_above_zero,
-    help="For bounds over beliefs, where the state is hidden.",
+    help="Where the state is hidden: the bounds found when they are over, counted from the start, are printed.",
 )
-def solve(problem: Problem, tolerance: float, max_seconds: float) -> None:
+def solve(problem: Problem, horizon: int | None, tolerance: float, max_seconds: float) -> None:
     """Solve a finite model exactly.
 
     The optimum, the base policy, one-at-a-time rollout of it with exact Q-factors, and the agent-by-agent optimal
-    policy that repeating this leads to. Of a problem file also what it costs not to see the state.
+    policy that repeating this leads to. Of a problem file also what it costs not to see the state. With --horizon, the
+    problem of so many stages is solved, stage by stage.
     """
+    latest = time.monotonic() + max_seconds
     _prepare()
     from seriatim.cli import _solve
 
-    _solve.solve(problem, tolerance=tolerance, seconds=max_seconds)
+    _solve.solve(problem, horizon=horizon, tolerance=tolerance, latest=latest)
 
 
 @commands.group()

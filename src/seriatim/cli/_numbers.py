@@ -40,9 +40,9 @@ def milliseconds(value: float) -> str:
     return f"{value:.{_decimals(value)}f}"
 
 
-def plural(count: int, noun: str) -> str:
-    """Write `1 stage`, `2 stages`."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+def plural(count: int, noun: str, several: str | None = None) -> str:
+    """Write `1 stage`, `2 stages`; give the plural where it takes more than an s."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {several or noun + 's'}"
 
 
 def _decimals(value: float) -> int:

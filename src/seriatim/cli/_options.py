@@ -12,9 +12,13 @@ from typing import Any
 import click
 
 from seriatim._errors import InputError
+from seriatim.cli import _completion
 
 # A larger seed would lose its upper bits in a key of two 32-bit words.
 LARGEST_SEED = 2**32 - 1
+
+# Stages of an episode, where neither the user nor the model says.
+HORIZON = 400
 
 # Counts are 32-bit numbers where programs are compiled.
 MOST = 2**31 - 1
@@ -193,12 +197,13 @@ def grouped(
 
 
 _MODEL = [
-    click.argument("model"),
+    click.argument("model", shell_complete=_completion.models),
     click.option(
         "--set",
         "assignments",
         multiple=True,
         metavar="KEY=VALUE",
+        shell_complete=_completion.fields,
         help="Set a field of the model; may be repeated.",
     ),
 ]
@@ -206,6 +211,7 @@ _MODEL = [
 _BASE = click.option(
     "--base",
     metavar="FILE.py:NAME|DIR",
+    shell_complete=_completion.policies,
     help="Another base policy than the model's own: a policy, or a class or function whose single required "
     "parameter is `model` and that returns one; or the directory of a run.",
 )
@@ -286,12 +292,17 @@ labelling = grouped(Planning, "labelling", _LABELLING)
 
 horizon = click.option(
     "--horizon",
-    default=400,
-    show_default=True,
     metavar="N",
-    type=str,
     callback=whole_number(1),
-    help="Stages after which an episode is cut.",
+    help="Stages after which an episode is cut; where nothing ends a problem of discount 1, the stages that it has.  "
+    f"[default: those that the model says, or else {HORIZON}]",
+)
+
+stages = click.option(
+    "--horizon",
+    metavar="N",
+    callback=whole_number(1),
+    help="Solve the problem of so many stages.  [default: those that the model says, or else no last stage]",
 )
 
 network = grouped(

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -21,8 +22,10 @@ Row = Sequence[Text | str]
 
 
 def console() -> Console:
-    """Return standard output as rich sees it."""
-    return Console(width=None if sys.stdout.isatty() else FILE_WIDTH, highlight=False)
+    """Return standard output as rich sees it; `COLUMNS` is its width if the user says so, terminal or not."""
+    asked = os.environ.get("COLUMNS", "")
+    told = asked.isdecimal() and int(asked) > 0
+    return Console(width=None if sys.stdout.isatty() or told else FILE_WIDTH, highlight=False)
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Row]) -> None:

@@ -56,19 +56,21 @@ def make_policies(
 
 def base_policy(loaded: Loaded, name: str | None) -> Any:
     """Return the base policy that the user named, or the model's own; whether it is lawful is not checked."""
-    if name is not None:
-        return _from_file(name, loaded)
-    if not hasattr(loaded.model, "base_policy"):
+    return _from_file(name, loaded) if name is not None else loaded.taken_over(_own_base_policy(loaded))
+
+
+def _own_base_policy(loaded: Loaded) -> Any:
+    if not hasattr(loaded.plain, "base_policy"):
         raise InputError(
             f"{loaded.name} has no base policy; give the model a method base_policy(), or name one with "
             "--base file.py:name."
         )
-    return asked(loaded.model, "base_policy")
+    return asked(loaded.plain, "base_policy")
 
 
 def has_base_policy(loaded: Loaded, name: str | None) -> bool:
     """Say whether there is a base policy at all."""
-    return name is not None or hasattr(loaded.model, "base_policy")
+    return name is not None or hasattr(loaded.plain, "base_policy")
 
 
 def _make(name: str, loaded: Loaded, get_base: Callable[[], Any], planning: Planning, key: Any) -> Any:
@@ -97,7 +99,7 @@ def _value(place: str, loaded: Loaded, planning: Planning) -> Any:
         )
     run = st.training.Run.open(place)
     with _said_of(run, loaded):
-        return st.training.trained_value(run, loaded.model)
+        return loaded.taken_over(st.training.trained_value(run, loaded.plain))
 
 
 def _simulation(loaded: Loaded, planning: Planning) -> Any:
@@ -128,16 +130,23 @@ def _planner(name: str, loaded: Loaded, base: Any, planning: Planning, signal: A
 
 
 def _optimal(loaded: Loaded) -> Any:
-    if not isinstance(loaded.model, st.FiniteModel):
+    if not isinstance(loaded.plain, st.FiniteModel):
         raise InputError(
             f"policy optimal takes a finite model, and {loaded.name} has no states(), index() and outcomes(); "
             "leave it out."
         )
+    if isinstance(loaded.model, st.FiniteHorizon):
+        return st.exact.finite_horizon(loaded.model).policy
     return st.exact.value_iteration(loaded.model).policy
 
 
 def _from_file(name: str, loaded: Loaded) -> Any:
     """Return a policy that a file defines, `file.py:name`, or a name in the model's own file; or that a run trained."""
+    return loaded.taken_over(_found(name, loaded))
+
+
+def _found(name: str, loaded: Loaded) -> Any:
+    """Return it as a policy of the model's own states."""
     if is_run(name):
         return _trained(name, loaded)
     if is_in_file(name):
@@ -148,7 +157,7 @@ def _from_file(name: str, loaded: Loaded) -> Any:
         raise InputError(
             f"policy {name} is in no file, and no run; give it as path/to/file.py:NAME, or as the directory of a run."
         )
-    return _applied(found, loaded.model, name)
+    return _applied(found, loaded.plain, name)
 
 
 def is_run(name: str) -> bool:
@@ -159,9 +168,11 @@ def is_run(name: str) -> bool:
 def _trained(place: str, loaded: Loaded) -> Any:
     run = st.training.Run.open(place)
     named = run.config.get("base")
-    heuristic = base_policy(loaded, named) if has_base_policy(loaded, named) else None
+    heuristic = None
+    if has_base_policy(loaded, named):
+        heuristic = _own_base_policy(loaded) if named is None else _found(named, loaded)
     with _said_of(run, loaded):
-        policy = st.training.trained_policy(run, loaded.model, otherwise=heuristic)
+        policy = st.training.trained_policy(run, loaded.plain, otherwise=heuristic)
     if getattr(policy, "memory", 0):
         raise InputError(
             f"{place} trained agents that remember, which play states with memories; use it from Python, as "

@@ -1,57 +1,66 @@
-"""Progress on standard error, for what takes more than a second."""
+"""Progress on standard error: bars in a terminal after a second, elsewhere a line now and then."""
 
 import contextlib
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from typing import Protocol, runtime_checkable
 
 import rich.progress
 from rich.console import Console
 
+from seriatim.cli._faults import say
+from seriatim.cli._numbers import share
+
 # Seconds without any sign of life that a person does not mind.
 PATIENCE = 1.0
+# Seconds before the first line where there is no terminal; every pause is twice the last, up to the longest.
+PAUSE, LONGEST_PAUSE = 10.0, 60.0
 
 
 @runtime_checkable
 class Show(Protocol):
     """Say what is being done, and how much of it is done; without a total, only that it goes on."""
 
-    def __call__(self, doing: str, done: int = 0, total: int | None = None, note: str = "") -> None:
+    def __call__(self, doing: str, done: float | int = 0, total: int | None = None, note: str = "") -> None:
         """Show `done` of `total`, and a note beside it."""
         ...
 
 
 @contextlib.contextmanager
 def progress() -> Iterator[Show]:
-    """Show bars once a second has passed, and wipe them away at the end; none where nobody is watching.
+    """Show bars once a second has passed, and wipe them away at the end; without a terminal write lines that stay.
 
     Meanwhile what the user's code prints goes to standard error: standard output is for the answer.
     """
     console = Console(stderr=True)
-    bars = _bars(console)
+    with _bars(console) if console.is_terminal else _lines() as show, contextlib.redirect_stdout(sys.stderr):
+        yield show
+
+
+@contextlib.contextmanager
+def _bars(console: Console) -> Iterator[Show]:
+    bars = _columns(console)
     tasks: dict[str, rich.progress.TaskID] = {}
 
-    def show(doing: str, done: int = 0, total: int | None = None, note: str = "") -> None:
+    def show(doing: str, done: float | int = 0, total: int | None = None, note: str = "") -> None:
         if doing not in tasks:
             tasks[doing] = bars.add_task(doing, total=total, note=note)
         bars.update(tasks[doing], completed=done, total=total, note=note)
 
     timer = threading.Timer(PATIENCE, bars.start)
-    if console.is_terminal:
-        timer.start()
+    timer.start()
     try:
-        with contextlib.redirect_stdout(sys.stderr):
-            yield show
+        yield show
     finally:
         timer.cancel()
-        if timer.ident is not None:
-            timer.join()
+        timer.join()
         if bars.live.is_started:
             bars.stop()
 
 
-def _bars(console: Console) -> rich.progress.Progress:
+def _columns(console: Console) -> rich.progress.Progress:
     return rich.progress.Progress(
         rich.progress.TextColumn("{task.description}"),
         rich.progress.BarColumn(bar_width=30),
@@ -63,3 +72,26 @@ def _bars(console: Console) -> rich.progress.Progress:
         redirect_stdout=False,
         redirect_stderr=False,
     )
+
+
+@contextlib.contextmanager
+def _lines() -> Iterator[Show]:
+    begin, latest, over = time.monotonic(), [""], threading.Event()
+
+    def show(doing: str, done: float | int = 0, total: int | None = None, note: str = "") -> None:
+        so_far = share(done / total) if total and done else ""
+        latest[0] = ", ".join(part for part in (doing, so_far, note) if part)
+
+    def report() -> None:
+        pause = PAUSE
+        while not over.wait(pause):
+            say(f"{time.monotonic() - begin:.0f} s: {latest[0]}")
+            pause = min(2 * pause, LONGEST_PAUSE)
+
+    reporter = threading.Thread(target=report, daemon=True)
+    reporter.start()
+    try:
+        yield show
+    finally:
+        over.set()
+        reporter.join()

@@ -12,7 +12,7 @@ import seriatim as st
 from seriatim._errors import InputError
 from seriatim.cli._episode import Decided, Stage, stages, start, trajectory
 from seriatim.cli._faults import INTERRUPTED, asked, exit_with, say
-from seriatim.cli._load import Loaded, load, title
+from seriatim.cli._load import Loaded, load, over_stages, title
 from seriatim.cli._numbers import plural
 from seriatim.cli._options import Planning, Problem
 from seriatim.cli._output import print_json
@@ -41,7 +41,7 @@ def run(
     planning: Planning,
     *,
     policy: str,
-    horizon: int,
+    horizon: int | None,
     budget_ms: float | None,
     save: str | None,
     watch: bool | None,
@@ -59,6 +59,7 @@ def run(
         st.check_model(loaded.model, key, quick=True).raise_if_broken()
         if save is not None:
             asked(loaded.model, "draw", start(loaded.model, key))
+        loaded, horizon = over_stages(loaded, horizon)
         made = make_policies([name], loaded, problem.base, planning, key)[name]
         if budget_ms is not None:
             show("compiling")

@@ -23,12 +23,12 @@ from seriatim.distributions._arguments import as_floats, as_logits, check_shapes
 from seriatim.distributions._gumbel import choice_among, perturbed
 from seriatim.distributions._masks import centred, is_admissible, masked_log_softmax, masked_softmax
 from seriatim.distributions._straight_through import straight_through
-from seriatim.distributions._temperature import as_temperature
+from seriatim.distributions._temperature import as_temperature, for_categories
 from seriatim.model import Key
 
 
 def gumbel_softmax(
-    logits: Real[ArrayLike, "*batch c"], key: Key, temperature: Real[ArrayLike, ""], hard: bool = False
+    logits: Real[ArrayLike, "*batch c"], key: Key, temperature: Real[ArrayLike, "..."], hard: bool = False
 ) -> Float[Array, "*batch c"]:
     """Draw a relaxed choice `softmax((logits + G) / temperature)`, differentiable in logits and temperature.
 
@@ -41,11 +41,12 @@ def gumbel_softmax(
     Args:
         logits: of any real type.
         key: decides the noise.
-        temperature: above zero, finite. A traced one cannot be checked: at zero or below the result is NaN or nonsense.
+        temperature: above zero, finite; one for all rows, or one for each, of a shape that broadcasts to the batch. A
+            traced one cannot be checked: at zero or below the result is NaN or nonsense.
         hard: a constant.
 
     Raises:
-        InputError: the temperature is not a positive number.
+        InputError: a temperature is not a positive number, or there is not one for each row.
     """
     given = as_logits(logits)
     values = perturbed(given, key)
@@ -56,20 +57,21 @@ def gumbel_softmax(
 
 
 def gumbel_log_softmax(
-    logits: Real[ArrayLike, "*batch c"], key: Key, temperature: Real[ArrayLike, ""]
+    logits: Real[ArrayLike, "*batch c"], key: Key, temperature: Real[ArrayLike, "..."]
 ) -> Float[Array, "*batch c"]:
     """Draw the logarithm of a relaxed choice, in float32 at least: the point that `log_density` takes.
 
-    `exp` of it is `gumbel_softmax` under the same key; at small temperatures that underflows to zeros, this does not.
+    `exp` of it is `gumbel_softmax` under the same key, temperatures as there; at small ones that underflows to zeros,
+    this does not.
 
     Raises:
-        InputError: the temperature is not a positive number.
+        InputError: a temperature is not a positive number, or there is not one for each row.
     """
     return masked_log_softmax(_tempered(perturbed(logits, key), temperature))
 
 
 def log_density(
-    log_point: Real[ArrayLike, "*batch c"], logits: Real[ArrayLike, "*batch c"], temperature: Real[ArrayLike, ""]
+    log_point: Real[ArrayLike, "*batch c"], logits: Real[ArrayLike, "*batch c"], temperature: Real[ArrayLike, "..."]
 ) -> Float[Array, "*batch"]:
     """Return the log-density of the relaxed choice `exp(log_point)`, in the log domain (ExpConcrete).
 
@@ -83,17 +85,18 @@ def log_density(
     Args:
         log_point: as drawn by `gumbel_log_softmax`.
         logits: of any real type.
-        temperature: above zero, finite; a traced one cannot be checked.
+        temperature: above zero, finite; one for all rows, or one for each, of a shape that broadcasts to the batch. A
+            traced one cannot be checked.
 
     Raises:
-        InputError: the temperature is not a positive number, or the shapes do not fit together.
+        InputError: a temperature is not a positive number, or the shapes do not fit together.
     """
     point, given = as_floats("log_point", log_point), as_logits(logits)
-    check_shapes(log_point=point.shape, logits=given.shape)
+    batch = check_shapes(log_point=point.shape, logits=given.shape)[:-1]
     kind = precise(point, given)
-    point, given, warmth = point.astype(kind), given.astype(kind), as_temperature(temperature, kind)
+    point, given, warmth = point.astype(kind), given.astype(kind), as_temperature(temperature, kind, batch)
     inside = is_admissible(given) & is_admissible(point)
-    terms = masked_log_softmax(_tilted(given, point, warmth, inside), fill=0)
+    terms = masked_log_softmax(_tilted(given, point, for_categories(warmth), inside), fill=0)
     ratios = jnp.maximum(jnp.sum(is_admissible(given), axis=-1) - 1, 0)  # n - 1
     scale = _log_factorials(given.shape[-1], kind)[ratios] + ratios.astype(kind) * jnp.log(warmth)
     supported = jnp.all(is_admissible(given) == is_admissible(point), axis=-1)
@@ -108,15 +111,15 @@ def _log_factorials(count: int, kind: Any) -> Float[Array, " c"]:
 def _tilted(
     logits: Float[Array, "*batch c"],
     point: Float[Array, "*batch c"],
-    temperature: Float[Array, ""],
+    temperature: Float[Array, "..."],
     inside: Bool[Array, "*batch c"],
 ) -> Float[Array, "*batch c"]:
     """`logits - T x` where both are finite, `-inf` elsewhere."""
     return jnp.where(inside, jnp.where(inside, logits, 0) - temperature * jnp.where(inside, point, 0), -jnp.inf)
 
 
-def _tempered(values: Float[Array, "*batch c"], temperature: Real[ArrayLike, ""]) -> Float[Array, "*batch c"]:
+def _tempered(values: Float[Array, "*batch c"], temperature: Real[ArrayLike, "..."]) -> Float[Array, "*batch c"]:
     """Divide by the temperature, after a shift: the largest becomes 0 and cannot overflow."""
-    warmth = as_temperature(temperature, values.dtype)
+    warmth = for_categories(as_temperature(temperature, values.dtype, values.shape[:-1]))
     finite = jnp.where(is_admissible(values), centred(values), 0)
     return jnp.where(is_admissible(values), finite / warmth, -jnp.inf)

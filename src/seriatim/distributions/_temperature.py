@@ -36,16 +36,25 @@ def temperature_schedule(schedule: Schedule, floor: float | int) -> Callable[[An
     return lambda step: jnp.maximum(jnp.asarray(schedule(step), lowest.dtype), lowest)
 
 
-def as_temperature(temperature: Real[ArrayLike, ""], kind: Any, name: str = "temperature") -> Float[Array, ""]:
-    """Return the temperature as a number of type `kind`.
+def as_temperature(
+    temperature: Real[ArrayLike, "..."], kind: Any, batch: tuple[int, ...] = (), name: str = "temperature"
+) -> Float[Array, "..."]:
+    """Return one temperature, or one for each row of a batch, as numbers of type `kind`.
+
+    Args:
+        temperature: of a shape that broadcasts to `batch`.
+        kind: a floating type.
+        batch: how many rows there are, along each axis.
+        name: for messages.
 
     Raises:
-        InputError: it is no number, or not a finite one above zero. Traced temperatures cannot be read: of these only
-            the shape is checked.
+        InputError: it is no number, not a finite one above zero, or of a shape that does not broadcast to `batch`.
+            Traced temperatures cannot be read: of these only the shape is checked.
     """
-    if np.ndim(temperature) != 0:
+    if not _broadcasts(np.shape(temperature), batch):
+        several = f", or one for each row, of a shape that broadcasts to {batch}" if batch else ""
         raise InputError(
-            f"{name} has shape {np.shape(temperature)}; give one number, and map over several with jax.vmap."
+            f"{name} has shape {np.shape(temperature)}; give one number{several}; map over several with jax.vmap."
         )
     if not isinstance(temperature, jax.core.Tracer) and not _is_positive(temperature, kind):
         raise InputError(
@@ -55,9 +64,20 @@ def as_temperature(temperature: Real[ArrayLike, ""], kind: Any, name: str = "tem
     return jnp.asarray(temperature, kind)
 
 
+def for_categories(temperature: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Put an axis of categories behind temperatures of rows; one number stays as it is."""
+    return temperature[..., None] if temperature.ndim else temperature
+
+
+def _broadcasts(shape: tuple[int, ...], batch: tuple[int, ...]) -> bool:
+    """Say whether arrays of a shape can be repeated to fill the batch, which stays as large as it is."""
+    short = len(batch) - len(shape)
+    return short >= 0 and all(one in (1, many) for one, many in zip(shape, batch[short:], strict=True))
+
+
 def _is_positive(temperature: Any, kind: Any) -> bool:
     try:
-        value = float(np.asarray(temperature))
+        values = np.asarray(temperature, np.float64)
     except (TypeError, ValueError):
         return False
-    return bool(np.finfo(kind).tiny <= value <= np.finfo(kind).max)
+    return bool(((np.finfo(kind).tiny <= values) & (values <= np.finfo(kind).max)).all())

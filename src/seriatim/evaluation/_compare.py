@@ -13,12 +13,13 @@ from typing import Any, TypeAlias
 from seriatim._errors import InputError
 from seriatim._record import record
 from seriatim.evaluation._estimate import Estimate, mean_and_error
-from seriatim.evaluation._evaluate import evaluate
-from seriatim.evaluation._timing import compile_seconds, effort
+from seriatim.evaluation._evaluate import followed
+from seriatim.evaluation._preparation import preparation
+from seriatim.evaluation._timing import Visited, effort
 from seriatim.model import Key, Model
 from seriatim.policy import Policy
 
-Progress: TypeAlias = Callable[[str, int, int], None]
+Progress: TypeAlias = Callable[[str, float | int, int], None]
 
 
 @record
@@ -37,14 +38,19 @@ class Row:
         estimate: its cost.
         difference: to the first policy, paired; None for the first.
         q_factors_per_decision: Q-factors compared for one decision; 0 for a policy that compares none.
-        milliseconds_per_decision: median time of a single decision, compiled, one state at a time.
-        compile_seconds: time spent compiling for this policy.
+        milliseconds_per_decision: median time of a single decision, compiled, one state at a time, at states that the
+            policy came to.
+        states_timed: how many these were; initial states where all episodes ended within a few stages.
+        trace_seconds: time spent writing programs for this policy, in Python; it passes again in each process.
+        compile_seconds: time spent compiling them, or fetching them compiled from the cache on disk.
     """
 
     estimate: Estimate
     difference: Difference | None
     q_factors_per_decision: int
     milliseconds_per_decision: float
+    states_timed: int
+    trace_seconds: float
     compile_seconds: float
 
 
@@ -65,6 +71,14 @@ class Comparison:
         return "\n".join(f"{name}: {row.estimate}{_versus(row)}" for name, row in self.rows.items())
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during a comparison; `finished` compares the policies that were evaluated before."""
+
+    def __init__(self, finished: Comparison) -> None:
+        super().__init__()
+        self.finished = finished
+
+
 def compare(
     model: Model,
     policies: Mapping[str, Policy],
@@ -82,27 +96,51 @@ def compare(
         key: decides the episodes; see `evaluate`.
         episodes: how many each policy plays.
         horizon: stages after which an episode is cut.
-        progress: called with (name of the policy, episodes done, episodes).
+        progress: called with (name of the policy, episodes done, episodes), as by `evaluate`; with 0 episodes done
+            before a policy's programs are written and compiled.
 
     Raises:
         InputError: there is no policy, or as `evaluate` does.
+        Interrupted: Ctrl-C; a `KeyboardInterrupt` whose `finished` is the comparison of the policies evaluated so far.
     """
     if not policies:
         raise InputError("policies={}: there is nothing to compare; give at least one policy by name.")
     rows: dict[str, Row] = {}
-    for name, policy in policies.items():
-        told = None if progress is None else functools.partial(progress, name)
-        compiled_before = compile_seconds()
-        found = evaluate(model, policy, key, episodes=episodes, horizon=horizon, progress=told)
-        taken = effort(model, policy, key)
-        rows[name] = Row(
-            estimate=found,
-            difference=_difference(found, next(iter(rows.values())).estimate) if rows else None,
-            q_factors_per_decision=taken.q_factors,
-            milliseconds_per_decision=taken.milliseconds,
-            compile_seconds=compile_seconds() - compiled_before,
-        )
+    try:
+        for name, policy in policies.items():
+            told = None if progress is None else functools.partial(progress, name)
+            reference = next(iter(rows.values())).estimate if rows else None
+            rows[name] = _row(model, policy, key, episodes, horizon, told, reference)
+    except KeyboardInterrupt:
+        raise Interrupted(Comparison(rows, int(episodes), int(horizon))) from None
     return Comparison(rows, int(episodes), int(horizon))
+
+
+def _row(
+    model: Model,
+    policy: Policy,
+    key: Key,
+    episodes: int,
+    horizon: int,
+    progress: Callable[[float | int, int], None] | None,
+    reference: Estimate | None,
+) -> Row:
+    """Evaluate one policy, and time its decisions at states that it comes to meanwhile."""
+    if progress is not None:
+        progress(0, episodes)
+    before, visited = preparation(), Visited()
+    found = followed(model, policy, key, episodes=episodes, horizon=horizon, progress=progress, look=visited.look)
+    taken = effort(model, policy, key, visited.states)
+    spent = preparation().since(before)
+    return Row(
+        estimate=found,
+        difference=None if reference is None else _difference(found, reference),
+        q_factors_per_decision=taken.q_factors,
+        milliseconds_per_decision=taken.milliseconds,
+        states_timed=taken.states,
+        trace_seconds=spent.tracing,
+        compile_seconds=spent.compiling,
+    )
 
 
 def _difference(found: Estimate, reference: Estimate) -> Difference:
@@ -115,8 +153,10 @@ def _row_as_dict(row: Row) -> dict[str, Any]:
         "standard_error": _known(row.estimate.standard_error),
         "truncated": row.estimate.truncated,
         "tail_weight": row.estimate.tail_weight,
+        "incomparable": row.estimate.incomparable,
         "q_factors_per_decision": row.q_factors_per_decision,
         "milliseconds_per_decision": row.milliseconds_per_decision,
+        "states_timed": row.states_timed,
     }
     if row.difference is not None:
         entry["difference_to_base"] = {

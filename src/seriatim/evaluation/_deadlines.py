@@ -16,7 +16,8 @@ from jaxtyping import Array, Bool, Int
 
 from seriatim._compile import jit
 from seriatim._errors import InputError
-from seriatim._numbers import is_whole
+from seriatim._numbers import Budget, is_whole, real_number
+from seriatim._preconditions import require_model
 from seriatim._record import record
 from seriatim.model import Key, Model, State
 from seriatim.policy import Decision, Planner
@@ -37,7 +38,7 @@ class Punctual(Planner, Protocol):
         """What its pieces of work take; None where `warmup` has not measured it."""
         ...
 
-    def act(self, info: State, key: Key, *, budget_ms: float | int | None = None) -> Decision:
+    def act(self, info: State, key: Key, *, budget_ms: Budget = None) -> Decision:
         """Decide within so many milliseconds."""
         ...
 
@@ -79,7 +80,7 @@ class Timing:
 
 
 def time_decisions(
-    planner: Punctual, key: Key, *, budget_ms: float | int | None, decisions: int = 200, horizon: int = 400
+    planner: Punctual, key: Key, *, budget_ms: Budget, decisions: int = 200, horizon: int = 400
 ) -> Timing:
     """Play episodes of the planner's own model, every decision under a deadline, and time each.
 
@@ -104,6 +105,7 @@ def time_decisions(
             f"{type(planner).__name__} has no methods act and warmup, so it has no deadlines; give a planner that has, "
             "such as OneAtATimeRollout."
         )
+    require_model(planner.model, starts=True)
     ready = planner if planner.pace is not None else planner.warmup()
     made: list[tuple[Decision, float]] = []
     episode = 0
@@ -114,23 +116,23 @@ def time_decisions(
     return timing(budget_ms, [d for d, _ in made], [ms for _, ms in made])
 
 
-def timing(budget_ms: float | int | None, decisions: Sequence[Decision], milliseconds: Sequence[float]) -> Timing:
+def timing(budget_ms: Budget, decisions: Sequence[Decision], milliseconds: Sequence[float]) -> Timing:
     """Summarise decisions and the milliseconds each took."""
     shares = [min(1.0, int(d.num_q_factors) / d.q_factors.size) for d in decisions]
-    taken = np.asarray(milliseconds, float)
+    taken, budget = np.asarray(milliseconds, float), real_number(budget_ms)
     return Timing(
-        budget_ms=None if budget_ms is None else float(budget_ms),
+        budget_ms=budget,
         decisions=len(taken),
         median_ms=float(np.median(taken)),
         # The time that at least 99 % kept, one that was measured: interpolating would flatter the tail.
         p99_ms=float(np.quantile(taken, 0.99, method="inverted_cdf")),
         worst_ms=float(np.max(taken)),
-        over_budget=float(np.mean(taken > (math.inf if budget_ms is None else budget_ms))),
+        over_budget=float(np.mean(taken > (math.inf if budget is None else budget))),
         share_compared=float(np.mean(shares)),
     )
 
 
-def timed(planner: Punctual, state: State, key: Key, budget_ms: float | int | None) -> tuple[Decision, float]:
+def timed(planner: Punctual, state: State, key: Key, budget_ms: Budget) -> tuple[Decision, float]:
     """Decide under a deadline; return the decision and the milliseconds it took by the wall clock."""
     begin = time.perf_counter()
     decision = planner.act(state, key, budget_ms=budget_ms)
@@ -138,7 +140,7 @@ def timed(planner: Punctual, state: State, key: Key, budget_ms: float | int | No
     return decision, 1e3 * (time.perf_counter() - begin)
 
 
-def _episode(planner: Punctual, key: Key, budget_ms: float | int | None, stages: int) -> list[tuple[Decision, float]]:
+def _episode(planner: Punctual, key: Key, budget_ms: Budget, stages: int) -> list[tuple[Decision, float]]:
     keys = streams(key)
     state, made = _start(planner.model, keys), []
     for t in range(stages):

@@ -4,8 +4,12 @@ Episodes end at different stages, the last of a batch often after two or three t
 its last works mostly for nothing. So lanes whose episodes have ended are given new ones whenever enough of them are
 idle. Each lane has its own stage and its own keys, and an episode is the same function of its key in whatever lane it
 is played.
+
+Whoever wants to follow the work gets it in pieces of some stages. A piece ends without a lane being filled or emptied
+before its time, so the pieces change no number, whatever the clock says.
 """
 
+import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -15,6 +19,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._compile import jit
+from seriatim._preconditions import name_of, require_control
 from seriatim.controls import is_admissible
 from seriatim.lanes import kept, side_by_side, spaced
 from seriatim.model import Key, Model, State
@@ -30,16 +35,32 @@ IDLE = 2
 # A planner simulates many lanes of its own for each decision, so fewer will do, none idle for long. It may
 # also take long: after so many stages the host is asked whether to go on.
 PLANNER_LANES, PLANNER_IDLE, PLANNER_STAGES = 50, 8, 4
+# A heuristic is followed in pieces that take up to twice so many seconds.
+PIECE = 0.2
+FOR_EVER = np.iinfo(np.int32).max
 
 
 class Played(NamedTuple):
-    """The summaries of some episodes; `fault` is the stage at which a law was broken, -1 if none was."""
+    """The summaries of some episodes.
+
+    `fault` is the stage at which a law was broken, -1 if none was; `incomparable` counts the decisions of a planner in
+    which candidates could not be compared.
+    """
 
     episode: Int[Array | np.ndarray, " episodes"]
     cost: Float[Array | np.ndarray, " episodes"]
     stages: Int[Array | np.ndarray, " episodes"]
     terminated: Bool[Array | np.ndarray, " episodes"]
     fault: Int[Array | np.ndarray, " episodes"]
+    incomparable: Int[Array | np.ndarray, " episodes"]
+
+
+class UnderWay(NamedTuple):
+    """The episodes that are under way, where `playing`, one in each lane: their states, and the stages played."""
+
+    state: State  # [..., lanes]
+    stages: Int[np.ndarray, " lanes"]
+    playing: Bool[np.ndarray, " lanes"]
 
 
 class _Lanes(NamedTuple):
@@ -53,6 +74,15 @@ class _Lanes(NamedTuple):
     weight: Float[Array, " lanes"]  # discount**t
     done: Bool[Array, " lanes"]
     fault: Int[Array, " lanes"]
+    incomparable: Int[Array, " lanes"]
+
+
+class _Chosen(NamedTuple):
+    """What a policy chose; of a planner also whether candidates could not be compared, and its base was admissible."""
+
+    control: Int[Array, "m lanes"]
+    incomparable: Bool[Array, " lanes"] | None = None
+    admissible: Bool[Array, " lanes"] | None = None
 
 
 class _Now(NamedTuple):
@@ -63,18 +93,31 @@ class _Now(NamedTuple):
     stages: Int[Array, ""]  # played since the host was asked
 
 
-def play_episodes(model: Model, policy: Policy, key: Key, numbers: range, horizon: int) -> Iterator[Played]:
-    """Play some of the episodes 0, 1, ... of a key, and return their summaries as they end, in no particular order."""
+def play_episodes(
+    model: Model, policy: Policy, key: Key, numbers: range, horizon: int, *, in_pieces: bool = False
+) -> Iterator[tuple[Played, UnderWay]]:
+    """Play some of the episodes 0, 1, ... of a key.
+
+    Returns their summaries as they end, in no particular order, and what is under way then. With `in_pieces` of a
+    second at most (a planner: of some stages, always), between which nothing may have ended.
+    """
     width = _width(model, policy, len(numbers))
-    patience = PLANNER_STAGES if _plans(policy) else np.iinfo(np.int32).max
+    patience = PLANNER_STAGES if in_pieces or _plans(policy) else FOR_EVER
     now = _nothing_yet(model, key, lanes=width, room=width * ROOM)._replace(begun=jnp.int32(numbers.start))
     finished = 0
     while finished < len(numbers):
+        begin = time.perf_counter()
         now = _go_on(model, policy, key, now, jnp.int32(numbers.stop), jnp.int32(horizon), jnp.int32(patience))
         some = slice(int(now.written))
         finished += some.stop
-        yield Played(*(np.asarray(each)[some] for each in now.results))
+        yield Played(*(np.asarray(each)[some] for each in now.results)), _under_way(now.lanes)
         now = now._replace(written=jnp.int32(0), stages=jnp.int32(0))
+        if not _plans(policy) and time.perf_counter() - begin < PIECE:
+            patience = min(2 * patience, FOR_EVER)
+
+
+def _under_way(lanes: _Lanes) -> UnderWay:
+    return UnderWay(lanes.state, np.asarray(lanes.t), np.asarray(lanes.episode) >= 0)
 
 
 def _plans(policy: Policy) -> bool:
@@ -96,7 +139,7 @@ def _empty(model: Model, key: Key, *, lanes: int, room: int) -> _Now:
     begin = _begin(model, key, jnp.zeros(lanes, jnp.int32))
     none = jnp.full(lanes, -1, jnp.int32)
     zero = jnp.zeros(room, jnp.int32)
-    results = Played(zero, jnp.zeros(room), zero, jnp.zeros(room, bool), zero)
+    results = Played(zero, jnp.zeros(room), zero, jnp.zeros(room, bool), zero, zero)
     return _Now(begin._replace(episode=none), jnp.int32(0), results, jnp.int32(0), jnp.int32(0))
 
 
@@ -106,7 +149,7 @@ def _begin(model: Model, key: Key, episodes: Int[Array, " n"]) -> _Lanes:
     keys = side_by_side(lambda i: streams(jax.random.fold_in(key, i)), (-1,))(episodes)
     state = side_by_side(model.initial_state, (-1,))(keys.start)
     zero = jnp.zeros(n, jnp.int32)
-    return _Lanes(episodes, keys, zero, state, jnp.zeros(n), jnp.ones(n), jnp.zeros(n, bool), zero - 1)
+    return _Lanes(episodes, keys, zero, state, jnp.zeros(n), jnp.ones(n), jnp.zeros(n, bool), zero - 1, zero)
 
 
 def _advance(
@@ -131,7 +174,9 @@ def _advance(
         return unfinished & (now.written + width <= room) & (now.stages < patience)
 
     def one_round(now: _Now) -> _Now:
-        lanes, begun = _fill(model, key, now.lanes, now.begun, episodes, few)
+        # A heuristic's lanes are filled when so many are idle, not earlier because a piece ended.
+        least = 1 if _plans(policy) else few
+        lanes, begun = _fill(model, key, now.lanes, now.begun, episodes, few, least)
 
         def busy(playing_now: tuple[_Lanes, Int[Array, ""]]) -> Bool[Array, ""]:
             count = jnp.sum(playing(playing_now[0]))
@@ -153,13 +198,15 @@ _go_on = jit(_advance)
 
 
 def _fill(
-    model: Model, key: Key, lanes: _Lanes, begun: Int[Array, ""], episodes: Int[Array, ""], few: int
+    model: Model, key: Key, lanes: _Lanes, begun: Int[Array, ""], episodes: Int[Array, ""], few: int, least: int
 ) -> tuple[_Lanes, Int[Array, ""]]:
-    """Begin `few` new episodes, or as many as there are idle lanes or episodes left."""
+    """Begin `few` new episodes, or as many as there are idle lanes or episodes left; none if fewer than `least` are."""
     fresh = _begin(model, key, begun + jnp.arange(few, dtype=jnp.int32))
     idle = lanes.episode < 0
     rank = jnp.cumsum(idle) - 1
     taken = idle & (rank < jnp.minimum(few, episodes - begun))
+    if least > 1:
+        taken &= jnp.sum(idle) >= least
     where = jnp.clip(rank, 0, few - 1)
 
     def put(new: Array, old: Array) -> Array:
@@ -173,15 +220,34 @@ def _write(results: Played, written: Int[Array, ""], lanes: _Lanes, ended: Bool[
     """Append the summaries of the episodes that have ended."""
     nowhere = results.cost.shape[0]
     place = jnp.where(ended, written + jnp.cumsum(ended) - 1, nowhere)
-    summary = Played(lanes.episode, lanes.cost, lanes.t, lanes.done, lanes.fault)
+    summary = Played(lanes.episode, lanes.cost, lanes.t, lanes.done, lanes.fault, lanes.incomparable)
     appended: Played = jax.tree.map(lambda all, each: all.at[place].set(each, mode="drop"), results, summary)
     return appended
+
+
+def _chooser(model: Model, policy: Policy) -> Any:
+    """Return the function from states and keys, lanes last, to what the policy chooses there."""
+    if not _plans(policy):
+        choose = side_by_side(policy, (-1, -1))
+
+        def play(state: State, keys: Key) -> _Chosen:
+            control = choose(state, keys)
+            require_control(model, control, f"The policy {name_of(policy)}", keys.shape[-1:])
+            return _Chosen(control)
+
+        return play
+
+    def plan(state: State, key: Key) -> tuple[Any, ...]:
+        made: Any = policy.decide(state, key)  # type: ignore[attr-defined]
+        return made.control, None if made.num_incomparable is None else made.num_incomparable > 0, made.admissible
+
+    return lambda states, keys: _Chosen(*jax.vmap(plan, (-1, -1), -1)(states, keys))
 
 
 def _stage(model: Model, policy: Policy) -> Any:
     """Return the function that plays one stage in the lanes that are playing; in the others it changes no summary."""
     discount = jnp.asarray(model.discount, float)
-    choose = jax.vmap(policy, (-1, -1), -1) if _plans(policy) else side_by_side(policy, (-1, -1))
+    choose = _chooser(model, policy)
     transition = side_by_side(model.transition, (-1, -1, -1), of=model)
     draw, fold_in = side_by_side(model.sample_disturbance, (-1,)), side_by_side(jax.random.fold_in, (-1, -1))
     feasible = getattr(model, "feasible", None)
@@ -192,17 +258,22 @@ def _stage(model: Model, policy: Policy) -> Any:
 
     def stage(lanes: _Lanes, playing: Bool[Array, " lanes"]) -> _Lanes:
         own_keys = fold_in(lanes.keys.policy, lanes.t)
-        control = kept(lambda: choose(lanes.state, own_keys))
+        chosen = kept(lambda: choose(lanes.state, own_keys))
+        control = chosen.control
         after = transition(lanes.state, control, draw(fold_in(lanes.keys.disturbance, lanes.t)))
         cost = jnp.asarray(after.cost, float)
         lawful = side_by_side(obeys, (-1, -1))(lanes.state, control) & jnp.isfinite(cost)
+        lawful = lawful if chosen.admissible is None else lawful & chosen.admissible
+        blind = lanes.incomparable
+        blind = blind if chosen.incomparable is None else blind + jnp.where(playing & chosen.incomparable, 1, 0)
         return lanes._replace(
-            t=lanes.t + playing,
+            t=lanes.t + playing.astype(jnp.int32),
             state=after.state,
             cost=jnp.where(playing, lanes.cost + lanes.weight * cost, lanes.cost),
             weight=lanes.weight * discount,
             done=jnp.where(playing, after.done, lanes.done),
             fault=jnp.where(playing & ~lawful & (lanes.fault < 0), lanes.t, lanes.fault),
+            incomparable=blind,
         )
 
     return stage

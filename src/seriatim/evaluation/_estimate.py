@@ -22,13 +22,15 @@ class Estimate:
     Attributes:
         mean: mean cost of an episode.
         standard_error: of `mean`.
-        truncated: share of the episodes that were cut at the horizon. Their cost is too low by what would have
-            followed, so compare policies by cost only where this is 0, or where `tail_weight` is small.
+        truncated: share of the episodes that were cut at the horizon. Their cost lacks what would have followed, so
+            compare policies by cost only where this is 0, or where `tail_weight` is small.
         tail_weight: weight of what was cut off, the mean over episodes of `a**T` if truncated, else 0. The bias of
             `mean` is `tail_weight` times the mean cost-to-go where episodes were cut.
         costs: of each episode.
         stages: played in each episode.
         horizon: the stage at which episodes were cut, T.
+        incomparable: of a planner, the share of its decisions in which candidates could not be compared, since
+            simulated costs were nan or infinite (`Decision.num_incomparable`); 0 for other policies.
     """
 
     mean: float
@@ -38,10 +40,14 @@ class Estimate:
     costs: Float[np.ndarray, " episodes"]
     stages: Int[np.ndarray, " episodes"]
     horizon: int
+    incomparable: float = 0.0
 
     def __str__(self) -> str:
         cut = f", {self.truncated:.0%} truncated at {self.horizon} stages" if self.truncated else ""
-        return f"{self.mean:.4g} ± {self.standard_error:.2g} ({len(self.costs)} episodes{cut})"
+        blind = ""
+        if self.incomparable:
+            blind = f", {self.incomparable:.2%} of decisions met costs that are nan or infinite"
+        return f"{self.mean:.4g} ± {self.standard_error:.2g} ({len(self.costs)} episodes{cut}{blind})"
 
 
 def estimate(
@@ -51,8 +57,9 @@ def estimate(
     *,
     horizon: int,
     discount: float,
+    incomparable: float = 0.0,
 ) -> Estimate:
     """Summarise episodes."""
     mean, error = mean_and_error(costs)
     truncated = float(np.mean(~terminated))
-    return Estimate(mean, error, truncated, truncated * discount**horizon, costs, stages, horizon)
+    return Estimate(mean, error, truncated, truncated * discount**horizon, costs, stages, horizon, incomparable)

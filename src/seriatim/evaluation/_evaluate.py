@@ -7,17 +7,23 @@ import jax
 import numpy as np
 
 from seriatim._errors import InputError
-from seriatim.evaluation._episodes import Played, play_episodes
+from seriatim._numbers import is_whole
+from seriatim._preconditions import name_of, require_model, require_playable, why_not_allowed
+from seriatim.evaluation._episodes import Played, UnderWay, play_episodes
 from seriatim.evaluation._estimate import Estimate, estimate
 from seriatim.model import Key, Model
 from seriatim.parallel import Backend
 from seriatim.policy import Policy
-from seriatim.simulation import simulate
+from seriatim.simulation import simulate, streams
 
 # Episodes of one part, where several workers play.
 PLAYED_AT_ONCE, PLANNED_AT_ONCE = 1000, 50
 
-Progress: TypeAlias = Callable[[int, int], None]
+# Episodes and stages are counted in 32 bits.
+MOST = 2**31 - 1
+
+Progress: TypeAlias = Callable[[float | int, int], None]
+Look: TypeAlias = Callable[[UnderWay], None]
 
 
 def evaluate(
@@ -41,55 +47,85 @@ def evaluate(
             states and disturbances, and more episodes extend fewer.
         episodes: how many.
         horizon: stages after which an episode is cut; `Estimate` reports the share and the weight of what is missing.
-        progress: called with (episodes done, episodes) as the work goes on.
+        progress: called with (episodes done, episodes) as the work goes on. Of an episode that is under way, what
+            has been played of its `horizon` counts as done.
         on: who works: `seriatim.parallel.Local()`, `Devices()`, `Ray()`; by default one thread of this process. An
             episode is the same whoever plays it.
 
     Raises:
-        InputError: `episodes` or `horizon` is less than 1; the policy chose a control that is not admissible; a stage
-            cost was not finite.
+        InputError: `episodes` or `horizon` is no whole number from 1 to 2**31 - 1; the model or the policy cannot work;
+            the policy, or the base policy of a planner, chose a control that is not admissible; a stage cost was not
+            finite.
     """
+    return followed(model, policy, key, episodes=episodes, horizon=horizon, progress=progress, on=on)
+
+
+def followed(
+    model: Model,
+    policy: Policy,
+    key: Key,
+    *,
+    episodes: int,
+    horizon: int,
+    progress: Progress | None = None,
+    on: Backend | None = None,
+    look: Look | None = None,
+) -> Estimate:
+    """Do as `evaluate` says, and let `look` see now and then what is under way in this process."""
     for name, value in (("episodes", episodes), ("horizon", horizon)):
-        if value < 1:
-            raise InputError(f"{name}={value}: at least 1 is needed; give a positive whole number.")
+        if not (is_whole(value, 1) and value <= MOST):
+            raise InputError(f"{name}={value!r}: at least 1 is needed; give a positive whole number, at most {MOST:,}.")
+    require_model(model, starts=True)
+    require_playable(model, policy)
+    incomparable = np.zeros(episodes, int)
     costs, stages, terminated = np.zeros(episodes), np.zeros(episodes, int), np.zeros(episodes, bool)
     finished = 0
-    for some in _played(model, policy, key, episodes, horizon, on):
+    in_pieces = progress is not None or look is not None
+    for some, under_way in _played((model, policy, key, horizon), episodes, on, in_pieces):
         costs[some.episode], stages[some.episode], terminated[some.episode] = some.cost, some.stages, some.terminated
+        incomparable[some.episode] = some.incomparable
         finished += len(some.episode)
+        if look is not None and under_way is not None:
+            look(under_way)
         if progress is not None:
-            progress(finished, episodes)
-    return estimate(costs, stages, terminated, horizon=int(horizon), discount=float(model.discount))
+            progress(finished + _share_played(under_way, horizon), episodes)
+    share = float(incomparable.sum() / stages.sum())
+    discount = float(model.discount)
+    return estimate(costs, stages, terminated, horizon=int(horizon), discount=discount, incomparable=share)
+
+
+def _share_played(under_way: UnderWay | None, horizon: int) -> float:
+    """Return how many episodes' stages have been played of those under way, as far as is known."""
+    return 0.0 if under_way is None else float(under_way.stages[under_way.playing].sum()) / horizon
 
 
 def _played(
-    model: Model, policy: Policy, key: Key, episodes: int, horizon: int, on: Backend | None
-) -> Iterator[Played]:
+    shared: Any, episodes: int, on: Backend | None, in_pieces: bool
+) -> Iterator[tuple[Played, UnderWay | None]]:
     """Play the episodes, here or in parts elsewhere."""
-    shared = model, policy, key, horizon
     if on is None:
-        yield from _lawful(shared, range(episodes))
+        yield from _lawful(shared, range(episodes), in_pieces)
         return
-    size = PLANNED_AT_ONCE if hasattr(policy, "decide") else PLAYED_AT_ONCE
+    size = PLANNED_AT_ONCE if hasattr(shared[1], "decide") else PLAYED_AT_ONCE
 
     def given(number: int) -> tuple[int, int]:
         return number * size, min((number + 1) * size, episodes)
 
     for _, some in on.run(_part, shared, given, -(-episodes // size)):
-        yield some
+        yield some, None
 
 
 def _part(shared: Any, first: int, last: int) -> Played:
     """Play some episodes: what a worker does."""
-    found = list(_lawful(shared, range(first, last)))
+    found = [some for some, _ in _lawful(shared, range(first, last))]
     return Played(*(np.concatenate(each) for each in zip(*found, strict=True)))
 
 
-def _lawful(shared: Any, numbers: range) -> Iterator[Played]:
+def _lawful(shared: Any, numbers: range, in_pieces: bool = False) -> Iterator[tuple[Played, UnderWay]]:
     model, policy, key, horizon = shared
-    for some in play_episodes(model, policy, key, numbers, horizon):
+    for some, under_way in play_episodes(model, policy, key, numbers, horizon, in_pieces=in_pieces):
         _refuse_faults(model, policy, key, some)
-        yield some
+        yield some, under_way
 
 
 def _refuse_faults(model: Model, policy: Policy, key: Key, played: Played) -> None:
@@ -98,7 +134,8 @@ def _refuse_faults(model: Model, policy: Policy, key: Key, played: Played) -> No
     if not faulty.size:
         return
     t = int(played.fault[faulty[0]])
-    path = simulate(model, policy, jax.random.fold_in(key, int(played.episode[faulty[0]])), horizon=t + 1)
+    own_key = jax.random.fold_in(key, int(played.episode[faulty[0]]))
+    path = simulate(model, policy, own_key, horizon=t + 1)
     state = jax.tree.map(lambda leaf: leaf[t], path.states)
     control, cost = np.asarray(path.controls[t]), float(path.costs[t])
     if not np.isfinite(cost):
@@ -106,18 +143,10 @@ def _refuse_faults(model: Model, policy: Policy, key: Key, played: Played) -> No
             f"{type(model).__name__}.transition returned the stage cost {cost} at stage {t} of an episode, for control "
             f"{control.tolist()}; stage costs must be finite."
         )
-    mask = np.asarray(model.control_mask(state))
-    for agent, u in enumerate(control.tolist()):
-        if not (0 <= u < mask.shape[1] and mask[agent, u]):
-            raise InputError(
-                f"{_name(policy)} chose control {u} for agent {agent} at stage {t} of an episode, where control_mask "
-                f"admits only {np.flatnonzero(mask[agent]).tolist()}; a policy must choose admissible controls."
-            )
-    raise InputError(
-        f"{_name(policy)} chose the joint control {control.tolist()} at stage {t} of an episode, which "
-        f"{type(model).__name__}.feasible refuses; a policy must choose feasible controls."
-    )
-
-
-def _name(policy: Policy) -> str:
-    return getattr(policy, "__name__", type(policy).__name__)
+    when = f" at stage {t} of an episode"
+    reason = why_not_allowed(model, state, control, when)
+    if reason is None:
+        # What it chose may be applied, but its base policy's control may not.
+        policy.decide(state, jax.random.fold_in(streams(own_key).policy, t))  # type: ignore[attr-defined]
+        reason = f"beside a base control that is not admissible{when}"
+    raise InputError(f"{name_of(policy)} chose {reason}; a policy must choose admissible and feasible controls.")

@@ -1,60 +1,82 @@
-"""What a decision takes, in time and in Q-factors, and what compiling took."""
+"""What a decision takes, in time and in Q-factors, at states that the policy comes to.
 
+A decision at the start of an episode may take a tenth of one later on, or ten times as long: simulations from there are
+longer or shorter, and other agents have a choice. So states are picked from the episodes that are evaluated anyway.
+"""
+
+import itertools
 import statistics
 import time
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
 
 from seriatim._compile import jit
+from seriatim.evaluation._episodes import UnderWay
 from seriatim.model import Key, Model, State
 from seriatim.policy import Decision, Policy
 
 # Decisions timed for one figure, and the seconds after which fewer will do.
 DECISIONS = 21
 PATIENCE = 2.0
-
-_compiled: list[float] = []
-
-
-def _listen(event: str, duration_secs: float, **_: str | int) -> None:
-    if event == "/jax/core/compile/backend_compile_duration":
-        _compiled.append(duration_secs)
+# Episodes under way of which a state is picked at a time.
+AT_ONCE = 4
 
 
-jax.monitoring.register_event_duration_secs_listener(_listen)
+class Visited:
+    """Keeps some of the states that a policy comes to, whatever their number, each with about the same chance."""
 
+    def __init__(self) -> None:
+        self.states: list[State] = []
+        self._offered = 0
+        self._luck = np.random.default_rng(0)
 
-def compile_seconds() -> float:
-    """Return the seconds JAX has spent compiling in this process, or fetching compiled programs from its cache."""
-    return float(sum(_compiled))
+    def look(self, under_way: UnderWay) -> None:
+        """Pick from the episodes that are under way."""
+        lanes = np.flatnonzero(under_way.playing & (under_way.stages > 0))
+        for lane in self._luck.permutation(lanes)[:AT_ONCE]:
+            self._offered += 1
+            place = self._luck.integers(self._offered)
+            if len(self.states) < DECISIONS:
+                self.states.append(_pick(under_way.state, jnp.int32(lane)))
+            elif place < DECISIONS:
+                self.states[place] = _pick(under_way.state, jnp.int32(lane))
 
 
 class Effort(NamedTuple):
-    """One policy's decision: Q-factors compared, and the median time."""
+    """One policy's decision: Q-factors compared, the median time, and at how many states that was measured."""
 
     q_factors: int
     milliseconds: float
+    states: int
 
 
-def effort(model: Model, policy: Policy, key: Key) -> Effort:
-    """Time single decisions, one state at a time, at initial states of episodes, after one that compiles."""
+def effort(model: Model, policy: Policy, key: Key, visited: Sequence[State]) -> Effort:
+    """Time single decisions at these states, after one that compiles; at initial states where there are none."""
     keys = jax.random.split(key, DECISIONS + 1)
     q_factors, _ = jax.block_until_ready(_decide(policy, _start(model, keys[0]), keys[0]))
+    states = visited or [_start(model, one) for one in keys[1:]]
     seconds: list[float] = []
-    for one in keys[1:]:
-        state = jax.block_until_ready(_start(model, one))
+    for state, one in zip(itertools.cycle(states), keys[1:], strict=False):
+        jax.block_until_ready(state)
         begin = time.perf_counter()
         jax.block_until_ready(_decide(policy, state, one))
         seconds.append(time.perf_counter() - begin)
         if sum(seconds) > PATIENCE:
             break
-    return Effort(int(q_factors), 1e3 * statistics.median(seconds))
+    return Effort(int(q_factors), 1e3 * statistics.median(seconds), min(len(states), len(seconds)))
 
 
 def _initial(model: Model, key: Key) -> State:
     return model.initial_state(key)
+
+
+def _one_lane(state: State, lane: Int[Array, ""]) -> State:
+    return jax.tree.map(lambda leaf: leaf[..., lane], state)
 
 
 def _once(policy: Policy, state: State, key: Key) -> tuple[Any, Any]:
@@ -66,4 +88,5 @@ def _once(policy: Policy, state: State, key: Key) -> tuple[Any, Any]:
 
 
 _start = jit(_initial)
+_pick = jit(_one_lane)
 _decide = jit(_once)

@@ -127,3 +127,14 @@ def keep_ties(q: Float[np.ndarray, "s n"], present: Int[np.ndarray, " s"]) -> In
 def rounding(costs: Float[np.ndarray, "..."]) -> float:
     """Return the difference below which costs of this size are equal."""
     return TIE * float(np.abs(costs[np.isfinite(costs)]).max(initial=0.0))
+
+
+def falls(before: Float[np.ndarray, "..."], after: Float[np.ndarray, "..."]) -> bool:
+    """Say whether a cost is less, in sum: no rounding can make a sequence that falls so return to where it was."""
+    (lost, total), (lost_after, total_after) = map(_infinite_and_sum, (before, after))
+    return lost_after < lost or (lost_after == lost and total_after < total)
+
+
+def _infinite_and_sum(cost: Float[np.ndarray, "..."]) -> tuple[int, float]:
+    infinite = np.isinf(cost)
+    return int(infinite.sum()), float(cost[~infinite].sum())

@@ -25,12 +25,12 @@ from seriatim._errors import InputError
 from seriatim.exact._bounds import bounds, horizon
 from seriatim.exact._checks import check_iterations, check_limits, team_order, warn_not_converged
 from seriatim.exact._evaluation import chain_cost, policy_chain
-from seriatim.exact._improvement import Improvement, escaped, improved, one_turn
+from seriatim.exact._improvement import Improvement, escaped, falls, improved, one_turn
 from seriatim.exact._policies import policy_control
 from seriatim.exact._rows import Source
 from seriatim.exact._solution import Solution
 from seriatim.exact._sources import Problem, controls_of, source
-from seriatim.exact._termination import refuge
+from seriatim.exact._termination import may_go_on, refuge
 
 
 def policy_iteration(
@@ -50,8 +50,8 @@ def policy_iteration(
     Every policy is evaluated by a direct sparse solution, slow and large where thousands of states lead to states all
     over; `modified_policy_iteration` only sweeps.
 
-    With discount 1 the start may have infinite cost, if stage costs are not negative; negative ones need policies that
-    all end.
+    With discount 1 the start may have infinite cost. Where stage costs may be negative, going round for ever must cost
+    more than nothing on average: a policy met that does not is refused.
 
     Args:
         problem: a finite model, or `Tables`.
@@ -72,7 +72,7 @@ def policy_iteration(
     converged = False
     for _ in range(max_iterations):
         better, cost = _next(found, control, history[-1], improvement, order)
-        converged = not _falls(history[-1], cost)
+        converged = not falls(history[-1], cost)
         if converged:
             break
         control = better
@@ -94,20 +94,9 @@ def _next(
     for step in (improved, escaped):
         better = step(found, control, cost, improvement, order)
         after = cost if (better == control).all() else chain_cost(policy_chain(found, better))
-        if _falls(cost, after):
+        if falls(cost, after):
             return better, after
     return control, cost
-
-
-def _falls(before: Float[np.ndarray, " s"], after: Float[np.ndarray, " s"]) -> bool:
-    """Say whether a cost is less, in sum: no rounding can make a sequence that falls so return to where it was."""
-    (lost, total), (lost_after, total_after) = map(_infinite_and_sum, (before, after))
-    return lost_after < lost or (lost_after == lost and total_after < total)
-
-
-def _infinite_and_sum(cost: Float[np.ndarray, " s"]) -> tuple[int, float]:
-    infinite = np.isinf(cost)
-    return int(infinite.sum()), float(cost[~infinite].sum())
 
 
 def multiagent_value_iteration(
@@ -181,6 +170,6 @@ def _first(found: Source, problem: Any, initial: Any) -> Int[np.ndarray, "s m"]:
     if hasattr(problem, "base_policy"):
         return policy_control(found, problem.base_policy())
     rows = found.joint_rows()
-    nonnegative = (rows.costs >= 0).all()
-    choice = refuge(rows).choice if rows.discount == 1 and nonnegative else np.isfinite(rows.costs).argmax(axis=1)
+    sure_to_end = rows.discount < 1 or ((rows.costs < 0).any() and not may_go_on(rows).any())
+    choice = np.isfinite(rows.costs).argmax(axis=1) if sure_to_end else refuge(rows).choice
     return controls_of(found, choice)

@@ -2,7 +2,8 @@
 
 A model is evaluated by JAX, in bulk: chunks of (state, joint control) pairs of fixed size, so that one compilation
 serves all chunks and all models of the same shapes. Its single-precision probabilities are rescaled in double
-precision, which makes the table, not the model, the exact problem that is solved.
+precision, which makes the table, not the model, the exact problem that is solved. A model that knows its numbers in
+double precision (`tabulated_motion`) is not asked for its outcomes: its rows are selected.
 """
 
 from typing import Any, NamedTuple, TypeAlias
@@ -15,9 +16,10 @@ from scipy import sparse
 
 from seriatim._compile import jit
 from seriatim._errors import InputError
+from seriatim._preconditions import require_discount, require_outcomes, require_sizes
 from seriatim.controls import count_in_words, is_admissible, joint_controls, num_joint_controls
 from seriatim.exact._rows import Rows, Source
-from seriatim.exact._tables import Tables, check_discount
+from seriatim.exact._tables import Matrix, Tables
 from seriatim.model import Model, State
 
 Problem: TypeAlias = Model | Tables
@@ -25,6 +27,8 @@ Problem: TypeAlias = Model | Tables
 # State-control pairs evaluated at once, and the most that a table of all joint controls may have.
 CHUNK = 2**13
 MAX_PAIRS = 2**24
+# State-control pairs whose rows are enumerated beforehand, where rows are asked for many times.
+FEW_PAIRS = 2**20
 # Single-precision probabilities that sum further than this from one are mistakes, not rounding.
 ROUNDING = 1e-4
 
@@ -39,16 +43,21 @@ def source(problem: Problem) -> Source:
 
 
 def _model_source(model: Any) -> "ModelSource":
+    require_sizes(model)
     missing = [name for name in ("states", "index", "outcomes") if not hasattr(model, name)]
     if missing:
         raise InputError(
             f"{type(model).__name__} has no {missing[0]}(); exact dynamic programming needs a finite model, with "
             "states(), index(state) and outcomes(state, control)."
         )
-    check_discount(float(model.discount))
+    require_discount(model)
     states = jax.tree.map(jnp.asarray, model.states())
+    require_outcomes(model, jax.tree.map(lambda leaf: leaf[0], states))
     count = int(jax.tree.leaves(states)[0].shape[0])
-    return ModelSource(model, states, count, model.num_agents, model.num_controls, float(model.discount))
+    m, c = model.num_agents, model.num_controls
+    knows = hasattr(model, "tabulated_motion") and count * num_joint_controls(m, c) <= MAX_PAIRS
+    given = model.tabulated_motion() if knows else None
+    return ModelSource(model, states, count, m, c, float(model.discount), given)
 
 
 class TableSource(NamedTuple):
@@ -78,19 +87,25 @@ class TableSource(NamedTuple):
 
     def rows(self, controls: Int[np.ndarray, "s n m"]) -> Rows:
         """Select the rows of the joint controls."""
-        s, n, _ = controls.shape
-        joint = joint_number(controls, self.num_controls)
-        states = np.arange(s)[:, None]
-        selected = self.tables.transitions[(states * self.tables.costs.shape[1] + joint).reshape(s * n)]
-        return Rows(self.tables.costs[states, joint], selected, self.discount)
+        return _selected(self.joint_rows(), joint_number(controls, self.num_controls))
 
     def joint_rows(self) -> Rows:
         """Return the tables themselves."""
         return Rows(self.tables.costs, self.tables.transitions, self.discount)
 
 
+def _selected(rows: Rows, joint: Int[np.ndarray, "s n"]) -> Rows:
+    """Select joint controls, by their numbers, at each state."""
+    states = np.arange(len(joint))[:, None]
+    chosen = rows.transitions[(states * rows.costs.shape[1] + joint).reshape(-1)]
+    return Rows(rows.costs[states, joint], chosen, rows.discount)
+
+
 class ModelSource(NamedTuple):
-    """Rows computed from a model's outcomes, for the joint controls asked for and no others."""
+    """Rows computed from a model's outcomes, for the joint controls asked for and no others.
+
+    Where the model gave the rows of all joint controls itself, they are selected from those.
+    """
 
     model: Any
     states: State
@@ -98,9 +113,12 @@ class ModelSource(NamedTuple):
     num_agents: int
     num_controls: int
     discount: float
+    given: tuple[Float[np.ndarray, "s a"], Matrix] | None = None
 
     def rows(self, controls: Int[np.ndarray, "s n m"]) -> Rows:
         """Enumerate the outcomes of the joint controls, a chunk of pairs at a time."""
+        if self.given is not None:
+            return _selected(Rows(*self.given, self.discount), joint_number(controls, self.num_controls))
         s, n, m = controls.shape
         pairs = controls.reshape(s * n, m).astype(np.int32)
         numbers = np.repeat(np.arange(s, dtype=np.int32), n)
@@ -125,6 +143,8 @@ class ModelSource(NamedTuple):
         Raises:
             InputError: there are too many of them.
         """
+        if self.given is not None:
+            return Rows(*self.given, self.discount)
         s, m, c = self.num_states, self.num_agents, self.num_controls
         pairs = s * num_joint_controls(m, c)
         if pairs > MAX_PAIRS:
@@ -224,6 +244,17 @@ def _check_outcomes(
         raise InputError(
             f"{name} leads to state number {found.successors[n, k]}; index() must be one of 0..{num_states - 1}."
         )
+
+
+def remembered(found: Source) -> Source:
+    """Enumerate all joint controls of a model now, if they are few: rows are then selected, however often asked for."""
+    if not isinstance(found, ModelSource) or found.given is not None:
+        return found
+    few = found.num_states * num_joint_controls(found.num_agents, found.num_controls) <= FEW_PAIRS
+    if not few:
+        return found
+    rows = found.joint_rows()
+    return found._replace(given=(rows.costs, rows.transitions))
 
 
 def joint_number(controls: Int[np.ndarray, "*batch m"], num_controls: int) -> Int[np.ndarray, "*batch"]:

@@ -2,7 +2,9 @@
 
 A policy is a Markov chain. With discount 1 its cost is finite at a state exactly if, from there, the chain surely ends
 or settles where nothing is paid: every closed class of states that it may reach and that never ends must be free of
-cost. For all policies together the same questions are answered on the graph of transitions, whatever the probabilities.
+cost. Of a class that pays and is paid, the mean cost of a stage decides: above zero the cost is infinite, otherwise it
+is not defined. For all policies together the same questions are answered on the graph of transitions, whatever the
+probabilities.
 
 Sources: D. Bertsekas and J. Tsitsiklis, An Analysis of Stochastic Shortest Path Problems, Mathematics of Operations
 Research 16(3), 1991; C. Baier and J.-P. Katoen, Principles of Model Checking, MIT Press, 2008, section 10.6 (almost
@@ -14,10 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import sparse
-from scipy.sparse import csgraph
+from scipy.sparse import csgraph, linalg
 
 from seriatim._errors import InputError
 from seriatim.exact._rows import Rows, as_sparse, leaks
+
+# A mean cost of a stage below this share of the largest one is rounding: nothing is paid on average.
+MEAN_ROUNDING = 1e-12
 
 
 class Fate(NamedTuple):
@@ -31,7 +36,8 @@ def fate(chain: Rows) -> Fate:
     """Classify the states of a policy's chain (one control a state) at discount 1.
 
     Raises:
-        InputError: a state recurs for ever at negative cost, so that the cost-to-go is no number above -infinity.
+        InputError: states recur for ever at a mean cost of zero or below, some of them at negative cost, so that the
+            cost-to-go is no number above -infinity.
     """
     graph = as_sparse(chain.transitions)
     cost = chain.costs[:, 0]
@@ -41,15 +47,37 @@ def fate(chain: Rows) -> Fate:
     ends[label[origin[label[origin] != label[to]]]] = True
     ends[label[leaks(chain)[:, 0]]] = True
     recurrent = ~ends[label]
-    negative = np.flatnonzero(recurrent & (cost < 0))
-    if negative.size:
-        raise InputError(
-            f"State {negative[0]} recurs for ever under the policy at stage cost {cost[negative[0]]:g} and discount 1, "
-            "so its cost-to-go is not defined; give a discount below 1, or let the problem end there."
-        )
     costly = np.zeros(count, bool)
     costly[label[recurrent & (cost > 0)]] = True
+    for paid in np.unique(label[recurrent & (cost < 0)]):
+        _require_costly(graph, cost, label == paid)
     return Fate(free=recurrent & ~costly[label], infinite=_reaching(graph, costly[label]))
+
+
+def _require_costly(graph: sparse.csr_array, cost: Float[np.ndarray, " s"], recurring: Bool[np.ndarray, " s"]) -> None:
+    """Refuse a closed class, some of whose costs are negative, unless its stages cost more than nothing on average."""
+    states = np.flatnonzero(recurring)
+    mean = float(_stationary(graph[states][:, states]) @ cost[states])
+    if mean > MEAN_ROUNDING * np.abs(cost[states]).max():
+        return
+    worst = states[cost[states].argmin()]
+    total = "has no limit" if mean > -MEAN_ROUNDING * np.abs(cost[states]).max() else "is minus infinity"
+    raise InputError(
+        f"State {worst} recurs for ever under a policy at stage cost {cost[worst]:g} and discount 1, where a stage "
+        f"costs {mean:.3g} on average, so that its cost-to-go {total}; give a discount below 1, a number of stages "
+        "(finite_horizon), or let the problem end there."
+    )
+
+
+def _stationary(chain: sparse.csr_array) -> Float[np.ndarray, " s"]:
+    """Return the share of stages that an irreducible chain spends in each state: p = p P, sum p = 1."""
+    n = chain.shape[0]
+    if n == 1:
+        return np.ones(1)
+    system = sparse.lil_array(sparse.eye_array(n) - chain.T)
+    system[n - 1] = np.ones(n)
+    share: Float[np.ndarray, " s"] = linalg.spsolve(sparse.csc_array(system), np.eye(n)[n - 1])
+    return share
 
 
 def _reaching(graph: sparse.csr_array, targets: Bool[np.ndarray, " s"]) -> Bool[np.ndarray, " s"]:
@@ -77,9 +105,9 @@ class Refuge(NamedTuple):
 
 
 def refuge(rows: Rows) -> Refuge:
-    """Find, for costs that are not negative at discount 1, the states whose optimal cost is finite.
+    """Find, at discount 1, the states from which a policy surely ends, or gets to where it can stay without paying.
 
-    From them a policy surely ends, or gets to a place where it can stay without paying. `choice` is such a policy: it
+    Their optimal cost is finite, if nowhere one can be paid for ever. `choice` is such a policy: it
     stays in the free place, and elsewhere moves one step closer to an end with positive probability, never leaving the
     set of finite states. Its cost is finite there, though seldom least.
     """
@@ -111,14 +139,36 @@ def escape(rows: Rows, cost_to_go: Float[np.ndarray, " s"]) -> Escape:
     states or to states of finite cost, which never lead back. Afterwards every policy that never ends pays for ever,
     and policy improvement ends at the optimum (Bertsekas and Tsitsiklis, 1991).
 
-    With a discount below 1 nothing is stuck. Nor is anything reported where costs may be negative.
+    With negative costs this holds too, unless going round for ever costs less than nothing: then the policy that this
+    makes has no cost, and its evaluation says so.
+
+    With a discount below 1 nothing is stuck.
     """
     nobody = np.zeros(len(cost_to_go), bool)
-    if rows.discount < 1 or (rows.costs < 0).any():
+    if rows.discount < 1:
         return Escape(nobody, nobody.astype(int))
     known = refuge(rows)
     stuck = known.finite & (np.isinf(cost_to_go) | (known.free & (cost_to_go > 0)))
     return Escape(stuck, known.choice)
+
+
+def in_end_components(rows: Rows, usable: Bool[np.ndarray, "s n"]) -> Bool[np.ndarray, "s n"]:
+    """Say which usable rows belong to sets of states in which one can stay, and get from each state to each other."""
+    matrix = as_sparse(rows.transitions)
+    s, n = rows.costs.shape
+    row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
+    inside = (usable & ~leaks(rows)).ravel()
+    while True:
+        kept = inside[row]
+        entries = matrix.data[kept], (row[kept] // n, matrix.indices[kept])
+        graph: Any = sparse.coo_array(entries, shape=(s, s))
+        _, label = csgraph.connected_components(graph, directed=True, connection="strong")
+        leaving = np.zeros(len(inside), bool)
+        leaving[row[label[row // n] != label[matrix.indices]]] = True
+        if not (inside & leaving).any():
+            found: Bool[np.ndarray, "s n"] = inside.reshape(usable.shape)
+            return found
+        inside &= ~leaving
 
 
 def _where_one_can_stay(

@@ -3,7 +3,7 @@
 With discount 1 and stage costs that are not negative, value iteration from J = 0 rises to J*. Some policies may never
 end; where every policy pays for ever J* is infinite, and where one can stay without paying it is zero, and both are
 found on the graph of transitions beforehand. In between, an iterate is a lower bound, the greedy policy's cost an upper
-one.
+one. With negative stage costs too, each sweep is followed by the exact cost of its greedy policy (`_shortest_path`).
 
 Sources: M. Puterman, Markov Decision Processes, Wiley, 1994, sections 6.3, 6.5 and 6.6; M. Puterman and M. Shin,
 Modified Policy Iteration Algorithms for Discounted Markov Decision Problems, Management Science 24(11), 1978.
@@ -16,6 +16,7 @@ from seriatim._errors import InputError
 from seriatim.exact._checks import check_limits, warn_not_converged
 from seriatim.exact._evaluation import chain_cost, within
 from seriatim.exact._rows import Rows, backup, chain, least
+from seriatim.exact._shortest_path import shortest_path
 from seriatim.exact._solution import Solution
 from seriatim.exact._sources import Problem, controls_of, source
 from seriatim.exact._sweeps import Swept, sweep
@@ -37,8 +38,8 @@ def value_iteration(problem: Problem, *, tolerance: float = 1e-6, max_iterations
         max_iterations: sweeps after which it warns (`NotConverged`) and stops.
 
     Raises:
-        InputError: the problem is not finite, has too many joint controls, or no optimum (discount 1, negative costs
-            and policies that never end).
+        InputError: the problem is not finite, has too many joint controls, or no optimum (discount 1, and going round
+            for ever costs nothing or less on average, some of it at negative cost).
     """
     return _solved("value_iteration", problem, tolerance, max_iterations, 0)
 
@@ -84,10 +85,7 @@ def _optimum(rows: Rows, tolerance: float, max_iterations: int, evaluations: int
     if rows.discount < 1 or not may_go_on(rows).any():
         return sweep(rows, tolerance=tolerance, max_iterations=max_iterations, evaluations=evaluations)
     if np.nanmin(np.where(np.isfinite(rows.costs), rows.costs, np.nan)) < 0:
-        raise InputError(
-            "With discount 1, negative stage costs and policies that never end, the optimum may be minus infinity; "
-            "give a discount below 1, costs from 0 up, or let every policy end."
-        )
+        return shortest_path(rows, max_iterations)
     return _around_refuge(rows, tolerance, max_iterations, evaluations)
 
 

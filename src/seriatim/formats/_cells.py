@@ -1,7 +1,7 @@
 """Cells of a map in the formats of the League of Robot Runners: start cells (`.agents`) and errands (`.tasks`).
 
     # a comment
-    2             how many follow
+    2             how many count; what follows them is left out, as the Start-Kit does
     1005          a start cell, `row * width + column`
     345
                   in .tasks: one errand a line, the cells to visit in order, as in `203,453`
@@ -9,6 +9,7 @@
 Source: League of Robot Runners, Start-Kit, example problems, 2022 and later (leagueofrobotrunners.org).
 """
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeAlias
@@ -45,7 +46,7 @@ def load_tasks(path: str | Path, grid: GridMap) -> tuple[tuple[Cell, ...], ...]:
 
 
 def _entries(path: str | Path, what: str) -> list[tuple[int, str]]:
-    """Return the lines after the count, with their numbers."""
+    """Return as many lines after the count as it says, with their numbers."""
     lines = _meaningful(read_lines(path, what))
     number, text = next(lines, (0, ""))
     if not number:
@@ -53,8 +54,8 @@ def _entries(path: str | Path, what: str) -> list[tuple[int, str]]:
     count = whole_number(text)
     if count is None:
         raise InputError(f"{path}, line {number}: {quoted(text)} is not a number; the count of {what} is expected.")
-    entries = list(lines)
-    if len(entries) != count:
+    entries = list(itertools.islice(lines, count))
+    if len(entries) < count:
         follow = "1 line follows" if len(entries) == 1 else f"{len(entries)} lines follow"
         raise InputError(f"{path}: {follow}, but line {number} says {count} {what}; make them agree.")
     return entries
@@ -78,7 +79,15 @@ def _cell(path: str | Path, number: int, word: str, grid: GridMap) -> Cell:
             f"{place}: cell {index} is outside {grid.name}, {grid.height} x {grid.width}; 0 to {cells - 1} is expected."
         )
     row, column = divmod(index, grid.width)
-    if not grid.passable[row, column]:
-        where = f"cell {index} (row {row}, column {column}) of {grid.name}"
-        raise InputError(f"{place}: {where} is blocked; take a free one.")
+    check_free(f"{place}: cell {index}", row, column, grid)
     return row, column
+
+
+def check_free(what: str, row: int, column: int, grid: GridMap) -> None:
+    """Refuse a cell of a map where nobody may be.
+
+    Raises:
+        InputError: it is blocked.
+    """
+    if not grid.passable[row, column]:
+        raise InputError(f"{what} (row {row}, column {column}) of {grid.name} is blocked; take a free one.")

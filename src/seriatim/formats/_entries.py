@@ -50,6 +50,9 @@ def read_entry(source: Source, section: Section, axes: tuple[Axis, ...], start: 
         InputError: a name is unknown, a number is none or no probability, or there are too many or too few.
     """
     fields = section.body.split(":")
+    plain = _plain(section, fields, axes)
+    if plain is not None:
+        return plain
     if len(fields) > len(axes) + 1:
         raise source.mistake(
             section.offset,
@@ -69,6 +72,29 @@ def read_entry(source: Source, section: Section, axes: tuple[Axis, ...], start: 
         depth += 1
     given = _Values(words[width:], last, at, width)
     return Entry(selectors, depth, _read_values(source, section, given, axes[depth:], start), section.offset)
+
+
+def _plain(section: Section, fields: list[str], axes: tuple[Axis, ...]) -> Entry | None:
+    """Read one number after words that were met before, which most entries of large files are; None for another."""
+    depth, words = len(fields) - 1, fields[-1].split()
+    selectors: tuple[Selector, ...] = ()
+    if depth > len(axes) or len(words) != 1 + len(axes) - depth:
+        return None
+    for axis, field in zip(axes, fields[:-1], strict=False):
+        known = axis.known.get(field)
+        if known is None:
+            return None
+        selectors += known
+    if depth < len(axes):  # the last word before the number selects, if it cannot be the first of a row of two
+        last = axes[-1]
+        at = last.parts[0].selectors.get(words[0])
+        if depth + 1 < len(axes) or not depth or len(last.parts) > 1 or last.size == 2 or at is None:
+            return None
+        selectors += (at,)
+    value = number(words[-1])
+    if value is None or not (section.keyword == "R" or 0 <= value <= 1):
+        return None
+    return Entry(selectors, len(axes), value, section.offset)
 
 
 def _select(source: Source, section: Section, axis: Axis, field: str, at: int) -> tuple[Selector, ...]:
@@ -104,7 +130,7 @@ def _width(words: list[str], text: str, axes: tuple[Axis, ...], depth: int) -> i
         return 0
     if len(words) == 2 and depth + 1 == len(axes) and axes[depth].size != 2:  # a single number, as most are
         return 1
-    fits = len(words) == _size(axes[depth:])
+    fits = len(words) == _size(axes[depth:]) and _looks_like_a_number(words[0])
     return 0 if fits and (on_new_line or len(words) - 1 != _size(axes[depth + 1 :])) else 1
 
 
@@ -144,8 +170,8 @@ def _miscounted(source: Source, section: Section, given: _Values, rest: tuple[Ax
         return source.mistake(
             where, f"{quoted(words[0])} stands where {known} should be; write that, after a colon if need be."
         )
-    kinds = " x ".join(f"{axis.size} {axis.kind}s" for axis in rest)
-    expected = f"{size:,} numbers ({kinds})" if rest else "1 number"
+    kinds = " x ".join(f"{axis.size} {axis.kind}s" for axis in rest if axis.size > 1)
+    expected = f"{size:,} numbers ({kinds})" if kinds else "1 number"
     return source.mistake(section.offset, f"'{section.keyword}:' gives {len(words):,} numbers here; write {expected}.")
 
 

@@ -16,14 +16,15 @@ Source: N. Sturtevant, Benchmarks for Grid-Based Pathfinding, IEEE Trans. Comput
 the format's page at movingai.com/benchmarks/formats.html.
 """
 
+import itertools
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, UInt8
 
 from seriatim._errors import InputError
 from seriatim._record import record, static
-from seriatim.formats._lines import quoted, read_lines, whole_number
+from seriatim.formats._lines import quoted, read_text, whole_number
 
 PASSABLE = ".GSE"
 BLOCKED = "@OTW"
@@ -69,32 +70,49 @@ def load_map(path: str | Path) -> GridMap:
     Raises:
         InputError: the file is missing, not text, or malformed; the sentence gives the line.
     """
-    lines = read_lines(path, "a grid map (.map)")
-    sizes, first = _header(path, lines)
+    text = read_text(path, "a grid map (.map)")
+    sizes, first, rest = _header(path, text)
     height, width = sizes["height"], sizes["width"]
-    rows = lines[first:]
-    if len(rows) != height:
-        counted = "1 row" if len(rows) == 1 else f"{len(rows)} rows"
+    found = rest.count("\n") + 1 if rest else 0
+    if found != height:
+        counted = "1 row" if found == 1 else f"{found} rows"
         raise InputError(f"{path}: the map has {counted} but its header says height {height}; make them agree.")
-    for number, row in enumerate(rows, start=first + 1):
-        _check_row(path, number, row, width)
-    codes = np.frombuffer("".join(rows).encode("ascii"), np.uint8).reshape(height, width)
+    codes = _codes(rest, height, width)
+    if codes is None:  # blanks at the ends of rows, or a mistake
+        rows = [row.rstrip() for row in rest.split("\n")]
+        for number, row in enumerate(rows, start=first + 1):
+            _check_row(path, number, row, width)
+        codes = np.frombuffer("".join(rows).encode("ascii"), np.uint8).reshape(height, width)
     return GridMap(np.isin(codes, list(PASSABLE.encode())), name=str(path))
 
 
-def _header(path: str | Path, lines: list[str]) -> tuple[dict[str, int], int]:
-    """Return the sizes, and how many lines come before the first row."""
+def _codes(rows: str, height: int, width: int) -> UInt8[np.ndarray, "height width"] | None:
+    """Return the cells as bytes if rows have the width and nothing but cells in them, else None."""
+    if len(rows) != height * (width + 1) - 1 or not rows.isascii():
+        return None
+    codes = np.frombuffer(f"{rows}\n".encode("ascii"), np.uint8).reshape(height, width + 1)
+    known = np.isin(codes[:, :-1], list((PASSABLE + BLOCKED).encode()))
+    return codes[:, :-1] if known.all() and (codes[:, -1] == ord("\n")).all() else None
+
+
+def _header(path: str | Path, text: str) -> tuple[dict[str, int], int, str]:
+    """Return the sizes, how many lines come before the first row, and the text from there on."""
     sizes: dict[str, int] = {}
-    for number, line in enumerate(lines, start=1):
+    end = -1
+    for number in itertools.count(1):
+        start, end = end + 1, text.find("\n", end + 1)
+        line = text[start:] if end < 0 else text[start:end]
         words = line.split()
         if words == ["map"]:
-            return _complete(path, number, sizes), number
+            return _complete(path, number, sizes), number, text[end + 1 :] if end >= 0 else ""
         if len(words) != 2 or words[0] not in ("type", "height", "width"):
             expected = "'type octile', 'height 64', 'width 64' or 'map'"
             raise InputError(f"{path}, line {number}: {quoted(line)} is not a header line; {expected} is expected.")
         if words[0] != "type":
             sizes[words[0]] = _size(path, number, words)
-    raise InputError(f"{path}: no line 'map' in {len(lines)} lines; it is expected after the header, before the rows.")
+        if end < 0:
+            break
+    raise InputError(f"{path}: no line 'map' in {number} lines; it is expected after the header, before the rows.")
 
 
 def _size(path: str | Path, number: int, words: list[str]) -> int:

@@ -1,34 +1,46 @@
-"""Lines of a text file a user names, or one sentence that says why they cannot be read."""
+"""The text of a file a user names, whole or line by line, or one sentence that says why it cannot be read."""
 
 from pathlib import Path
 
 from seriatim._errors import InputError
+from seriatim._files import MEGABYTE, read_bytes
 
 # The longest piece of a file that a message quotes.
 QUOTED = 20
+# The largest file of cells, and of a map or problem, in bytes: more than published ones have by far.
+LARGEST_LIST, LARGEST_TABLE = 16 * MEGABYTE, 128 * MEGABYTE
 
 
 def read_lines(path: str | Path, what: str) -> list[str]:
     """Return the lines of a file without their ends; line `i` of a message is `lines[i - 1]`.
 
-    Blank lines at the end are left out.
+    Raises:
+        InputError: as `read_text`; a file of lines has at most 16 MB.
+    """
+    return read_text(path, what, limit=LARGEST_LIST).split("\n")
+
+
+def read_text(path: str | Path, what: str, *, limit: int = LARGEST_TABLE) -> str:
+    """Return the text of a file, its lines parted by newlines. Blank lines at the end are left out.
 
     Args:
         path: the file.
         what: names the file in a message: "map", "start cells".
+        limit: the largest size in bytes.
 
     Raises:
-        InputError: there is no such file, it cannot be read, it is not text, or it is empty.
+        InputError: there is no such file, it is no regular file, it is larger than `limit`, it cannot be read, it is
+            not text, or it is empty.
     """
     if not str(path):
         raise InputError(f"The path is empty; give that of a file with {what}.")
-    try:
-        raw = Path(path).read_bytes()
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file; give the path of a file with {what}.") from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{path}: cannot be read ({reason}); give the path of a file with {what}.") from None
+    text = _decoded(path, what, read_bytes(path, f"give the path of a file with {what}", limit=limit))
+    if not text or text.isspace():
+        raise InputError(f"{path}: the file is empty; a text file with {what} is expected.")
+    return text.rstrip().replace("\r\n", "\n")
+
+
+def _decoded(path: str | Path, what: str, raw: bytes) -> str:
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -41,9 +53,7 @@ def read_lines(path: str | Path, what: str) -> list[str]:
         raise InputError(
             f"{path}, line {line}: byte {text.index(chr(0))} is zero; a text file with {what} is expected."
         )
-    if not text.strip():
-        raise InputError(f"{path}: the file is empty; a text file with {what} is expected.")
-    return text.rstrip().replace("\r\n", "\n").split("\n")
+    return text
 
 
 def quoted(text: str) -> str:

@@ -1,4 +1,7 @@
-"""Readers of `.pomdp` (Cassandra) and `.dpomdp` (MADP) files.
+"""Readers of `.pomdp` and `.mdp` (Cassandra) and `.dpomdp` (MADP) files; those of `.pomdpx` are in `_pomdpx`.
+
+A file without observations is a Markov decision process (`.mdp`): it has no `O`, and its `R` is over actions, states
+and next states.
 
 Later entries override earlier ones, as both formats have it. Rewards become costs here, at the border.
 
@@ -7,6 +10,7 @@ Process toolbox: software for decision-theoretic planning in multiagent systems,
 """
 
 import math
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +18,26 @@ from jaxtyping import Float, Int
 
 from seriatim._errors import InputError
 from seriatim.formats._axes import Axis, make_axis
-from seriatim.formats._elements import ALL
+from seriatim.formats._elements import ALL, make_elements
 from seriatim.formats._entries import Entry, read_entry
+from seriatim.formats._pomdpx import load_pomdpx
 from seriatim.formats._preamble import MAX_NUMBERS, Preamble, read_preamble
-from seriatim.formats._source import Section, Source, read_source, sections
+from seriatim.formats._source import Sections, Source, read_source, sections
 from seriatim.formats._tables import Tables, wrong_rows
 from seriatim.formats._team_pomdp import TeamPOMDP
 
-SUFFIXES = (".pomdp", ".dpomdp")
+SUFFIXES = (".pomdp", ".dpomdp", ".mdp", ".pomdpx")
 # A file of wildcards can ask for any number of writes; this many take seconds.
 MAX_WRITES = 3_000_000_000
 
 
 def load(path: str | Path) -> TeamPOMDP:
-    """Read a `.pomdp` or `.dpomdp` file as a model whose costs are to be minimised.
+    """Read a `.pomdp`, `.dpomdp`, `.mdp` or `.pomdpx` file as a model whose costs are to be minimised.
 
-    Every form of both formats is read: names, numbers and `*`; single numbers, rows and matrices; `uniform`,
-    `identity` and `reset`; all kinds of `start`. Rows may miss a sum of one by 1e-4, for rounding; the model
-    normalises them. Rewards that depend on the observation count by their expectation.
+    Every form of the formats is read, but for decision diagrams in `.pomdpx`: names, numbers and `*`; single numbers,
+    rows and matrices; `uniform`, `identity` and `reset`; all kinds of `start`. Rows may miss a sum of one by 1e-4, for
+    rounding; the model normalises them. Rewards that depend on the observation count by their expectation. The state of
+    an `.mdp` file is observed, and that of a `.pomdpx` file if all its state variables are.
 
     Raises:
         InputError: the file is missing, of another suffix, not text, or malformed, or its tables would have more than
@@ -39,15 +45,24 @@ def load(path: str | Path) -> TeamPOMDP:
     """
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
-        raise InputError(f"{path}: the name ends in {suffix or 'no suffix'!r}; .pomdp or .dpomdp is expected.")
+        raise InputError(
+            f"{path}: the name ends in {suffix or 'no suffix'!r}; .pomdp, .dpomdp, .mdp or .pomdpx is expected."
+        )
+    if suffix == ".pomdpx":
+        return TeamPOMDP(*load_pomdpx(path))
     source = read_source(path, f"a problem ({suffix})")
     found = sections(source)
-    preamble = read_preamble(source, found, is_team=suffix == ".dpomdp")
+    preamble = read_preamble(source, found, is_team=suffix == ".dpomdp", is_observed=suffix == ".mdp")
+    tables = _tables(source, found, preamble) if suffix != ".mdp" else _observed_tables(source, found, preamble)
+    return TeamPOMDP(tables, preamble.discount, suffix == ".mdp")
+
+
+def _tables(source: Source, found: Sections, preamble: Preamble) -> Tables:
     actions, states = make_axis(preamble.actions), make_axis((preamble.states,))
     seen = make_axis(preamble.observations)
     transition = _distributions(source, found, "T", (actions, states, make_axis((preamble.states,))), preamble)
     observation = _distributions(source, found, "O", (actions, states, seen), preamble)
-    tables = Tables(
+    return Tables(
         transition=transition,
         observation=observation,
         cost=preamble.sign * _values(source, found, (actions, states, states, seen), preamble, observation),
@@ -57,11 +72,30 @@ def load(path: str | Path) -> TeamPOMDP:
         observations=tuple(one.names for one in preamble.observations),
         agents=preamble.agents,
     )
-    return TeamPOMDP(tables, preamble.discount)
+
+
+def _observed_tables(source: Source, found: Sections, preamble: Preamble) -> Tables:
+    """Return the tables of a file without observations: what is seen of a state is the state."""
+    for section in found.of("O"):
+        raise source.mistake(section.offset, "'O:' stands in a file without observations; name the file .pomdp.")
+    actions, states, after = make_axis(preamble.actions), make_axis((preamble.states,)), make_axis((preamble.states,))
+    transition = _distributions(source, found, "T", (actions, states, after), preamble)
+    observation = np.broadcast_to(np.eye(states.size), transition.shape)
+    # One observation, which no entry need name: so rows and matrices of R run over next states.
+    nothing = make_axis((make_elements("observation", ("0",)),))
+    return Tables(
+        transition=transition,
+        observation=observation,
+        cost=preamble.sign * _values(source, found, (actions, states, after, nothing), preamble, observation),
+        start=preamble.start,
+        states=preamble.states.names,
+        actions=tuple(one.names for one in preamble.actions),
+        observations=(preamble.states.names,),
+    )
 
 
 def _distributions(
-    source: Source, found: list[Section], keyword: str, axes: tuple[Axis, ...], preamble: Preamble
+    source: Source, found: Sections, keyword: str, axes: tuple[Axis, ...], preamble: Preamble
 ) -> Float[np.ndarray, "a s k"]:
     """Fill the table of one keyword, and check that its rows sum to one."""
     actions, states, last = axes
@@ -75,13 +109,16 @@ def _distributions(
 
 
 def _entries(
-    source: Source, found: list[Section], keyword: str, axes: tuple[Axis, ...], preamble: Preamble
-) -> list[Entry]:
-    return [read_entry(source, s, axes, preamble.start) for s in found if s.keyword == keyword]
+    source: Source, found: Sections, keyword: str, axes: tuple[Axis, ...], preamble: Preamble
+) -> Iterator[Entry]:
+    return (read_entry(source, section, axes, preamble.start) for section in found.of(keyword))
 
 
 def _write(
-    source: Source, table: Float[np.ndarray, "..."], entries: list[Entry], lines: Int[np.ndarray, "..."] | None = None
+    source: Source,
+    table: Float[np.ndarray, "..."],
+    entries: Iterable[Entry],
+    lines: Int[np.ndarray, "..."] | None = None,
 ) -> None:
     """Write entries in the order of the file, so that later ones override."""
     written = 0
@@ -121,7 +158,7 @@ def _check_rows(
 
 def _values(
     source: Source,
-    found: list[Section],
+    found: Sections,
     axes: tuple[Axis, ...],
     preamble: Preamble,
     observation: Float[np.ndarray, "a s o"],
@@ -130,7 +167,7 @@ def _values(
 
     Axes on which no entry depends have length 1 in the table: with all of them, it would seldom fit the memory.
     """
-    entries = _entries(source, found, "R", axes, preamble)
+    entries = list(_entries(source, found, "R", axes, preamble))
     actions, states, after, seen = axes
     first = len(actions.parts) + 1  # the dimension of the next state; those of observations follow
     is_seen = any(_depends(entry, first + 1) for entry in entries)

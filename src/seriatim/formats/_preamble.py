@@ -10,7 +10,7 @@ With several agents, controls and observations have one line for each; with one,
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
@@ -19,7 +19,7 @@ from jaxtyping import Float
 from seriatim.formats._elements import ALL, MAX_AGENTS, Elements, declared
 from seriatim.formats._lines import quoted
 from seriatim.formats._numbers import ROUNDING, check_probabilities, number, numbers
-from seriatim.formats._source import PREAMBLE, Section, Source, offset_of_word, words_of
+from seriatim.formats._source import PREAMBLE, Section, Sections, Source, offset_of_word, words_of
 
 # 30 million numbers of 8 bytes; the largest published problem has a tenth of that.
 MAX_NUMBERS = 30_000_000
@@ -37,16 +37,21 @@ class Preamble(NamedTuple):
     start: Float[np.ndarray, " s"]
 
 
-def read_preamble(source: Source, found: Sequence[Section], *, is_team: bool) -> Preamble:
-    """Read the declarations; `is_team` where the format wants agents and a start.
+def read_preamble(source: Source, found: Sections, *, is_team: bool, is_observed: bool = False) -> Preamble:
+    """Read the declarations; `is_team` where the format wants agents and a start, `is_observed` no observations.
+
+    Where there are no observations, those of the preamble are the states.
 
     Raises:
         InputError: one is missing, given twice, or malformed, or tables of these sizes would not fit the memory.
     """
-    by_word = _once(source, found)
+    by_word = _once(source, found.of(*PREAMBLE))
     for section in by_word.values():
         _refuse_colons(source, section)
-    needed = [word for word in PREAMBLE if is_team or word not in ("agents", "start")]
+    if is_observed and "observations" in by_word:
+        raise source.mistake(by_word["observations"].offset, "an .mdp file has no observations; name the file .pomdp.")
+    unneeded = (() if is_team else ("agents", "start")) + (("observations",) if is_observed else ())
+    needed = [word for word in PREAMBLE if word not in unneeded]
     for word in needed:
         if word not in by_word:
             line = source.line(len(source.text))
@@ -56,7 +61,8 @@ def read_preamble(source: Source, found: Sequence[Section], *, is_team: bool) ->
     agents = _agents(source, by_word.get("agents"), is_team=is_team)
     states = _declared_once(source, by_word["states"], "state")
     actions = _each(source, by_word["actions"], "action", len(agents))
-    observations = _each(source, by_word["observations"], "observation", len(agents))
+    seen = by_word.get("observations")
+    observations = (states,) if seen is None else _each(source, seen, "observation", len(agents))
     _check_sizes(source, by_word["states"], states, actions, observations)
     return Preamble(
         discount=_discount(source, by_word["discount"]),
@@ -69,12 +75,10 @@ def read_preamble(source: Source, found: Sequence[Section], *, is_team: bool) ->
     )
 
 
-def _once(source: Source, found: Sequence[Section]) -> dict[str, Section]:
+def _once(source: Source, found: Iterable[Section]) -> dict[str, Section]:
     by_word: dict[str, Section] = {}
     for section in found:
         word = section.keyword.split()[0]
-        if word not in PREAMBLE:
-            continue
         if word in by_word:
             first = source.line(by_word[word].offset)
             raise source.mistake(section.offset, f"'{word}:' stands here and on line {first}; leave one of them out.")
@@ -100,7 +104,7 @@ def _agents(source: Source, section: Section | None, *, is_team: bool) -> tuple[
     if len(agents) > MAX_AGENTS:
         raise source.mistake(section.offset, f"there are {len(agents):,} agents; at most {MAX_AGENTS} can be read.")
     if len(agents) > 1 and not is_team:
-        raise source.mistake(section.offset, f"a .pomdp file has one agent, not {len(agents)}; name the file .dpomdp.")
+        raise source.mistake(section.offset, f"such a file has one agent, not {len(agents)}; name the file .dpomdp.")
     return agents
 
 

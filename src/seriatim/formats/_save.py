@@ -1,4 +1,4 @@
-"""Writers of `.pomdp` and `.dpomdp` files: what is read back equals what was written, to the last bit.
+"""Writers of `.pomdp`, `.mdp` and `.dpomdp` files: what is read back equals what was written, to the last bit.
 
 Numbers are written in the shortest decimal form that reads back as the same double. Zeros are left out, since tables
 begin as zeros. Values are costs, so nothing is negated. A name that is a word of the format, or begins with a digit,
@@ -19,23 +19,35 @@ from seriatim.formats._team_pomdp import TeamPOMDP
 
 
 def save(model: TeamPOMDP, path: str | Path) -> None:
-    """Write a model as a `.pomdp` file (one agent) or a `.dpomdp` file, so that `load` returns an equal one.
+    """Write a model as a `.pomdp` file (one agent), an `.mdp` file (its state is observed) or a `.dpomdp` file.
+
+    `load` returns a model of equal tables. Only an `.mdp` file says that the state is observed.
 
     Raises:
-        InputError: another suffix, several agents in a `.pomdp` file, or the file cannot be written.
+        InputError: another suffix, several agents in a `.pomdp` file, a state that is hidden or has other observations
+            in an `.mdp` file, or the file cannot be written.
     """
     suffix = Path(path).suffix.lower()
-    m = model.num_agents
-    if suffix not in (".pomdp", ".dpomdp") or (suffix == ".pomdp" and m > 1):
-        expected = ".pomdp or .dpomdp" if m == 1 else ".dpomdp"
+    m, possible = model.num_agents, _suffixes(model)
+    if suffix not in possible:
+        expected = " or ".join(possible)
         raise InputError(f"{path}: a problem of {m} agents cannot be saved as {suffix!r}; give a name with {expected}.")
-    lines = [*_preamble(model, is_team=suffix == ".dpomdp"), *_entries(model.tables, suffix)]
+    lines = [*_preamble(model, suffix), *_entries(model.tables, suffix)]
     save_text(path, "\n".join(lines) + "\n")
 
 
-def _preamble(model: TeamPOMDP, *, is_team: bool) -> Iterator[str]:
-    """Write the declarations in the order that the stricter format wants."""
+def _suffixes(model: TeamPOMDP) -> tuple[str, ...]:
+    """Return the formats that can say what a model is."""
     tables = model.tables
+    as_states = model.observed and tables.observations == (tables.states,)
+    is_mdp = as_states and bool((tables.observation == np.eye(len(tables.states))).all())
+    alone = (".mdp",) if is_mdp else ()
+    return (*alone, ".pomdp", ".dpomdp") if model.num_agents == 1 else (".dpomdp",)
+
+
+def _preamble(model: TeamPOMDP, suffix: str) -> Iterator[str]:
+    """Write the declarations in the order that the stricter format wants."""
+    tables, is_team = model.tables, suffix == ".dpomdp"
     if is_team:
         yield f"agents: {_declared(tables.agents)}"
     yield f"discount: {float(model.discount)!r}"
@@ -44,7 +56,8 @@ def _preamble(model: TeamPOMDP, *, is_team: bool) -> Iterator[str]:
     start = ["start:", " ".join(map(repr, tables.start.tolist()))]
     yield from start if is_team else ()
     separator = "\n" if is_team else " "
-    for keyword, names in (("actions", tables.actions), ("observations", tables.observations)):
+    seen = () if suffix == ".mdp" else (("observations", tables.observations),)
+    for keyword, names in (("actions", tables.actions), *seen):
         yield f"{keyword}:{separator}" + "\n".join(_declared(one) for one in names)
     yield from () if is_team else start
 
@@ -77,13 +90,15 @@ def _entries(tables: Tables, suffix: str) -> Iterator[str]:
     seen = [_joint(tables.observations, o) for o in range(tables.num_joint_observations)]
     states = [_referred(tables.states, s) for s in range(len(tables.states))]
     yield from _table("T", tables.transition, (actions, states, states), before)
-    yield from _table("O", tables.observation, (actions, states, seen), before)
+    is_mdp = suffix == ".mdp"
+    yield from () if is_mdp else _table("O", tables.observation, (actions, states, seen), before)
+    whatever = "" if is_mdp else f" : *{before}"
     for a, s, costs in _rows(tables.cost):
         head = f"R: {actions[a]} : {states[s]}"
         if (costs == costs[0]).all():
-            yield f"{head} : * : *{before} {costs[0].item()!r}"
+            yield f"{head} : *{whatever} {costs[0].item()!r}"
         else:
-            yield from (f"{head} : {states[i]} : *{before} {costs[i].item()!r}" for i in np.flatnonzero(costs))
+            yield from (f"{head} : {states[i]}{whatever} {costs[i].item()!r}" for i in np.flatnonzero(costs))
 
 
 def _table(

@@ -7,16 +7,21 @@ Both formats are sections: a keyword, a colon, and what follows up to the next k
     # a comment, to the end of the line
 
 A word may stand in quotes, which keeps a name from being read as a keyword. Cutting at keywords first, and leaving the
-words of a section to `str.split`, makes a large file quick to read: nothing runs once a character.
+words of a section to `str.split`, makes a large file quick to read: nothing runs once a character. What is kept of each
+section is three numbers, and its words only as long as they are looked at: a file has millions of sections.
 """
 
-import bisect
 import re
+from array import array
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+from jaxtyping import Int
+
 from seriatim._errors import InputError
-from seriatim.formats._lines import read_lines
+from seriatim.formats._lines import read_text
 
 PREAMBLE = ("agents", "discount", "values", "states", "actions", "observations", "start")
 ENTRIES = ("T", "O", "R")
@@ -28,18 +33,23 @@ _KEYWORD = re.compile(
     r"(?<![^\s:,])(start[^\S\n]+(?:include|exclude)|agents|discount|values|states|actions|observations|start|T|O|R)\s*:"
 )
 _WORD = re.compile(r"[^\s:,]+")
+_KINDS = (*PREAMBLE, "start include", "start exclude", *ENTRIES)
+_NUMBER_OF_KIND = {keyword: number for number, keyword in enumerate(_KINDS)}
+# Characters in a piece of the text: so many are looked through to know a line.
+_PIECE = 4096
 
 
 class Source(NamedTuple):
-    """A file without its comments: its name, its text, and where its lines end."""
+    """A file without its comments: its name, its text, and how many lines end before each piece of the text."""
 
     path: str
     text: str
-    ends: list[int]
+    ended: Int[np.ndarray, " pieces"]
 
     def line(self, offset: int) -> int:
         """Return the number of the line, from 1, that holds the character at `offset`."""
-        return bisect.bisect_left(self.ends, offset) + 1
+        piece = offset // _PIECE
+        return int(self.ended[piece]) + self.text.count("\n", piece * _PIECE, offset) + 1
 
     def mistake(self, offset: int, sentence: str) -> InputError:
         """Return the error to raise for what stands at `offset`."""
@@ -55,37 +65,61 @@ class Section(NamedTuple):
     start: int
 
 
+class Sections(NamedTuple):
+    """All sections of a text: the kind of each, and where its keyword begins and its body does."""
+
+    text: str
+    kinds: bytearray
+    offsets: "array[int]"
+    starts: "array[int]"
+
+    def of(self, *keywords: str) -> Iterator[Section]:
+        """List the sections with these keywords, in the order of the file; "start" has three."""
+        wanted = [number for number, kind in enumerate(_KINDS) if kind in keywords or kind.split()[0] in keywords]
+        for i in np.flatnonzero(np.isin(np.frombuffer(self.kinds, np.uint8), wanted)).tolist():
+            end = self.offsets[i + 1] if i + 1 < len(self.offsets) else len(self.text)
+            start = self.starts[i]
+            yield Section(_KINDS[self.kinds[i]], self.text[start:end], self.offsets[i], start)
+
+
 def read_source(path: str | Path, what: str) -> Source:
     """Read a file and take its comments out.
 
     Raises:
         InputError: the file is missing, not text, or empty.
     """
-    lines = read_lines(path, what)
-    text = _COMMENT.sub("", "\n".join(lines))
-    return Source(str(path), text, [match.start() for match in re.finditer("\n", text)])
+    text = _COMMENT.sub("", read_text(path, what))
+    ends = [0, *(text.count("\n", start, start + _PIECE) for start in range(0, len(text), _PIECE))]
+    return Source(str(path), text, np.cumsum(ends))
 
 
-def sections(source: Source) -> list[Section]:
+def sections(source: Source) -> Sections:
     """Cut the text at its keywords.
 
     Raises:
         InputError: something stands before the first.
     """
-    found = list(_KEYWORD.finditer(source.text))
-    first = _WORD.search(source.text, 0, found[0].start() if found else len(source.text))
-    if first or not found:
+    found = Sections(source.text, bytearray(), array("q"), array("q"))
+    for match in _KEYWORD.finditer(source.text):
+        keyword = match.group(1)
+        number = _NUMBER_OF_KIND.get(keyword)
+        found.kinds.append(_NUMBER_OF_KIND[" ".join(keyword.split())] if number is None else number)
+        found.offsets.append(match.start())
+        found.starts.append(match.end())
+    _check_beginning(source, found)
+    return found
+
+
+def _check_beginning(source: Source, found: Sections) -> None:
+    """Refuse a word before the first keyword, and a file without any."""
+    first = _WORD.search(source.text, 0, found.offsets[0] if found.offsets else len(source.text))
+    if first or not found.offsets:
         seen = repr(first.group()[:40]) if first else "nothing but comments"
         known = ", ".join(f"'{word}:'" for word in PREAMBLE)
         raise source.mistake(
             first.start() if first else 0,
             f"{seen} is where the file should begin; write a keyword first, one of {known}.",
         )
-    ends = [match.start() for match in found[1:]] + [len(source.text)]
-    return [
-        Section(" ".join(match.group(1).split()), source.text[match.end() : end], match.start(), match.end())
-        for match, end in zip(found, ends, strict=True)
-    ]
 
 
 def words_of(text: str) -> list[str]:

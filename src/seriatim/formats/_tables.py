@@ -64,8 +64,8 @@ class Tables:
             object.__setattr__(self, name, array)
         for name in ("transition", "observation", "start"):
             _check_rows(name, getattr(self, name))
-        odd = np.argwhere(~(abs(self.cost) <= LARGEST))
-        if odd.size:
+        if not (self.cost.min() >= -LARGEST and self.cost.max() <= LARGEST):  # nan is neither
+            odd = np.argwhere(~(abs(self.cost) <= LARGEST))
             raise InputError(
                 f"cost{odd[0].tolist()} is {self.cost[tuple(odd[0])]}; costs must be finite, to {LARGEST:g}."
             )
@@ -99,7 +99,7 @@ def _digest(tables: Tables) -> bytes:
 
 def wrong_rows(rows: Float[np.ndarray, "*batch k"]) -> Bool[np.ndarray, "*batch"]:
     """Say which rows are no distributions, up to the rounding of numbers in files."""
-    return np.asarray((rows < 0).any(axis=-1) | (abs(rows.sum(axis=-1) - 1) > ROUNDING))
+    return np.asarray((rows.min(axis=-1) < 0) | ~(abs(rows.sum(axis=-1) - 1) <= ROUNDING))
 
 
 def _check_rows(name: str, rows: Float[np.ndarray, "*batch k"]) -> None:

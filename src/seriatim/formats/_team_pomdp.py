@@ -13,6 +13,7 @@ for Partially Observable Markov Decision Processes, Journal of Artificial Intell
 
 import dataclasses
 import math
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -23,6 +24,7 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._errors import InputError
 from seriatim._inverse import inverse
 from seriatim._record import record, static
+from seriatim.controls import radix_number
 from seriatim.formats._tables import Tables
 from seriatim.model import Key, Transition
 
@@ -30,6 +32,12 @@ from seriatim.model import Key, Transition
 NEGLIGIBLE = 1e-4
 # Without discount, blind policies are compared over this many stages; with one, over no more than the second number.
 STAGES, MOST_STAGES = 100, 1000
+# Tables of so many numbers, of which one in so many is not zero, are multiplied without their zeros.
+MANY, SPARSE = 2**22, 8
+# Numbers of a table that are looked at together.
+NUMBERS_AT_ONCE = 2**20
+# Linear systems of more states are factorised as sparse ones, if no larger part of their numbers is other than zero.
+MANY_STATES, FEW = 1000, 0.02
 
 
 @record
@@ -72,6 +80,8 @@ class TeamPOMDP:
     Attributes:
         tables: the numbers in double precision, and the names.
         discount: in (0, 1].
+        observed: the state is seen, from the first stage on: a Markov decision process. The tables have it that what is
+            seen of a new state is the state.
 
     Raises:
         InputError: the discount is out of range.
@@ -79,6 +89,7 @@ class TeamPOMDP:
 
     tables: Tables = static()
     discount: float
+    observed: bool = static(default=False)
     successors: Int[Array, "s a k"] = dataclasses.field(init=False)
     probabilities: Float[Array, "s a k"] = dataclasses.field(init=False)
     costs: Float[Array, "s a k"] = dataclasses.field(init=False)
@@ -91,9 +102,9 @@ class TeamPOMDP:
             raise InputError(f"discount={self.discount}: give a number above 0 and at most 1.")
         successors, probabilities, costs = _outcomes(self.tables)
         derived = {
-            "successors": successors.astype(np.int32),
-            "probabilities": probabilities.astype(np.float32),
-            "costs": costs.astype(np.float32),
+            "successors": successors,
+            "probabilities": probabilities,
+            "costs": costs,
             "likelihoods": _normalised(self.tables.observation).astype(np.float32),
             "initial": _normalised(self.tables.start).astype(np.float32),
         }
@@ -123,9 +134,9 @@ class TeamPOMDP:
         """Draw the first state from the start distribution."""
         return inverse(self.initial, jax.random.uniform(key))
 
-    def initial_distribution(self) -> Float[Array, " s"]:
-        """Return the start distribution."""
-        return self.initial
+    def initial_distribution(self) -> Float[np.ndarray, " s"]:
+        """Return the start distribution, in double precision."""
+        return _normalised(self.tables.start)
 
     def observations(self) -> Int[Array, "o m"]:
         """List the joint observations."""
@@ -160,7 +171,7 @@ class TeamPOMDP:
 
     def outcomes(self, state: Int[Array, ""], control: Int[Array, " m"]) -> tuple[Transition, Float[Array, " k"]]:
         """List the next states; k is the largest number of them that any state and joint control may lead to."""
-        at = (state, _number(control, self._num_actions))
+        at = (state, radix_number(control, self._num_actions))
         after = self.successors[at]
         return Transition(after, self.costs[at], jnp.zeros(after.shape, bool)), self.probabilities[at]
 
@@ -168,15 +179,40 @@ class TeamPOMDP:
         self, state: Int[Array, ""], control: Int[Array, " m"], disturbance: Float[Array, "2"]
     ) -> Int[Array, " m"]:
         """Return the number of what each agent sees of the new state."""
-        row = self.likelihoods[_number(control, self._num_actions), state]
+        row = self.likelihoods[radix_number(control, self._num_actions), state]
         return _digits(inverse(row, disturbance[1]), self.num_observations)
 
     def observation_likelihood(
         self, observation: Int[Array, " m"], state: Int[Array, ""], control: Int[Array, " m"]
     ) -> Float[Array, ""]:
         """Return the probability that the agents see this together, `[m]` numbers, in the new state."""
-        seen = _number(observation, self.num_observations)
-        return self.likelihoods[_number(control, self._num_actions), state, seen]
+        seen = radix_number(observation, self.num_observations)
+        return self.likelihoods[radix_number(control, self._num_actions), state, seen]
+
+    def tabulated_motion(self) -> tuple[Float[np.ndarray, "s a"], Any]:
+        """Return expected stage costs and transitions of all joint controls, in double precision."""
+        from scipy import sparse  # half a second, for exact methods alone
+
+        s, joint = len(self.tables.states), self._joint_numbers()
+        chances = _normalised(self.tables.transition)
+        costs = np.full((s, self.num_controls**self.num_agents), np.inf)
+        costs[:, joint] = np.sum(chances * self.tables.cost, axis=2).T
+        u, x, y = np.nonzero(chances)
+        entries = chances[u, x, y], (x * costs.shape[1] + joint[u], y)
+        return costs, sparse.csr_array(sparse.coo_array(entries, shape=(costs.size, s)))
+
+    def tabulated_observations(self) -> Float[np.ndarray, "a s o"]:
+        """Return the probabilities of all joint observations, in double precision; 0 after what cannot be chosen."""
+        seen = _normalised(self.tables.observation)
+        table = np.zeros((self.num_controls**self.num_agents, *seen.shape[1:]))
+        table[self._joint_numbers()] = seen
+        return table
+
+    def _joint_numbers(self) -> Int[np.ndarray, " a"]:
+        """Return the place of each joint action of the file among all c**m joint controls."""
+        digits = np.stack(np.unravel_index(np.arange(self.tables.num_joint_actions), self._num_actions), axis=1)
+        weights = self.num_controls ** np.arange(self.num_agents - 1, -1, -1)
+        return np.asarray(digits @ weights)
 
     def base_policy(self) -> BlindPolicy:
         """Return the blind policy of least expected cost from the start: the best joint control to repeat for ever.
@@ -193,13 +229,16 @@ class TeamPOMDP:
         """
         if self.discount == 1:
             return None
-        u, moves = self._best_blind(), _normalised(self.tables.transition)
-        stage = np.sum(moves[u] * self.tables.cost[u], axis=1)
-        cost = np.linalg.solve(np.eye(len(stage)) - float(self.discount) * moves[u], stage)
-        return BlindCost(jnp.asarray(cost, jnp.float32))
+        u = self._best_blind()
+        moves = _normalised(self.tables.transition[u])
+        stage = np.sum(moves * self.tables.cost[u], axis=1)
+        return BlindCost(jnp.asarray(_solved(moves, stage, float(self.discount)), jnp.float32))
 
     def _best_blind(self) -> int:
-        return int(np.argmin(blind_costs(self.tables, float(self.discount))))
+        if self.tables.num_joint_actions == 1:
+            return 0
+        alone = self.tables.num_joint_actions == 1
+        return 0 if alone else int(np.argmin(blind_costs(self.tables, float(self.discount))))
 
 
 def blind_costs(tables: Tables, discount: float) -> Float[np.ndarray, " a"]:
@@ -211,11 +250,36 @@ def blind_costs(tables: Tables, discount: float) -> Float[np.ndarray, " a"]:
     stage = np.sum(moves * tables.cost, axis=2)
     stages = STAGES if discount == 1 else min(MOST_STAGES, math.ceil(math.log(NEGLIGIBLE) / math.log(discount)))
     belief = np.tile(_normalised(tables.start), (len(moves), 1))
-    total = np.zeros(len(moves))
+    total, moved = np.zeros(len(moves)), _moving(moves)
     for t in range(stages):
         total += discount**t * np.sum(belief * stage, axis=1)
-        belief = np.matmul(belief[:, None], moves)[:, 0]
+        belief = moved(belief)
     return total
+
+
+def _solved(
+    moves: Float[np.ndarray, "s s"], stage: Float[np.ndarray, " s"], discount: float
+) -> Float[np.ndarray, " s"]:
+    """Solve J = g + a P J; with many states, of which few follow each other, by a sparse factorisation."""
+    if len(stage) > MANY_STATES and np.count_nonzero(moves) < FEW * moves.size:
+        from scipy import sparse
+        from scipy.sparse import linalg
+
+        system = sparse.eye_array(len(stage), format="csc") - discount * sparse.csc_array(moves)
+        return np.asarray(linalg.spsolve(sparse.csc_array(system), stage))
+    return np.asarray(np.linalg.solve(np.eye(len(stage)) - discount * moves, stage))
+
+
+def _moving(moves: Float[np.ndarray, "a s s"]) -> Callable[[Float[np.ndarray, "a s"]], Float[np.ndarray, "a s"]]:
+    """Return what moves a distribution under each joint action by a stage; of large tables only what is not zero."""
+    a, s, _ = moves.shape
+    if moves.size < MANY or SPARSE * np.count_nonzero(moves) > moves.size:
+        return lambda belief: np.matmul(belief[:, None], moves)[:, 0]
+    from scipy import sparse  # half a second, for large files alone
+
+    u, x, y = np.nonzero(moves)
+    every = sparse.csr_array(sparse.coo_array((moves[u, x, y], (u * s + y, u * s + x)), shape=(a * s, a * s)))
+    return lambda belief: np.asarray(every @ belief.ravel()).reshape(a, s)
 
 
 def _normalised(rows: Float[np.ndarray, "*batch k"]) -> Float[np.ndarray, "*batch k"]:
@@ -227,18 +291,18 @@ def _outcomes(
     tables: Tables,
 ) -> tuple[Int[np.ndarray, "s a k"], Float[np.ndarray, "s a k"], Float[np.ndarray, "s a k"]]:
     """Return successors, probabilities and costs, those of probability 0 left out as far as all rows allow."""
-    chances = _normalised(tables.transition)
-    k = int((chances > 0).sum(axis=2).max())
-    successors = np.argsort(chances == 0, axis=2, kind="stable")[..., :k]
-    kept = [np.take_along_axis(table, successors, axis=2) for table in (chances, tables.cost)]
-    moved = [np.moveaxis(table, 0, 1) for table in (successors, *kept)]
-    return moved[0], moved[1], moved[2]
-
-
-def _number(digits: Int[Array, " m"], sizes: tuple[int, ...]) -> Int[Array, ""]:
-    """Return the joint number of one element for each agent, the last running fastest."""
-    radix = [math.prod(sizes[i + 1 :]) for i in range(len(sizes))]
-    return jnp.sum(digits * jnp.array(radix, digits.dtype), dtype=digits.dtype)
+    a, s, _ = tables.transition.shape
+    k = int(np.count_nonzero(tables.transition, axis=2).max())
+    found = np.empty((s, a, k), np.int32), np.empty((s, a, k), np.float32), np.empty((s, a, k), np.float32)
+    some = max(1, NUMBERS_AT_ONCE // (a * s))
+    for first in range(0, s, some):  # piece by piece: large tables leave no room for copies
+        part = slice(first, first + some)
+        chances = _normalised(tables.transition[:, part])
+        successors = np.argsort(chances == 0, axis=2, kind="stable")[..., :k]
+        for whole, table in zip(found[1:], (chances, tables.cost[:, part]), strict=True):
+            whole[part] = np.moveaxis(np.take_along_axis(table, successors, axis=2), 0, 1)
+        found[0][part] = np.moveaxis(successors, 0, 1)
+    return found
 
 
 def _digits(number: Int[Array, ""], sizes: tuple[int, ...]) -> Int[Array, " m"]:

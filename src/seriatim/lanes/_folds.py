@@ -24,6 +24,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.extend.core import jaxpr_as_fun
 from jaxtyping import Array
 
 from seriatim.lanes._values import Elementwise, Known, Value, memory
@@ -126,25 +127,42 @@ def _keep_repeated(value: Value, axis: int) -> None:
     def make() -> list[Array]:
         return [each.compute() for each in many]
 
-    if value.size * _shapes(make)[0].shape[-1] < LARGE:
+    # Written once, to be looked at and perhaps run: a program in it may keep parts of its own.
+    program = jax.make_jaxpr(_alone(make))()
+    if value.size * program.out_avals[0].shape[-1] < LARGE:
         return
-    for part, array in zip(many, kept(make), strict=True):
+    for part, array in zip(many, kept(jaxpr_as_fun(program)), strict=True):
         part.keep(array)
 
 
 def kept(make: Callable[[], Any]) -> Any:
-    """Compute something once, in a kernel of its own, however many others use it."""
-    nothing = jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), _shapes(make))
-    return lax.cond(lax.optimization_barrier(jnp.array(True)), lambda: _alone(make), lambda: nothing)
+    """Compute something once, in a kernel of its own, however many others use it.
+
+    `make` is traced once: what is kept often keeps parts of its own, and each level would double the work.
+    """
+    made: list[Any] = []
+
+    def alone() -> Any:
+        result = _alone(make)()
+        made.append(jax.tree.map(jax.typeof, result))
+        return result
+
+    def nothing() -> Any:
+        # JAX traces the first branch first; should that change, it is traced for its shapes.
+        shapes = made[0] if made else jax.eval_shape(alone)
+        return jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), shapes)
+
+    return lax.cond(lax.optimization_barrier(jnp.array(True)), alone, nothing)
 
 
-def _alone(make: Callable[[], Any]) -> Any:
-    with memory():
-        return make()
+def _alone(make: Callable[[], Any]) -> Callable[[], Any]:
+    """Let a function remember what it computes by itself."""
 
+    def call() -> Any:
+        with memory():
+            return make()
 
-def _shapes(make: Callable[[], Any]) -> Any:
-    return jax.eval_shape(lambda: _alone(make))
+    return call
 
 
 def fold(kind: Kind, value: Value, axes: tuple[int, ...], dtype: Any) -> Value:

@@ -23,6 +23,7 @@ from jaxtyping import Array
 from seriatim._errors import InputError
 from seriatim.lanes._folds import combining, extreme, fold
 from seriatim.lanes._lookups import gathered, result_of, scattered, sliced, updated
+from seriatim.lanes._numbers import computed
 from seriatim.lanes._products import multiplied
 from seriatim.lanes._random import bits, folded_in, hashed, split
 from seriatim.lanes._values import (
@@ -44,6 +45,9 @@ ELEMENTWISE = """
     population_count pow rem round rsqrt select_n shift_left shift_right_arithmetic shift_right_logical sign sin sinh
     sqrt square stop_gradient sub tan tanh xor
 """
+# Every slice of a fold is written into the program: longer ones take minutes to write. Sums that round go on as folds,
+# since another order would be another result.
+LONGEST_FOLD = 4096
 COMBINED = {
     "reduce_min": jnp.minimum,
     "reduce_max": jnp.maximum,
@@ -117,21 +121,52 @@ def _plainly(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
     single = all(v.aval.size == 1 for v in equation.outvars if isinstance(v.aval, ShapedArray))
     constants = [x for x in inputs if isinstance(x, _Constant)]
     if single and constants and len(constants) == len(inputs):
-        with jax.ensure_compile_time_eval():
-            results = equation.primitive.bind(*(jnp.asarray(x.number) for x in constants), **equation.params)
-        many = results if equation.primitive.multiple_results else [results]
-        return [_Constant(np.asarray(number)) for number in many]
+        return _known_now(equation, constants)
     results = equation.primitive.bind(*(x.compute() for x in inputs), **equation.params)
     many = results if equation.primitive.multiple_results else [results]
     return [Known(array, shared=True) for array in many]
 
 
-def _by_vmap(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
-    axes = tuple(None if x.shared else -1 for x in inputs)
-    call = functools.partial(equation.primitive.bind, **equation.params)
-    results = jax.vmap(call, in_axes=axes, out_axes=-1)(*(x.compute() for x in inputs))
+def _known_now(equation: JaxprEqn, inputs: list[_Constant]) -> list[Value]:
+    if equation.primitive.name in INLINED:
+        inner = equation.params[INLINED[equation.primitive.name]]
+        return evaluate(inner.jaxpr, inner.consts, list(inputs))
+    number = computed(equation, [x.number for x in inputs])
+    if number is not None:
+        return [_Constant(number)]
+    with jax.ensure_compile_time_eval():
+        results = equation.primitive.bind(*(jnp.asarray(x.number) for x in inputs), **equation.params)
     many = results if equation.primitive.multiple_results else [results]
-    return [Known(array, shared=False) for array in many]
+    # Keys of random numbers stay as they are: NumPy has no type for them.
+    keys = [jnp.issubdtype(number.dtype, jax.dtypes.extended) for number in many]
+    return [_Constant(number if is_key else np.asarray(number)) for number, is_key in zip(many, keys, strict=True)]
+
+
+def _by_vmap(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
+    """Map an operation over the lanes; of its results, those that vmap does not map are shared by all lanes.
+
+    Such are results of `custom_vmap` or of "is it so in any lane?". What branches on them stays a branch.
+    """
+    shared: dict[int, Any] = {}
+    axes = tuple(None if x.shared else -1 for x in inputs)
+
+    def call(*arguments: Any) -> list[Any]:
+        results = equation.primitive.bind(*arguments, **equation.params)
+        many = results if equation.primitive.multiple_results else [results]
+        mapped = next(x for x, axis in zip(arguments, axes, strict=True) if axis is not None)
+        shared.update({place: x for place, x in enumerate(many) if not _is_mapped(x, like=mapped)})
+        return [x for place, x in enumerate(many) if place not in shared]
+
+    mapped = iter(jax.vmap(call, in_axes=axes, out_axes=-1)(*(x.compute() for x in inputs)))
+    return [
+        Known(shared[place], shared=True) if place in shared else Known(next(mapped), shared=False)
+        for place in range(len(equation.outvars))
+    ]
+
+
+def _is_mapped(result: Any, like: Any) -> bool:
+    """Say whether a result differs between lanes: whether it belongs to the same trace of vmap as a mapped argument."""
+    return getattr(result, "_trace", None) is like._trace
 
 
 Rule = Callable[..., Value | list[Value] | None]  # None: this case is not for the rule
@@ -144,16 +179,20 @@ def _elementwise(equation: JaxprEqn, *inputs: Value) -> Value:
 
 
 def _combined(equation: JaxprEqn, value: Value) -> Value | None:
-    kind = combining(COMBINED[equation.primitive.name])
-    if 0 in (value.shape[a] for a in equation.params["axes"]):
+    kind, dtype = combining(COMBINED[equation.primitive.name]), result_of(equation).dtype
+    lengths = [value.shape[a] for a in equation.params["axes"]]
+    rounds = equation.primitive.name in ("reduce_sum", "reduce_prod") and jnp.issubdtype(dtype, jnp.inexact)
+    if 0 in lengths or (max(lengths, default=0) > LONGEST_FOLD and not rounds):
         return None
-    return fold(kind, value, equation.params["axes"], result_of(equation).dtype)
+    return fold(kind, value, equation.params["axes"], dtype)
 
 
-def _extreme(equation: JaxprEqn, value: Value) -> Value:
+def _extreme(equation: JaxprEqn, value: Value) -> Value | None:
     dtype = result_of(equation).dtype
     better = jnp.less if equation.primitive.name == "argmin" else jnp.greater
     axes = equation.params["axes"]
+    if value.shape[axes[0]] > LONGEST_FOLD:
+        return None
     return fold(extreme(better, value.shape[axes[0]], dtype), value, axes, dtype)
 
 
@@ -281,7 +320,8 @@ def lanes(function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callab
         count = _lanes_of(flat)
         structure = jax.tree.structure(tuple(arguments))
         one = jax.tree.unflatten(structure, [_described(x) for x in flat])
-        program, out = jax.make_jaxpr(function, return_shape=True)(*one)
+        # A function of its own: JAX would remember the program of an object that may have changed since.
+        program, out = jax.make_jaxpr(lambda *given: function(*given), return_shape=True)(*one)
         with memory():
             results = evaluate(program.jaxpr, program.consts, flat)
             return jax.tree.unflatten(jax.tree.structure(out), [_with_lanes(x, count) for x in results])

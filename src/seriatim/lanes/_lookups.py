@@ -37,7 +37,7 @@ def gathered(equation: JaxprEqn, table: Value, index: Value) -> Value | None:
         return None
     length = table.shape[along[0]] if len(along) == 1 else LONGEST + 1
     if table.shared and length > SMALL:
-        return None if paired else _in_shared_table(equation, table, index)
+        return None if paired or _is_too_large(table) else _in_shared_table(equation, table, index)
     if length > LONGEST:
         return None
     out = result_of(equation)
@@ -136,7 +136,7 @@ def sliced(equation: JaxprEqn, value: Value, *starts: Value) -> Value | None:
     sizes = equation.params["slice_sizes"]
     if _are_keys(value):
         return None
-    if value.shared and 0 not in value.shape:
+    if value.shared and 0 not in value.shape and not _is_too_large(value):
         return _slice_of_shared_table(value, sizes, starts)
     cut = [axis for axis, (size, n) in enumerate(zip(sizes, value.shape, strict=True)) if size != n]
     if value.shared or len(cut) != 1 or sizes[cut[0]] != 1 or value.shape[cut[0]] > LONGEST:
@@ -235,6 +235,11 @@ def result_of(equation: JaxprEqn) -> ShapedArray:
 def _are_keys(value: Value) -> bool:
     """Say whether a value is made of typed keys of random numbers, which cannot be added up."""
     return bool(jnp.issubdtype(value.dtype, jax.dtypes.extended))
+
+
+def _is_too_large(table: Value) -> bool:
+    """Say whether the entries of a table are more than can be numbered by 32 bits."""
+    return math.prod(table.shape) > np.iinfo(np.int32).max
 
 
 def _strides(shape: tuple[int, ...]) -> list[int]:

@@ -11,6 +11,7 @@ Source: J. Salmon, M. Moraes, R. Dror, D. Shaw, Parallel Random Numbers: As Easy
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,6 +29,8 @@ PARITY = 0x1BD11BDA
 Evaluate = Callable[[Any, Sequence[Any], Sequence[Value]], list[Value]]
 
 
+# Written once for arrays of the same shapes: its hundred operations are most of a program that draws random numbers.
+@functools.partial(jax.jit, inline=True)
 def threefry(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tuple[Array, Array]:
     """Hash two words of 32 bits under a key of two."""
     words = (*key, key[0] ^ key[1] ^ jnp.uint32(PARITY))
@@ -55,7 +58,8 @@ class _Word(Value):
 
     def _both(self) -> tuple[Array, Array]:
         k1, k2, x1, x2 = aligned(self.inputs, self.shape)
-        return threefry((k1, k2), (x1, x2))
+        words: tuple[Array, Array] = threefry((k1, k2), (x1, x2))
+        return words
 
     def _compute(self) -> Array:
         both: tuple[Array, Array] = remembered(self.inputs, "hashed", self._both)

@@ -384,9 +384,11 @@ def aligned(values: Sequence[Value], shape: Sequence[int], *, shared: bool | Non
         array = x.compute()
         if x.shape == () and shape:
             array = array.reshape((1,) * len(shape) + array.shape)
-        arrays.append(array[..., None] if x.shared and not shared else array)
-    target = jnp.broadcast_shapes(*(a.shape for a in arrays)) if len(arrays) > 1 else None
-    return arrays if target is None else [jnp.broadcast_to(a, target) for a in arrays]
+        arrays.append(lax.expand_dims(array, (array.ndim,)) if x.shared and not shared else array)
+    if len({a.shape for a in arrays}) < 2:
+        return arrays
+    target = jnp.broadcast_shapes(*(a.shape for a in arrays))
+    return [a if a.shape == target else jnp.broadcast_to(a, target) for a in arrays]
 
 
 def _without(items: Sequence[int], place: int) -> tuple[int, ...]:

@@ -18,13 +18,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim._compile import unknown
+
 
 class Choice(NamedTuple):
-    """Which alternative was chosen, -1 for the reference; Q-factors of all alternatives, and errors of their gains."""
+    """Which alternative was chosen, -1 for the reference; Q-factors of all alternatives, and errors of their gains.
+
+    `incomparable` counts the allowed alternatives whose gain is no number: a cost was nan, or both were infinite.
+    """
 
     best: Int[Array, ""]
     q_factors: Float[Array, " n"]
     errors: Float[Array, " n"]
+    incomparable: Int[Array, ""]
 
 
 def gain(
@@ -35,7 +41,7 @@ def gain(
     paired = jnp.broadcast_to(reference, alternative.shape) - alternative
     mean = jnp.mean(paired, axis=-1)
     if samples == 1:
-        return mean, jnp.full_like(mean, jnp.nan)
+        return mean, jnp.full_like(mean, unknown())
     return mean, jnp.std(paired, axis=-1, ddof=1) / np.sqrt(samples)
 
 
@@ -53,4 +59,5 @@ def choose(
     threshold = jnp.where(jnp.isfinite(error), significance * error, 0.0) + rounding
     eligible = allowed & (mean > threshold)
     best = jnp.argmin(jnp.where(eligible, q, jnp.inf))
-    return Choice(jnp.where(jnp.any(eligible), best, -1).astype(jnp.int32), q, error)
+    chosen = jnp.where(jnp.any(eligible), best, -1).astype(jnp.int32)
+    return Choice(chosen, q, error, jnp.sum(allowed & jnp.isnan(mean), dtype=jnp.int32))

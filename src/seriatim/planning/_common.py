@@ -1,19 +1,19 @@
 """What all planners share: checks at the door, the players of later stages, the certificate of a decision."""
 
-import operator
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from seriatim._compile import jit
+from seriatim._compile import jit, unknown
 from seriatim._errors import InputError
+from seriatim._numbers import real_number
+from seriatim._preconditions import control_of, require_model, require_policy, why_not_allowed
 from seriatim._record import with_fields
 from seriatim.model import Key, Model, State
 from seriatim.planning._choice import gain
-from seriatim.planning._simulation import Simulation
+from seriatim.planning._simulation import Simulation, weight_cut_off
 from seriatim.policy import Decision, Policy
 
 DEFAULT_SIGNIFICANCE = 1.0
@@ -50,12 +50,55 @@ class _Decider(Protocol):
     def _decide(self, info: Any, key: Any) -> Decision: ...
 
 
-def _control_alone(planner: _Decider, info: State, key: Key) -> Int[Array, " m"]:
-    return planner._decide(info, key).control
+def _bare(planner: _Decider, info: State, key: Key) -> tuple[Int[Array, " m"], Any]:
+    decision = planner._decide(info, key)
+    return decision.control, decision.admissible
 
 
-# The control of a decision, and nothing of the evidence: what is not returned is not computed, nor made an array of.
-control_alone = jit(_control_alone)
+# The control of a decision without the evidence: what is not returned is not computed, nor made an array of.
+_control_alone = jit(_bare)
+
+
+def control_alone(planner: Any, info: State, key: Key) -> Int[Array, " m"]:
+    """Return the control of a decision.
+
+    Raises:
+        InputError: as `require_admissible_base`.
+    """
+    control, admissible = _control_alone(planner, info, key)
+    require_admissible_base(planner, info, key, admissible)
+    return control
+
+
+def admitted(planner: Any, info: State, key: Key, made: Decision) -> Decision:
+    """Return a decision whose base control is admissible and feasible.
+
+    Raises:
+        InputError: as `require_admissible_base`.
+    """
+    require_admissible_base(planner, info, key, made.admissible)
+    return made
+
+
+def require_admissible_base(planner: Any, info: State, key: Key, admissible: Any) -> None:
+    """Refuse a decision whose base control is not admissible and feasible.
+
+    Inside a transformation of JAX the answer is not known, and nothing is asked; the flag of the decision keeps it.
+    Elsewhere this waits until the decision has been made: a control that is about to be applied must be known. To
+    queue decisions on a device without waiting for each, call planners inside `jax.jit`, or `decide_many`.
+
+    Raises:
+        InputError: naming the agent and its control, or the joint control.
+    """
+    # This takes a quarter of the time of `bool(admissible)`, and every decision pays for it.
+    if isinstance(admissible, jax.core.Tracer) or admissible.block_until_ready().item():
+        return
+    base_control = asked(planner.model, planner.base, info, planner_keys(key).base)
+    reason = why_not_allowed(planner.model, info, base_control) or f"{base_control}, which may not be applied"
+    raise InputError(
+        f"The base policy chose {reason}; planners improve on a base policy that is admissible and feasible at every "
+        "state (st.check_policy)."
+    )
 
 
 def players(planner: R) -> tuple[Policy, ...]:
@@ -78,41 +121,21 @@ def asked(model: Model, base: Policy, info: State, key: Key) -> Int[Array, " m"]
     """Ask the base policy for its control.
 
     Raises:
-        InputError: what it returns is no joint control. Whether its numbers are admissible is not asked here, where
-            they may not be known yet, but by `check_policy`.
+        InputError: what it returns is no joint control. Whether it is admissible is `Decision.admissible`.
     """
-    given = base(info, key)
-    shape: Any = getattr(given, "shape", None)
-    dtype: Any = getattr(given, "dtype", None)
-    if shape != (model.num_agents,) or not jnp.issubdtype(dtype, jnp.integer):
-        seen = repr(given) if shape is None else f"an array of shape {shape} and type {dtype}"
-        raise InputError(
-            f"The base policy returned {seen}; return a joint control, an array of shape ({model.num_agents},) with a "
-            f"whole number from 0 to {model.num_controls - 1} for each agent."
-        )
-    return jnp.asarray(given, jnp.int32)
+    return control_of(model, base, info, key, "The base policy")
 
 
 def check_planner(model: Model, base: Policy, simulation: Simulation, significance: Any) -> None:
     """Refuse what no planner can work with, while values can still be read."""
-    if isinstance(model, type):
-        raise InputError(f"model={model.__name__} is a class; give a model made of it, such as {model.__name__}().")
-    for name, kind in (("num_agents", "agents"), ("num_controls", "controls")):
-        value = getattr(model, name, None)
-        if value is None:
-            raise InputError(f"model={model!r} has no {name}; give a model, a record with the methods of st.Model.")
-        if operator.index(value) < 1:
-            raise InputError(f"{name}={value}: a team problem needs at least 1 of its {kind}; fix the model.")
-    if not callable(base):
-        raise InputError(
-            f"base={base!r} cannot be called; give a policy, that is a function (state, key) -> control [m]."
-        )
+    require_model(model)
+    require_policy("base", base)
     if not isinstance(simulation, Simulation):
         raise InputError(f"simulation={simulation!r}: give st.Simulation(...), how the future is estimated.")
     if isinstance(significance, jax.core.Tracer):
         return
-    number = isinstance(significance, (int, float, np.number, np.ndarray, jax.Array)) and np.ndim(significance) == 0
-    if not (number and significance >= 0):
+    number = real_number(significance)
+    if number is None or not number >= 0:
         raise InputError(
             f"significance={significance}: give the number of standard errors, from 0 up, by which an improvement "
             "must exceed its noise."
@@ -120,8 +143,10 @@ def check_planner(model: Model, base: Policy, simulation: Simulation, significan
 
 
 def decision(
+    model: Model,
     simulation: Simulation,
     *,
+    admissible: Bool[Array, ""],
     control: Int[Array, " m"],
     base_control: Int[Array, " m"],
     q_factors: Float[Array, "..."],
@@ -130,6 +155,8 @@ def decision(
     reference: Float[Array, " samples"],
     num_q_factors: int | Int[Array, ""],
     num_simulations: int | Int[Array, ""],
+    num_incomparable: Int[Array, ""],
+    num_truncated: Int[Array, ""],
     num_passes: int | Int[Array, ""] = 1,
     num_trajectories: int | Int[Array, ""] | None = None,
 ) -> Decision:
@@ -148,26 +175,46 @@ def decision(
         q_factors=q_factors,
         q_errors=jnp.zeros_like(q_errors) if simulation.expectation == "exact" else q_errors,
         improvement=improvement,
-        standard_error=jnp.where(same, 0.0, error),
+        # Nor is anything known of it where a cost is no number.
+        standard_error=jnp.where(same & ~jnp.isnan(improvement), 0.0, error),
         num_q_factors=jnp.asarray(num_q_factors, jnp.int32),
         num_simulations=jnp.asarray(num_simulations, jnp.int32),
         num_passes=jnp.asarray(num_passes, jnp.int32),
         num_trajectories=jnp.asarray(num_trajectories, jnp.int32),
+        admissible=admissible,
+        num_incomparable=num_incomparable,
+        num_truncated=num_truncated,
+        tail_weight=jnp.where(num_truncated > 0, weight_cut_off(simulation, model), 0.0),
+        tail_bound=_tail_bound(model, simulation, num_truncated),
     )
 
 
-def undecided(base_control: Int[Array, " m"], shape: tuple[int, ...]) -> Decision:
+def _tail_bound(model: Model, simulation: Simulation, truncated: Int[Array, ""]) -> Float[Array, ""]:
+    """Return the most that cutting can have changed a Q-factor: `a**H * cost_bound / (1 - a)`, if anything was cut."""
+    if simulation.cost_bound is None:
+        return jnp.asarray(jnp.where(truncated > 0, jnp.inf, 0.0), float)
+    bound = jnp.asarray(simulation.cost_bound, float)
+    rest = jnp.where(bound > 0, bound / (1 - jnp.asarray(model.discount, float)), 0.0)
+    return jnp.where(truncated > 0, weight_cut_off(simulation, model) * rest, 0.0)
+
+
+def undecided(base_control: Int[Array, " m"], admissible: Bool[Array, ""], shape: tuple[int, ...]) -> Decision:
     """Return the decision for the base control, taken before anything was simulated: its Q-factors are unknown."""
     zero = jnp.zeros((), jnp.int32)
     return Decision(
         control=base_control,
         base_control=base_control,
-        q_factors=jnp.full(shape, jnp.nan, float),
-        q_errors=jnp.full(shape, jnp.nan, float),
+        q_factors=jnp.full(shape, unknown(), float),
+        q_errors=jnp.full(shape, unknown(), float),
         improvement=jnp.zeros(()),
         standard_error=jnp.zeros(()),
         num_q_factors=zero,
         num_simulations=zero,
         num_passes=zero,
         num_trajectories=zero,
+        admissible=admissible,
+        num_incomparable=zero,
+        num_truncated=zero,
+        tail_weight=jnp.zeros(()),
+        tail_bound=jnp.zeros(()),
     )

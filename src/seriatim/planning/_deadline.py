@@ -15,9 +15,12 @@ further. So there are about log2(m) pieces, often just one. A turn is handed ove
 whole; where none does, the last decision is returned, early rather than late.
 
 What turns take is measured by `warmup`. A piece that takes longer than it says, because the state is harder or the
-processor busy, makes everything expected of the rest of the decision longer by the same factor. Without `warmup` the
-first turn is the measure, and is begun on trust. A clock inside the compiled loop, a callback, would stop more exactly,
-but waits for Python at every turn, and for the device on an accelerator.
+processor busy, makes everything expected of the rest of the decision longer by the same factor. What a decision took,
+compared with what `warmup` says, is kept beside the planner as its *slowness*, and the next decision reckons with it:
+a processor that is busy stays busy. A planner is a value and does not change; the slowness is in a table that forgets
+planners that are gone. Without `warmup` the first turn is the measure, and is begun on trust. A clock inside the
+compiled loop, a callback, would stop more exactly, but waits for Python at every turn, and for the device on an
+accelerator.
 
 What is promised is thus as good as the clock: a turn in which the operating system takes the processor away is late.
 `seriatim.evaluation.time_decisions` measures how often.
@@ -25,8 +28,10 @@ What is promised is thus as good as the clock: a turn in which the operating sys
 Source of the idea: T. Dean, M. Boddy, An analysis of time-dependent planning, AAAI 1988 (anytime algorithms).
 """
 
+import functools
 import math
 import time
+import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias, TypeVar
 
@@ -35,6 +40,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from seriatim._errors import InputError
+from seriatim._numbers import Budget, real_number
 from seriatim._record import with_fields
 from seriatim.model import Key, State
 from seriatim.policy import Decision
@@ -52,19 +58,69 @@ REPETITIONS = 20
 PATIENCE = 0.5
 QUANTILE = 0.75
 # No budget is longer, in milliseconds: thirty thousand years.
-LONGEST = 10**15
+LONGEST = 1e15
+# Slowness follows what decisions take, from one to the next up by this factor at most, so that one interruption counts
+# little, and down by this one, so that a busy processor is not forgotten in between. It is at least 1.
+UP, DOWN = 1.5, 0.9
+_slowness: weakref.WeakKeyDictionary[Any, float] = weakref.WeakKeyDictionary()
 
 
 class Pace(NamedTuple):
-    """What the pieces of a decision take, in seconds: the base control with its samples, a call, each turn in it."""
+    """What the pieces of a decision take, in seconds.
+
+    Attributes:
+        begin: the base control with its samples.
+        call: a call that takes turns, without them.
+        turn: each turn in it.
+        base: the base control alone; 0 where that is not known.
+    """
 
     begin: float
     call: float
     turn: float
+    base: float = 0.0
 
     def slower(self, times: float) -> "Pace":
         """Return the pace of turns that take so many times as long, if that is more."""
         return self._replace(call=max(1.0, times) * self.call, turn=max(1.0, times) * self.turn)
+
+    def piece(self, turns: int) -> float:
+        """Return what a piece of so many turns takes."""
+        return self.call + turns * self.turn
+
+    def times(self, factor: float) -> "Pace":
+        """Return the pace at which everything takes so many times as long."""
+        return Pace(*(factor * seconds for seconds in self))
+
+
+class _Watch:
+    """Times the pieces of one decision, and compares them with what `warmup` says.
+
+    Attributes:
+        clock: tells the seconds.
+        promised: the pace that `warmup` measured, all zeros where it was not called.
+        slowness: how many times as long lately.
+    """
+
+    def __init__(self, clock: Clock, pace: Pace | None, slowness: float) -> None:
+        self.clock, self.slowness = clock, slowness
+        self.promised = Pace(0.0, 0.0, 0.0) if pace is None else pace
+        self.seconds = self.expected = 0.0
+
+    def time(self, piece: Callable[[], R], promised: float) -> tuple[R, float]:
+        """Wait for a piece; return its result and the seconds it took. `promised` is what it takes, 0 if unknown."""
+        before = self.clock()
+        result = _finished(piece())
+        took = self.clock() - before
+        if promised > 0:
+            self.seconds += took
+            self.expected += promised
+        return result, took
+
+    def slowness_now(self) -> float:
+        """Return the slowness that the next decision is to reckon with."""
+        ratio = self.seconds / self.expected if self.expected > 0 else 1.0
+        return max(1.0, self.slowness * min(UP, max(DOWN, ratio / self.slowness)))
 
 
 class Unfinished(NamedTuple):
@@ -91,7 +147,7 @@ class Pieces(NamedTuple):
 
 
 def act(
-    pieces: Pieces, planner: Any, info: State, key: Key, budget_ms: float | int | None, clock: Clock = time.perf_counter
+    pieces: Pieces, planner: Any, info: State, key: Key, budget_ms: Budget, clock: Clock = time.perf_counter
 ) -> Decision:
     """Decide within `budget_ms` milliseconds from now; None takes all turns.
 
@@ -99,33 +155,41 @@ def act(
         InputError: `budget_ms` is not above 0, or the call is being compiled, where no time passes.
     """
     start = clock()
-    _check(info, key, budget_ms)
-    pace, bare = planner.pace, without_pace(planner)
-    deadline = math.inf if budget_ms is None else start + float(min(budget_ms, LONGEST)) / 1e3
-    if deadline < math.inf and (pace is None or clock() + MARGIN * pace.begin > deadline):
+    for leaf in jax.tree.leaves((info, key, budget_ms)):
+        _require_time("act", leaf)
+    budget = milliseconds(budget_ms)
+    deadline = math.inf if budget is None else start + min(budget, LONGEST) / 1e3
+    watch = _Watch(clock, planner.pace, _slowness.get(planner, 1.0))
+    made = _decided(pieces, planner, info, key, deadline, watch)
+    if planner.pace is not None:
+        _slowness[planner] = watch.slowness_now()
+    return made
+
+
+def _decided(pieces: Pieces, planner: Any, info: State, key: Key, deadline: float, watch: _Watch) -> Decision:
+    pace, bare = planner.pace and planner.pace.times(watch.slowness), without_pace(planner)
+    if deadline < math.inf and (pace is None or watch.clock() + MARGIN * pace.begin > deadline):
         # Nothing may be simulated that would not fit; if that is not known, there is at least an answer first.
-        only = _finished(pieces.base(bare, info, key))
+        only, _ = watch.time(lambda: pieces.base(bare, info, key), watch.promised.base)
         _require_time("act", only.control)
-        if pace is not None or clock() >= deadline:
+        if pace is not None or watch.clock() >= deadline:
             return only
-    before = clock()
-    now = _finished(pieces.begin(bare, info, key))
+    now, took = watch.time(lambda: pieces.begin(bare, info, key), watch.promised.begin)
     _require_time("act", now.turns_left)
     if pace is not None and pace.begin > 0:
-        pace = pace.slower((clock() - before) / pace.begin)
-    return _take_turns(lambda work, count: pieces.advance(bare, info, key, work, count), now, deadline, pace, clock)
+        pace = pace.slower(took / pace.begin)
+    return _take_turns(lambda work, count: pieces.advance(bare, info, key, work, count), now, deadline, pace, watch)
 
 
 def _take_turns(
-    advance: Callable[[Any, int], Unfinished], now: Unfinished, deadline: float, pace: Pace | None, clock: Clock
+    advance: Callable[[Any, int], Unfinished], now: Unfinished, deadline: float, pace: Pace | None, watch: _Watch
 ) -> Decision:
     while turns_left := int(now.turns_left):
-        before = clock()
-        count = affordable(deadline - before, turns_left, pace)
+        count = affordable(deadline - watch.clock(), turns_left, pace)
         if not count:
             break
-        now = _finished(advance(now.work, count))
-        pace = _learned(pace, count, clock() - before)
+        now, took = watch.time(functools.partial(advance, now.work, count), watch.promised.piece(count))
+        pace = _learned(pace, count, took)
     return now.decision
 
 
@@ -133,7 +197,7 @@ def _learned(pace: Pace | None, turns: int, seconds: float) -> Pace:
     """Return the pace to reckon with after a piece that took so long."""
     if pace is None:
         return Pace(0.0, 0.0, seconds / turns)
-    expected = pace.call + turns * pace.turn
+    expected = pace.piece(turns)
     return pace.slower(seconds / expected) if expected > 0 else pace._replace(turn=seconds / turns)
 
 
@@ -166,19 +230,20 @@ def measure(pieces: Pieces, planner: Any, info: State, key: Key, clock: Clock = 
     """
     bare = without_pace(planner)
     _require_time("warmup", _finished(pieces.base(bare, info, key)).control)
+    base = _seconds(lambda: pieces.base(bare, info, key), clock)
     now = pieces.begin(bare, info, key)
     begin = _seconds(lambda: pieces.begin(bare, info, key), clock)
     turns = int(now.turns_left)
     if not turns:
-        return Pace(begin, 0.0, 0.0)
+        return Pace(begin, 0.0, 0.0, base)
     one = _seconds(lambda: pieces.advance(bare, info, key, now.work, 1), clock)
     end = pieces.advance(bare, info, key, now.work, turns)
     taken = int(end.turns_taken)
     if taken <= 1:
-        return Pace(begin, 0.0, one)
+        return Pace(begin, 0.0, one, base)
     everyone = _seconds(lambda: pieces.advance(bare, info, key, now.work, turns), clock)
     turn = max(0.0, everyone - one) / (taken - 1)
-    return Pace(begin, max(0.0, one - turn), turn)
+    return Pace(begin, max(0.0, one - turn), turn, base)
 
 
 def without_pace(planner: Any) -> Any:
@@ -203,15 +268,19 @@ def _finished(result: R) -> R:
     return finished
 
 
-def _check(info: State, key: Key, budget_ms: float | int | None) -> None:
-    for leaf in jax.tree.leaves((info, key)):
-        _require_time("act", leaf)
-    number = isinstance(budget_ms, (int, float, np.number)) and not isinstance(budget_ms, bool)
-    if budget_ms is not None and not (number and budget_ms > 0):
+def milliseconds(budget_ms: Budget) -> float | None:
+    """Return a budget as a number above 0, or None for no deadline.
+
+    Raises:
+        InputError: it is neither.
+    """
+    number = real_number(budget_ms)
+    if budget_ms is not None and (number is None or not number > 0):
         raise InputError(
             f"budget_ms={budget_ms!r}: give the milliseconds a decision may take, a number above 0, or None for no "
             "deadline."
         )
+    return number
 
 
 def _require_time(name: str, value: Any) -> None:

@@ -1,8 +1,10 @@
 """One sentence for a state or a key of which no decision can be made.
 
 A model may serve states of other sizes than its own initial ones, so a state is not compared with those beforehand.
-Only if the program of a decision cannot be written is the state held against an initial one, to say where they differ.
-All of this happens while a program is being written: a decision that is compiled pays nothing.
+Only if the program of a decision cannot be written is the state held against an initial one, to say where they differ,
+and the model's methods are called at it one by one, to say which fails. A model without initial states has not been
+examined before, so it is examined here. All of this happens while a program is being written: a decision that is
+compiled pays nothing.
 """
 
 import functools
@@ -13,6 +15,7 @@ import jax
 import jax.numpy as jnp
 
 from seriatim._errors import InputError
+from seriatim._preconditions import require_stage
 from seriatim.model import Model
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,13 +30,17 @@ def explained(function: F) -> F:
     def call(planner: Any, info: Any, key: Any, *rest: Any) -> Any:
         _check_key(key)
         try:
+            if not callable(getattr(planner.model, "initial_state", None)):
+                require_stage(planner.model, info)
             return function(planner, info, key, *rest)
-        except (InputError, *PROBLEMS) as problem:
+        except Exception as problem:
             difference = _difference(planner.model, info)
-            if difference is None:
-                raise
-            known = f"{problem} " if isinstance(problem, InputError) else ""
-            raise InputError(f"{known}{difference}") from problem
+            if difference is not None:
+                known = f"{problem} " if isinstance(problem, InputError) else ""
+                raise InputError(f"{known}{difference}") from problem
+            if not isinstance(problem, InputError):
+                require_stage(planner.model, info)
+            raise
 
     return call  # type: ignore[return-value]
 

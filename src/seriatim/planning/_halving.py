@@ -31,7 +31,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim._compile import unknown
 from seriatim.planning._choice import choose, gain
+from seriatim.planning._lanes import Simulated
 
 # Fewer samples than this drop nobody: they say more of luck than of controls.
 FIRST_BLOCK = 4
@@ -50,7 +52,8 @@ class Contest(NamedTuple):
     `best` is the alternative chosen, -1 for the present control, and `samples` are the costs of what was chosen.
     `q_factors` of alternatives that were dropped rest on the samples they got, taken relative to the present control,
     and `errors` are those of the differences to it.
-    `trajectories` counts simulations of one sample each; `passes`, calls of the engine.
+    `trajectories` counts simulations of one sample each, `truncated` those of them that had not ended where they were
+    cut off; `passes`, calls of the engine; `incomparable`, allowed alternatives whose gain is no number.
     """
 
     best: Int[Array, ""]
@@ -59,14 +62,16 @@ class Contest(NamedTuple):
     errors: Float[Array, " n"]
     trajectories: int | Int[Array, ""]
     passes: int | Int[Array, ""]
+    incomparable: Int[Array, ""]
+    truncated: Int[Array, ""]
 
 
 @runtime_checkable
 class Sampler(Protocol):
     """Simulate joint controls on a block of the samples."""
 
-    def __call__(self, controls: Int[Array, "n m"], block: range) -> Float[Array, "n block"]:
-        """Return the costs."""
+    def __call__(self, controls: Int[Array, "n m"], block: range) -> Simulated:
+        """Return the costs, `[n, block]`."""
         ...
 
 
@@ -114,38 +119,47 @@ def contest(
     anchor = jnp.where(jnp.isfinite(jnp.mean(reference)), reference, 0.0)
     if len(rounds) == 1:
         return _one_round(sampler(controls, rounds[0].block), reference, anchor, allowed, significance)
+    truncated = jnp.zeros((), jnp.int32)
     still_in = jnp.arange(controls.shape[0], dtype=jnp.int32)
     known = jnp.zeros((controls.shape[0], 0), reference.dtype)
     q_factors = jnp.full(controls.shape[0], jnp.inf, reference.dtype)
-    errors = jnp.full(controls.shape[0], jnp.nan, reference.dtype)
+    errors = jnp.full(controls.shape[0], unknown(), reference.dtype)
     for alternatives, block in rounds:
         if alternatives < still_in.shape[0]:
-            better = jax.lax.top_k(-q_factors[still_in], alternatives)[1]
+            # A Q-factor that is no number comes last, or it would crowd out those that are.
+            rank = jnp.where(jnp.isnan(q_factors), jnp.inf, q_factors)[still_in]
+            better = jax.lax.top_k(-rank, alternatives)[1]
             still_in, known = still_in[better], known[better]
-        known = jnp.concatenate([known, sampler(controls[still_in], block)], axis=1)
+        simulated = sampler(controls[still_in], block)
+        known = jnp.concatenate([known, simulated.costs], axis=1)
+        truncated += jnp.sum(simulated.truncated, dtype=jnp.int32)
         q = jnp.mean(anchor) + jnp.mean(known - anchor[: block.stop], axis=1)
         q_factors = q_factors.at[still_in].set(jnp.where(allowed[still_in], q, jnp.inf))
         errors = errors.at[still_in].set(gain(anchor[: block.stop], known)[1])
     choice = choose(reference, known, allowed[still_in], significance)
     stays = choice.best < 0
+    q_factors = q_factors.at[still_in].set(choice.q_factors)
     return Contest(
         best=jnp.where(stays, -1, still_in[choice.best]),
         samples=chosen_samples(choice.best, reference, known),
-        q_factors=q_factors.at[still_in].set(choice.q_factors),
+        q_factors=q_factors,
         errors=errors,
         trajectories=sum(alternatives * len(block) for alternatives, block in rounds),
         passes=len(rounds),
+        incomparable=jnp.sum(allowed & jnp.isnan(jnp.mean(reference) - q_factors), dtype=jnp.int32),
+        truncated=truncated,
     )
 
 
 def _one_round(
-    known: Float[Array, "n samples"],
+    simulated: Simulated,
     reference: Float[Array, " samples"],
     anchor: Float[Array, " samples"],
     allowed: Bool[Array, " n"],
     significance: Float[Array, ""] | float,
 ) -> Contest:
     """Compare where nobody is dropped: what many rounds would find, without keeping account of who is still in."""
+    known = simulated.costs
     choice = choose(reference, known, allowed, significance)
     return Contest(
         best=choice.best,
@@ -154,6 +168,8 @@ def _one_round(
         errors=gain(anchor, known)[1],
         trajectories=known.size,
         passes=1,
+        incomparable=choice.incomparable,
+        truncated=jnp.sum(simulated.truncated, dtype=jnp.int32),
     )
 
 

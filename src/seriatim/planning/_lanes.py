@@ -24,6 +24,13 @@ from seriatim.policy import Policy
 CHUNK, CHUNK_OF_ACCELERATORS = 2**14, 2**28
 
 
+class Simulated(NamedTuple):
+    """What the futures of joint controls cost, and how many of each had not ended where they were cut off."""
+
+    costs: Float[Array, "*states n samples"]
+    truncated: Int[Array, "*states n"]
+
+
 def simulate_lanes(
     model: Model,
     policies: tuple[Policy, ...],
@@ -32,7 +39,7 @@ def simulate_lanes(
     controls: Int[Array, "states n m"],
     draws: Draws,
     expected: Float[Array, "states blocks"] | None = None,
-) -> Float[Array, "states n samples"]:
+) -> Simulated:
     """Return the cost of each joint control at each state, for each sample of `draws`, which has an axis of states.
 
     `expected` is about what a control costs there, for each block of samples: those of one chunk then cost about the
@@ -47,19 +54,21 @@ def simulate_lanes(
     most = CHUNK if jax.default_backend() == "cpu" else CHUNK_OF_ACCELERATORS
     chunks, size = _shares(parts, max(1, most // max(1, bytes_each)))
 
-    def chunk(places: Int[Array, " size"]) -> Float[Array, "size n block"]:
+    def chunk(places: Int[Array, " size"]) -> Simulated:
         here, controls_here = jax.tree.map(lambda leaf: leaf[places // blocks], (states, controls))
         return _chunk(model, policies, simulation, here, controls_here, of_parts, places)
 
     if chunks == 1:
         here, controls_here = jax.tree.map(lambda leaf: jnp.repeat(leaf, blocks, axis=0), (states, controls))
-        costs = _chunk(model, policies, simulation, here, controls_here, of_parts, None)
+        found = _chunk(model, policies, simulation, here, controls_here, of_parts, None)
     else:
         order = jnp.arange(parts) if expected is None else jnp.argsort(expected.reshape(-1))
         # What the last share lacks is filled up with the first parts once more.
         places = jnp.concatenate([order, order[: chunks * size - parts]]).reshape(chunks, size)
-        costs = jnp.zeros((parts, n, block)).at[places].set(jax.lax.map(chunk, places))
-    return jnp.moveaxis(costs.reshape(count, blocks, n, block), 1, 2).reshape(count, n, -1)
+        nothing = Simulated(jnp.zeros((parts, n, block)), jnp.zeros((parts, n), jnp.int32))
+        found = jax.tree.map(lambda zero, each: zero.at[places].set(each), nothing, jax.lax.map(chunk, places))
+    costs = jnp.moveaxis(found.costs.reshape(count, blocks, n, block), 1, 2).reshape(count, n, -1)
+    return Simulated(costs, jnp.sum(found.truncated.reshape(count, blocks, n), axis=1, dtype=jnp.int32))
 
 
 def _shares(count: int, most: int) -> tuple[int, int]:
@@ -90,7 +99,7 @@ def _chunk(
     controls: Int[Array, "parts n m"],
     draws: Draws,
     places: Int[Array, " parts"] | None,
-) -> Float[Array, "parts n block"]:
+) -> Simulated:
     """Simulate some parts; `places` says where they are among `draws`, None that they are all."""
     count, n, m = controls.shape
     samples = draws.policy_keys.shape[1]
@@ -130,7 +139,9 @@ def _chunk(
     now = jax.lax.while_loop(
         lambda now: (now.t < horizon) & jnp.any(now.weight > 0), lambda now: play(policies[-1], now), now
     )
-    return (now.cost + _weighted(now.weight, rest(now.state)))[:total].reshape(shape)
+    costs = (now.cost + _weighted(now.weight, rest(now.state)))[:total].reshape(shape)
+    alive = (now.weight > 0)[:total].reshape(shape)
+    return Simulated(costs, jnp.sum(alive, axis=2, dtype=jnp.int32))
 
 
 def _filled_up(tree: Any, lanes: int) -> Any:

@@ -4,6 +4,8 @@ States are decided in parts of one size, so that one compilation serves them all
 independent: each goes to the next free worker, by default one for each core of a CPU, or one for each accelerator.
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +17,7 @@ from seriatim.model import Key, State
 from seriatim.parallel import Backend, Devices, Local, over_keys
 from seriatim.parallel._backends import cores
 from seriatim.parallel._over_keys import Progress
+from seriatim.planning._common import require_admissible_base
 from seriatim.policy import Decision, Planner
 
 # States decided side by side; more are taken in turns, which bounds the memory.
@@ -44,7 +47,8 @@ def decide_many(
         progress: called with (states decided, states) as the work goes on.
 
     Raises:
-        InputError: the leading axes differ or are empty, or what is given is no planner or no stack of keys.
+        InputError: the leading axes differ or are empty, what is given is no planner or no stack of keys, or the base
+            policy's control is not admissible and feasible at a state.
     """
     _check(planner, states, keys)
     if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves((planner, states, keys))):
@@ -54,10 +58,25 @@ def decide_many(
     # The same parts for all who may work, so that the size of a part cannot tell them apart.
     part = min(count, STATES_AT_ONCE, max(FEWEST, -(-count // workers)))
     if on is None and part == count and progress is None:
-        return _decide_many(planner, states, keys)
+        return _admitted(planner, states, keys, _decide_many(planner, states, keys))
     decisions: Decision = over_keys(
         _decide_part, keys, shared=planner, inputs=states, part=part, on=on or usual, progress=progress
     )
+    return _admitted(planner, states, keys, decisions)
+
+
+def _admitted(planner: Any, states: State, keys: Key, decisions: Decision) -> Decision:
+    """Refuse decisions whose base control is not admissible and feasible, and name the first."""
+    if decisions.admissible is None:
+        return decisions
+    bad = np.flatnonzero(~np.asarray(decisions.admissible))
+    if bad.size:
+        first = int(bad[0])
+        state = jax.tree.map(lambda leaf: leaf[first], states)
+        try:
+            require_admissible_base(planner, state, keys[first], jnp.array(False))
+        except InputError as error:
+            raise InputError(f"At {bad.size} of {len(keys)} states, first at state {first}: {error}") from None
     return decisions
 
 

@@ -21,16 +21,18 @@ from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._compile import jit, unless_mapped
 from seriatim._errors import InputError
-from seriatim._numbers import is_whole
+from seriatim._numbers import Budget, is_whole
+from seriatim._preconditions import control_of
 from seriatim._record import record, static, with_fields
 from seriatim.model import Key, Model, State
 from seriatim.planning._common import (
     DEFAULT_SIGNIFICANCE,
     PlannerKeys,
+    admitted,
     asked,
     check_planner,
     control_alone,
@@ -45,6 +47,7 @@ from seriatim.planning._explained import explained
 from seriatim.planning._halving import halving, uniform
 from seriatim.planning._order import Order, check_order, given_order
 from seriatim.planning._proposals import Proposal, logits_of
+from seriatim.planning._q_factors import allowed
 from seriatim.planning._simulation import Simulation, num_samples
 from seriatim.planning._speculative import speculatively
 from seriatim.planning._turns import (
@@ -68,6 +71,7 @@ class _Work(NamedTuple):
     """A decision in the making: where it started, the order of its samples, and how far it has come."""
 
     base_control: Int[Array, " m"]
+    admissible: Bool[Array, ""]
     reference: Float[Array, " samples"]
     order: Int[Array, " samples"] | None
     turns: Turns
@@ -141,9 +145,9 @@ class OneAtATimeRollout:
 
     def decide(self, info: State, key: Key) -> Decision:
         """Let the agents choose in turn at a state; `q_factors` is `[m, c]`, a row for each turn. Compiled."""
-        return _decide(without_pace(self), info, key)
+        return admitted(self, info, key, _decide(without_pace(self), info, key))
 
-    def act(self, info: State, key: Key, *, budget_ms: float | int | None = None) -> Decision:
+    def act(self, info: State, key: Key, *, budget_ms: Budget = None) -> Decision:
         """Let as many agents choose in turn as `budget_ms` milliseconds allow; the others keep the base control.
 
         Guarantee, whatever the budget: the control is admissible and feasible if the base control is, and no worse than
@@ -158,7 +162,7 @@ class OneAtATimeRollout:
         Raises:
             InputError: `budget_ms` is not above 0, or the call is inside a transformation of JAX.
         """
-        return act(_PIECES, self, info, key, budget_ms)
+        return admitted(self, info, key, act(_PIECES, self, info, key, budget_ms))
 
     def warmup(self, state: State = None, key: Key | None = None) -> "OneAtATimeRollout":
         """Compile all that `act` needs, time its turns, and return a planner that knows its pace.
@@ -180,11 +184,21 @@ class OneAtATimeRollout:
         base_control = self._base_control(info, keys)
         setting = self._setting(info, keys)
         start, order = begin(setting, base_control)
-        return self._decision(base_control, start.samples, self._take_turns(setting.in_order(order), start, keys))
+        admissible = setting.allowed(base_control[None])[0]
+        now = self._take_turns(setting.in_order(order), start, keys)
+        return self._decision(base_control, admissible, start.samples, now)
 
-    def _decision(self, base_control: Int[Array, " m"], reference: Float[Array, " samples"], now: Progress) -> Decision:
+    def _decision(
+        self,
+        base_control: Int[Array, " m"],
+        admissible: Bool[Array, ""],
+        reference: Float[Array, " samples"],
+        now: Progress,
+    ) -> Decision:
         return decision(
+            self.model,
             self.simulation,
+            admissible=admissible,
             control=now.control,
             base_control=base_control,
             q_factors=now.q_factors,
@@ -193,6 +207,8 @@ class OneAtATimeRollout:
             reference=reference,
             num_q_factors=now.compared,
             num_simulations=now.simulated,
+            num_incomparable=now.incomparable,
+            num_truncated=now.truncated,
             num_passes=now.passes,
             num_trajectories=now.trajectories,
         )
@@ -228,7 +244,9 @@ class OneAtATimeRollout:
         window = self._window()
         if window < 2:
             return in_given_order(setting, start, order)
-        guess = start.control if self.guess is None else _guessed(self.guess(setting.state, keys.signal), m)
+        guess = start.control
+        if self.guess is not None:
+            guess = control_of(self.model, self.guess, setting.state, keys.signal, "The policy guess")
 
         def speculate(setting: Setting, start: Progress, order: Any, guess: Any) -> Progress:
             return speculatively(setting, start, order, guess, window)
@@ -253,16 +271,20 @@ class OneAtATimeRollout:
 
     @explained
     def _act_base(self, info: State, key: Key) -> Decision:
-        return undecided(self._base_control(info, planner_keys(key)), (self.model.num_agents, self.model.num_controls))
+        base_control = self._base_control(info, planner_keys(key))
+        admissible = allowed(self.model, info, base_control[None])[0]
+        return undecided(base_control, admissible, (self.model.num_agents, self.model.num_controls))
 
     @explained
     def _begin(self, info: State, key: Key) -> Unfinished:
         keys = planner_keys(key)
         base_control = self._base_control(info, keys)
-        start, order = begin(self._setting(info, keys), base_control)
+        setting = self._setting(info, keys)
+        start, order = begin(setting, base_control)
         if self.model.num_controls == 1:
             start = start._replace(compared=jnp.asarray(self.model.num_agents, jnp.int32))
-        return self._unfinished(_Work(base_control, start.samples, order, before_turns(start)))
+        admissible = setting.allowed(base_control[None])[0]
+        return self._unfinished(_Work(base_control, admissible, start.samples, order, before_turns(start)))
 
     @explained
     def _advance(self, info: State, key: Key, work: _Work, count: int | Int[Array, ""]) -> Unfinished:
@@ -273,7 +295,7 @@ class OneAtATimeRollout:
 
     def _unfinished(self, work: _Work) -> Unfinished:
         left = work.turns.left() if self.model.num_controls > 1 else jnp.zeros((), jnp.int32)
-        decision = self._decision(work.base_control, work.reference, work.turns.now)
+        decision = self._decision(work.base_control, work.admissible, work.reference, work.turns.now)
         return Unfinished(work, work.turns.taken, left, decision)
 
 
@@ -289,15 +311,6 @@ def _check_schedule(planner: OneAtATimeRollout) -> None:
             "schedule='speculative' needs the order before the choices, and order='optimised' finds it with them; "
             "give another order, or schedule='sequential'."
         )
-
-
-def _guessed(control: Any, agents: int) -> Int[Array, " m"]:
-    """Return what the policy `guess` said; wrong numbers are wrong guesses, but there must be one for each agent."""
-    shape = None if control is None else jnp.shape(control)
-    if shape != (agents,):
-        seen = "None" if shape is None else f"an array of shape {shape}"
-        raise InputError(f"guess returned {seen}; give one control for each agent, an array of shape ({agents},).")
-    return jnp.asarray(control, jnp.int32)
 
 
 def _saves(planner: OneAtATimeRollout) -> bool:

@@ -18,7 +18,7 @@ from seriatim._errors import InputError
 from seriatim.controls import is_admissible
 from seriatim.model import Key, Model, State
 from seriatim.planning._draws import Draws, draws_of, some_of
-from seriatim.planning._lanes import simulate_lanes
+from seriatim.planning._lanes import Simulated, simulate_lanes
 from seriatim.planning._simulation import Simulation, terminal
 from seriatim.policy import Policy
 
@@ -59,18 +59,35 @@ def q_samples(
     Raises:
         InputError: exact expectations or nominal disturbances are asked of a model that cannot give them.
     """
+    return simulated(model, policies, simulation, state, controls, key, draws, block, expected).costs
+
+
+def simulated(
+    model: Model,
+    policies: tuple[Policy, ...],
+    simulation: Simulation,
+    state: State,
+    controls: Int[Array, "n m"],
+    key: Key,
+    draws: Draws | None = None,
+    block: range | None = None,
+    expected: Float[Array, " blocks"] | None = None,
+) -> Simulated:
+    """Return what `q_samples` does, and how many futures had not ended where they were cut off; exact ones count 0."""
     if simulation.expectation == "exact":
-        return _exact(model, policies, simulation, state, controls, key)
+        costs = _exact(model, policies, simulation, state, controls, key)
+        return Simulated(costs, jnp.zeros(controls.shape[0], jnp.int32))
     met = draws_of(model, simulation, key) if draws is None else draws
     met = met if block is None else some_of(met, block)
     width = max(1, MAX_LANES // met.policy_keys.size)
 
-    def simulated(some: Int[Array, "k m"]) -> Float[Array, "k samples"]:
+    def at_once(some: Int[Array, "k m"]) -> Simulated:
         return _sampled(model, policies, simulation, state, some, met, expected)
 
     if controls.shape[0] <= width:
-        return simulated(controls)
-    return jnp.asarray(jax.lax.map(lambda u: simulated(u[None])[0], controls, batch_size=width))
+        return at_once(controls)
+    each: Simulated = jax.lax.map(lambda u: at_once(u[None]), controls, batch_size=width)
+    return Simulated(each.costs[:, 0], each.truncated[:, 0])
 
 
 def allowed(model: Model, state: State, controls: Int[Array, "n m"]) -> Bool[Array, " n"]:
@@ -93,7 +110,7 @@ def _sampled(
     controls: Int[Array, "n m"],
     draws: Draws,
     expected: Float[Array, " blocks"] | None,
-) -> Float[Array, "n samples"]:
+) -> Simulated:
     """Simulate at one state; mapped over states, simulate at all of them together, lanes last.
 
     The rule for mapping may be applied long after this returns, inside another trace. So it is given every array as an
@@ -101,28 +118,33 @@ def _sampled(
     """
     arrays, whole = split((model, policies, simulation))
 
-    def many(arrays: Any, *given: Any) -> Float[Array, "states n samples"]:
+    def many(arrays: Any, *given: Any) -> Simulated:
         known, players, settings = whole(arrays)
         return simulate_lanes(known, players, settings, *given)
 
     @jax.custom_batching.custom_vmap
-    def one(arrays: Any, *state: Any) -> Float[Array, "n samples"]:
-        return many(arrays, *jax.tree.map(lambda leaf: leaf[None], state))[0]
+    def one(arrays: Any, *state: Any) -> Simulated:
+        found: Simulated = jax.tree.map(lambda leaf: leaf[0], many(arrays, *jax.tree.map(lambda x: x[None], state)))
+        return found
 
     @one.def_vmap
-    def _(count: int, mapped: Any, arrays: Any, *states: Any) -> tuple[Float[Array, "states n samples"], bool]:
+    def _(count: int, mapped: Any, arrays: Any, *states: Any) -> tuple[Simulated, Simulated]:
+        both: Any = Simulated(True, True)  # type: ignore[arg-type]
+
         def everywhere(leaf: Any, is_mapped: bool) -> Array:
             return jnp.asarray(leaf) if is_mapped else jnp.broadcast_to(leaf, (count, *jnp.shape(leaf)))
 
         each = jax.tree.map(everywhere, states, tuple(mapped[1:]))
         if not any(jax.tree.leaves(mapped[0])):
-            return many(arrays, *each), True
+            return many(arrays, *each), both
         # Models that differ too: nothing is shared, and lanes have nothing to gain.
         axes = jax.tree.map(lambda is_mapped: 0 if is_mapped else None, mapped[0])
         alone = jax.tree.map(lambda leaf: leaf[:, None], each)
-        return jax.vmap(many, in_axes=(axes, *([0] * len(alone))))(arrays, *alone)[:, 0], True
+        found = jax.vmap(many, in_axes=(axes, *([0] * len(alone))))(arrays, *alone)
+        return jax.tree.map(lambda leaf: leaf[:, 0], found), both
 
-    return jnp.asarray(one(arrays, jax.tree.map(jnp.asarray, state), controls, draws, expected))
+    found: Simulated = one(arrays, jax.tree.map(jnp.asarray, state), controls, draws, expected)
+    return found
 
 
 def _exact(

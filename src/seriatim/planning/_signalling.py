@@ -14,6 +14,7 @@ Sinica 8(2), 2021, 249-272.
 """
 
 import dataclasses
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,11 +22,13 @@ from jaxtyping import Array, Float, Int
 
 from seriatim._compile import jit
 from seriatim._errors import InputError
+from seriatim._preconditions import control_of
 from seriatim._record import record, static
 from seriatim.model import Key, Model, State
 from seriatim.planning._choice import choose
 from seriatim.planning._common import (
     DEFAULT_SIGNIFICANCE,
+    admitted,
     asked,
     check_planner,
     control_alone,
@@ -34,8 +37,9 @@ from seriatim.planning._common import (
     players,
 )
 from seriatim.planning._explained import explained
+from seriatim.planning._lanes import Simulated
 from seriatim.planning._order import Order, check_order, given_order
-from seriatim.planning._q_factors import allowed, q_samples
+from seriatim.planning._q_factors import allowed, simulated
 from seriatim.planning._simulation import Simulation
 from seriatim.planning._turns import deviations
 from seriatim.policy import Decision, Policy
@@ -84,7 +88,7 @@ class SignallingRollout:
 
     def decide(self, info: State, key: Key) -> Decision:
         """Let the agents choose at once at a state; `q_factors` is `[m, c]`, a row for each agent. Compiled."""
-        return _decide(self, info, key)
+        return admitted(self, info, key, _decide(self, info, key))
 
     @explained
     def _decide(self, info: State, key: Key) -> Decision:
@@ -95,23 +99,29 @@ class SignallingRollout:
         contexts = self._contexts(info, base_control, order, keys.signal)
         deviating = _deviations(contexts, base_control, c)
 
-        def simulated(controls: Int[Array, "n m"]) -> Float[Array, "n samples"]:
-            return q_samples(self.model, players(self), self.simulation, info, controls, keys.simulation)
+        def future(controls: Int[Array, "n m"]) -> Simulated:
+            return simulated(self.model, players(self), self.simulation, info, controls, keys.simulation)
 
-        samples = simulated(jnp.concatenate([contexts, deviating.reshape(-1, m)]))
+        found = future(jnp.concatenate([contexts, deviating.reshape(-1, m)]))
+        samples = found.costs
         references = jnp.broadcast_to(samples[: len(contexts)], (m, samples.shape[1]))
-        control, q_factors, q_errors = self._choose(info, base_control, contexts, references, deviating, samples)
+        chosen = self._choose(info, base_control, contexts, references, deviating, samples)
+        together = future(chosen.control[None])
         return decision(
+            self.model,
             self.simulation,
-            control=control,
+            admissible=allowed(self.model, info, base_control[None])[0],
+            control=chosen.control,
             base_control=base_control,
-            q_factors=q_factors,
-            q_errors=q_errors,
-            chosen=simulated(control[None])[0],
+            q_factors=chosen.q_factors,
+            q_errors=chosen.q_errors,
+            chosen=together.costs[0],
             # The first agent has nobody to guess: it reckons with the base control, whatever the signal.
             reference=references[order[0]],
             num_q_factors=m * c,
             num_simulations=samples.shape[0] + 1,
+            num_incomparable=chosen.incomparable,
+            num_truncated=jnp.sum(found.truncated, dtype=jnp.int32) + together.truncated[0],
         )
 
     def _choose(
@@ -122,14 +132,14 @@ class SignallingRollout:
         references: Float[Array, "m samples"],
         deviating: Int[Array, "m c_less_1 m"],
         samples: Float[Array, "n samples"],
-    ) -> tuple[Int[Array, " m"], Float[Array, "m c"], Float[Array, "m c"]]:
+    ) -> "_Chosen":
         """Let every agent choose in its own context; fall back on the base control where the result is infeasible."""
         m, c = self.model.num_agents, self.model.num_controls
         usable = jnp.broadcast_to(allowed(self.model, info, contexts), (m,))
         references = jnp.where(usable[:, None], references, jnp.inf)
         q_factors = jnp.broadcast_to(jnp.mean(references, axis=1)[:, None], (m, c))
         if c == 1:
-            return base_control, q_factors, jnp.zeros_like(q_factors)
+            return _Chosen(base_control, q_factors, jnp.zeros_like(q_factors), jnp.zeros((), jnp.int32))
         alternatives = samples[len(contexts) :].reshape(m, c - 1, -1)
         admissible = allowed(self.model, info, deviating.reshape(-1, m)).reshape(m, c - 1)
         choice = jax.vmap(choose, (0, 0, 0, None))(references, alternatives, admissible, self.significance)
@@ -138,7 +148,8 @@ class SignallingRollout:
         control = jnp.where(choice.best < 0, base_control, own[agents, choice.best])
         control = jnp.where(allowed(self.model, info, control[None])[0], control, base_control)
         errors = jnp.zeros_like(q_factors).at[agents[:, None], own].set(choice.errors)
-        return control, q_factors.at[agents[:, None], own].set(choice.q_factors), errors
+        q_factors = q_factors.at[agents[:, None], own].set(choice.q_factors)
+        return _Chosen(control, q_factors, errors, jnp.sum(choice.incomparable, dtype=jnp.int32))
 
     def _contexts(
         self, info: State, base_control: Int[Array, " m"], order: Int[Array, " m"], key: Key
@@ -150,10 +161,19 @@ class SignallingRollout:
         if self.signal is None:
             return base_control[None]
         m = base_control.shape[0]
-        guess = jnp.broadcast_to(jnp.asarray(self.signal(info, key), jnp.int32), (m, m))
+        guess = jnp.broadcast_to(control_of(self.model, self.signal, info, key, "The policy signal"), (m, m))
         place = jnp.zeros(m, jnp.int32).at[order].set(jnp.arange(m, dtype=jnp.int32))
         precedes = place[None, :] < place[:, None]
         return jnp.where(precedes, guess, jnp.broadcast_to(base_control, (m, m)))
+
+
+class _Chosen(NamedTuple):
+    """What agents arrived at by choosing apart, and what they chose from."""
+
+    control: Int[Array, " m"]
+    q_factors: Float[Array, "m c"]
+    q_errors: Float[Array, "m c"]
+    incomparable: Int[Array, ""]
 
 
 def _deviations(

@@ -1,7 +1,6 @@
 """How a planner estimates the future: the settings of a simulation, apart from any model."""
 
 import math
-import operator
 from typing import Literal
 
 import jax
@@ -9,6 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from seriatim._errors import InputError
+from seriatim._numbers import is_whole, real_number
+from seriatim._preconditions import number_of
 from seriatim._record import record, static
 from seriatim.model import Model
 from seriatim.value import Value
@@ -19,8 +20,11 @@ TAIL_WEIGHT = 1e-4
 MAX_STAGES = 10_000
 # Planners nest once for each stage optimised; more could not be computed, let alone compiled.
 MAX_LOOKAHEAD = 6
-# Samples of a Q-factor where the model is random and the user names no number.
-DEFAULT_SAMPLES = 32
+# Samples of a Q-factor where the model is random and the user names no number, and the most: each is a future in
+# memory, and ten million of them are beyond any use of an average.
+DEFAULT_SAMPLES, MAX_SAMPLES = 32, 10**7
+# Stages are counted in 32 bits.
+MAX_HORIZON = 2**31 - 1
 
 
 @record
@@ -49,6 +53,9 @@ class Simulation:
             are exact, and so is the guarantee of improvement. The base policy must then be deterministic.
         nominal_from: certainty equivalence: from this stage on, disturbances are the model's `nominal_disturbance()`.
             1 keeps the first stage random, the usual advice; 0 makes all of it deterministic; None none of it.
+        cost_bound: your word that no stage cost of the model is larger, in absolute value. A simulation that is cut
+            off after H stages then misses at most a**H * cost_bound / (1 - a), which `Decision.tail_bound` reports. It
+            is for simulations without `terminal_cost`, and is not checked.
 
     Raises:
         InputError: a number is out of range, or options contradict each other.
@@ -62,17 +69,11 @@ class Simulation:
     lookahead: int = static(default=1)
     expectation: Literal["sampled", "exact"] = static(default="sampled")
     nominal_from: int | None = static(default=None)
+    cost_bound: float | Float[Array, ""] | None = None
 
     def __post_init__(self) -> None:
-        _at_least(1, "horizon", self.horizon, "stages are simulated")
-        _at_least(1, "num_samples", self.num_samples, "samples are averaged")
-        _at_least(1, "lookahead", self.lookahead, "stages are optimised")
-        _at_least(0, "nominal_from", self.nominal_from, "is the stage from which disturbances are nominal")
-        if self.lookahead > MAX_LOOKAHEAD:
-            raise InputError(
-                f"lookahead={self.lookahead}: the work grows as (candidates * samples)**lookahead; give at most "
-                f"{MAX_LOOKAHEAD}, and a terminal_cost for what lies beyond."
-            )
+        _check_numbers(self)
+        _check_cost_bound(self)
         if self.expectation not in ("sampled", "exact"):
             raise InputError(f"expectation={self.expectation!r} is neither 'sampled' nor 'exact'.")
         if self.expectation == "exact" and self.horizon is None:
@@ -91,15 +92,39 @@ class Simulation:
             )
 
 
-def _at_least(lowest: int, name: str, value: int | None, meaning: str) -> None:
-    if value is None:
+def _check_numbers(simulation: Simulation) -> None:
+    _within(1, MAX_HORIZON, "horizon", simulation.horizon, "stages are simulated")
+    _within(1, MAX_SAMPLES, "num_samples", simulation.num_samples, "samples are averaged")
+    _within(0, MAX_HORIZON, "nominal_from", simulation.nominal_from, "is the stage from which disturbances are nominal")
+    if not is_whole(simulation.lookahead, 1):
+        raise InputError(
+            f"lookahead={simulation.lookahead!r}: so many stages are optimised; give a whole number from 1 up."
+        )
+    if simulation.lookahead > MAX_LOOKAHEAD:
+        raise InputError(
+            f"lookahead={simulation.lookahead}: the work grows as (candidates * samples)**lookahead; give at most "
+            f"{MAX_LOOKAHEAD}, and a terminal_cost for what lies beyond."
+        )
+
+
+def _within(lowest: int, highest: int, name: str, value: int | None, meaning: str) -> None:
+    if value is not None and not (is_whole(value, lowest) and value <= highest):
+        raise InputError(f"{name}={value!r}: {name} {meaning}; give a whole number from {lowest} to {highest:,}.")
+
+
+def _check_cost_bound(simulation: Simulation) -> None:
+    bound = simulation.cost_bound
+    if bound is None or isinstance(bound, jax.core.Tracer):
         return
-    try:
-        small = operator.index(value) < lowest
-    except TypeError:
-        small = True
-    if small:
-        raise InputError(f"{name}={value!r}: {name} {meaning}; give a whole number from {lowest} up.")
+    number = real_number(bound)
+    if number is None or not 0 <= number < math.inf:
+        raise InputError(f"cost_bound={bound!r}: give the largest stage cost, in absolute value, a number from 0 up.")
+    if simulation.terminal_cost is not None or simulation.expectation == "exact":
+        other = "terminal_cost" if simulation.terminal_cost is not None else "expectation='exact'"
+        raise InputError(
+            f"cost_bound={bound} bounds what sampled simulations miss where nothing is added for it, and {other} is "
+            "given too; leave one of them out."
+        )
 
 
 def num_stages(simulation: Simulation, model: Model) -> Int[Array, ""]:
@@ -109,6 +134,11 @@ def num_stages(simulation: Simulation, model: Model) -> Int[Array, ""]:
     discount = jnp.asarray(model.discount, float)
     stages = jnp.ceil(math.log(TAIL_WEIGHT) / jnp.log(jnp.minimum(discount, 1 - 1e-6)))
     return jnp.clip(stages, 1, MAX_STAGES).astype(jnp.int32)
+
+
+def weight_cut_off(simulation: Simulation, model: Model) -> Float[Array, ""]:
+    """Return the weight a**H of the first stage that is not simulated."""
+    return jnp.asarray(model.discount, float) ** num_stages(simulation, model).astype(float)
 
 
 def num_samples(simulation: Simulation, model: Model) -> int:
@@ -123,4 +153,4 @@ def terminal(simulation: Simulation, state: object) -> Float[Array, ""]:
     """Return the cost-to-go where a simulation is cut off."""
     if simulation.terminal_cost is None:
         return jnp.zeros((), float)
-    return jnp.asarray(simulation.terminal_cost(state), float)
+    return number_of("terminal_cost", simulation.terminal_cost, state)

@@ -44,6 +44,7 @@ class _Turns(NamedTuple):
     controls: Int[Array, "window c_less_1 m"]
     samples: Float[Array, "window c_less_1 samples"]
     allowed: Bool[Array, "window c_less_1"]
+    truncated: Int[Array, " window"]
 
 
 def speculatively(
@@ -79,12 +80,14 @@ def _simulated(setting: Setting, one: _Pass, order: Int[Array, " m"], place: Int
     inside = jnp.minimum(turns, m - 1)
     controls = jax.vmap(candidates)(inside)
     flat = controls.reshape(-1, m)
+    found = setting.samples(flat)
     return _Turns(
         agent=order[inside],
         exists=turns < m,
         controls=controls,
-        samples=setting.samples(flat).reshape(window, c - 1, -1),
+        samples=found.costs.reshape(window, c - 1, -1),
         allowed=setting.allowed(flat).reshape(window, c - 1),
+        truncated=jnp.sum(found.truncated.reshape(window, c - 1), axis=1, dtype=jnp.int32),
     )
 
 
@@ -118,6 +121,8 @@ def _accepted(setting: Setting, one: _Pass, turns: _Turns, place: Int[Array, " m
         simulated=now.simulated + new,
         passes=now.passes + 1,
         trajectories=now.trajectories + new * now.samples.shape[0],
+        incomparable=now.incomparable + jnp.sum(jnp.where(jnp.arange(window) < count, choice.incomparable, 0)),
+        truncated=now.truncated + jnp.sum(jnp.where(turns.exists, turns.truncated, 0)),
     )
     return _Pass(one.final + count, jnp.where(has_turn, chosen[at], one.guess), progress)
 

@@ -14,16 +14,18 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
-from seriatim._compile import jit
+from seriatim._compile import jit, unknown
 from seriatim._errors import InputError
+from seriatim._numbers import Budget
 from seriatim._record import record, static, with_fields
 from seriatim.controls import count_in_words, joint_controls, joint_index, num_joint_controls
 from seriatim.model import Key, Model, State
 from seriatim.planning._choice import choose
 from seriatim.planning._common import (
     DEFAULT_SIGNIFICANCE,
+    admitted,
     asked,
     check_planner,
     control_alone,
@@ -34,7 +36,7 @@ from seriatim.planning._common import (
 )
 from seriatim.planning._deadline import Pace, Pieces, Unfinished, act, measure, without_pace
 from seriatim.planning._explained import explained
-from seriatim.planning._q_factors import allowed, q_samples
+from seriatim.planning._q_factors import allowed, simulated
 from seriatim.planning._simulation import Simulation
 from seriatim.policy import Decision, Policy
 
@@ -46,6 +48,7 @@ class _Search(NamedTuple):
     """The best joint control so far, its samples and Q-factor, and those of the base control; blocks compared."""
 
     base_control: Int[Array, " m"]
+    admissible: Bool[Array, ""]
     reference: Float[Array, " samples"]
     control: Int[Array, " m"]
     samples: Float[Array, " samples"]
@@ -53,6 +56,8 @@ class _Search(NamedTuple):
     q_factors: Float[Array, " joint"]
     q_errors: Float[Array, " joint"]
     blocks: Int[Array, ""]
+    incomparable: Int[Array, ""]
+    truncated: Int[Array, ""]
 
 
 @record
@@ -97,18 +102,18 @@ class StandardRollout:
 
     def decide(self, info: State, key: Key) -> Decision:
         """Compare all joint controls at a state; `q_factors` is `[c**m]`. Compiled when first called."""
-        return _decide(without_pace(self), info, key)
+        return admitted(self, info, key, _decide(without_pace(self), info, key))
 
-    def act(self, info: State, key: Key, *, budget_ms: float | int | None = None) -> Decision:
+    def act(self, info: State, key: Key, *, budget_ms: Budget = None) -> Decision:
         """Compare as many joint controls as `budget_ms` milliseconds allow, the base policy's first; take the best.
 
         Guarantee: as `OneAtATimeRollout.act`. With time for all, or None, it is the decision of `decide` bit for bit,
-        but for `num_simulations`, which counts the base control twice. Q-factors not compared are nan.
+        but for counts of simulations, which have the base control twice. Q-factors not compared are nan.
 
         Raises:
             InputError: `budget_ms` is not above 0, or the call is inside a transformation of JAX.
         """
-        return act(_PIECES, self, info, key, budget_ms)
+        return admitted(self, info, key, act(_PIECES, self, info, key, budget_ms))
 
     def warmup(self, state: State = None, key: Key | None = None) -> "StandardRollout":
         """Compile all that `act` needs, time it, and return a planner that knows its pace.
@@ -124,16 +129,26 @@ class StandardRollout:
     @explained
     def _act_base(self, info: State, key: Key) -> Decision:
         base_control = asked(self.model, self.base, info, planner_keys(key).base)
-        return undecided(base_control, (num_joint_controls(self.model.num_agents, self.model.num_controls),))
+        joint = num_joint_controls(self.model.num_agents, self.model.num_controls)
+        return undecided(base_control, self._admits(info, base_control), (joint,))
+
+    def _admits(self, info: State, base_control: Int[Array, " m"]) -> Bool[Array, ""]:
+        return allowed(self.model, info, base_control[None])[0]
 
     @explained
     def _begin(self, info: State, key: Key) -> Unfinished:
         keys = planner_keys(key)
         base_control = asked(self.model, self.base, info, keys.base)
-        samples = q_samples(self.model, players(self), self.simulation, info, base_control[None], keys.simulation)[0]
-        unknown = jnp.full(num_joint_controls(self.model.num_agents, self.model.num_controls), jnp.nan, float)
+        found = simulated(self.model, players(self), self.simulation, info, base_control[None], keys.simulation)
+        samples = found.costs[0]
+        not_yet = jnp.full(num_joint_controls(self.model.num_agents, self.model.num_controls), unknown(), float)
         none, worst = jnp.zeros((), jnp.int32), jnp.full((), jnp.inf, float)
-        return self._unfinished(_Search(base_control, samples, base_control, samples, worst, unknown, unknown, none))
+        admissible, truncated = self._admits(info, base_control), found.truncated[0]
+        return self._unfinished(
+            _Search(
+                base_control, admissible, samples, base_control, samples, worst, not_yet, not_yet, none, none, truncated
+            )
+        )
 
     @explained
     def _advance(self, info: State, key: Key, search: _Search, count: int | Int[Array, ""]) -> Unfinished:
@@ -144,9 +159,12 @@ class StandardRollout:
             # The last block is filled up with the last joint control, which cannot be better than itself.
             index = jnp.minimum(now.blocks * BLOCK + jnp.arange(min(BLOCK, n)), n - 1)
             block = controls[index]
-            samples = q_samples(self.model, players(self), self.simulation, info, block, keys.simulation)
-            best, q, errors = choose(now.reference, samples, allowed(self.model, info, block), self.significance)
+            found = simulated(self.model, players(self), self.simulation, info, block, keys.simulation)
+            samples, may = found.costs, allowed(self.model, info, block)
+            best, q, errors, _ = choose(now.reference, samples, may, self.significance)
             better = (best >= 0) & (q[best] < now.least)
+            new = now.blocks * BLOCK + jnp.arange(index.shape[0]) < n
+            undefined = may & jnp.isnan(jnp.mean(now.reference) - q) & new
             return now._replace(
                 control=jnp.where(better, block[best], now.control),
                 samples=jnp.where(better, samples[best], now.samples),
@@ -154,6 +172,8 @@ class StandardRollout:
                 q_factors=now.q_factors.at[index].set(q),
                 q_errors=now.q_errors.at[index].set(errors),
                 blocks=now.blocks + 1,
+                incomparable=now.incomparable + jnp.sum(undefined, dtype=jnp.int32),
+                truncated=now.truncated + jnp.sum(jnp.where(new, found.truncated, 0), dtype=jnp.int32),
             )
 
         return self._unfinished(jax.lax.fori_loop(0, jnp.asarray(count, jnp.int32), compare, search))
@@ -162,7 +182,9 @@ class StandardRollout:
         n = now.q_factors.shape[0]
         compared = jnp.minimum(now.blocks * BLOCK, n)
         so_far = decision(
+            self.model,
             self.simulation,
+            admissible=now.admissible,
             control=now.control,
             base_control=now.base_control,
             q_factors=now.q_factors,
@@ -171,6 +193,8 @@ class StandardRollout:
             reference=now.reference,
             num_q_factors=compared,
             num_simulations=compared + 1,
+            num_incomparable=now.incomparable,
+            num_truncated=now.truncated,
             num_passes=now.blocks + 1,
         )
         return Unfinished(now, now.blocks, -(-n // BLOCK) - now.blocks, so_far)
@@ -181,12 +205,14 @@ class StandardRollout:
         base_control = asked(self.model, self.base, info, keys.base)
         c = self.model.num_controls
         controls = jnp.asarray(joint_controls(self.model.num_agents, c))
-        samples = q_samples(self.model, players(self), self.simulation, info, controls, keys.simulation)
-        base_index = joint_index(base_control, c)
+        found = simulated(self.model, players(self), self.simulation, info, controls, keys.simulation)
+        samples, base_index = found.costs, joint_index(base_control, c)
         chosen = choose(samples[base_index], samples, allowed(self.model, info, controls), self.significance)
         best = jnp.where(chosen.best < 0, base_index, chosen.best)
         return decision(
+            self.model,
             self.simulation,
+            admissible=self._admits(info, base_control),
             control=controls[best],
             base_control=base_control,
             q_factors=chosen.q_factors,
@@ -195,6 +221,8 @@ class StandardRollout:
             reference=samples[base_index],
             num_q_factors=controls.shape[0],
             num_simulations=controls.shape[0],
+            num_incomparable=chosen.incomparable,
+            num_truncated=jnp.sum(found.truncated, dtype=jnp.int32),
         )
 
 

@@ -15,7 +15,8 @@ from seriatim import distributions
 from seriatim.model import Key, Model, State
 from seriatim.planning._draws import Draws, in_order, worth_sorting
 from seriatim.planning._halving import Contest, Round, contest, uniform
-from seriatim.planning._q_factors import allowed, q_samples
+from seriatim.planning._lanes import Simulated
+from seriatim.planning._q_factors import allowed, simulated
 from seriatim.planning._simulation import Simulation
 from seriatim.policy import Policy
 
@@ -24,7 +25,8 @@ class Progress(NamedTuple):
     """How far a decision has come: the joint control so far, its sampled costs, and the estimates behind it.
 
     `passes` counts the calls of the engine that had to wait for one another; `simulated` the joint controls in them,
-    `trajectories` their simulations of one sample each.
+    `trajectories` their simulations of one sample each, `truncated` those of them that had not ended where they were
+    cut off; `incomparable` the alternatives whose gain is no number.
     """
 
     control: Int[Array, " m"]
@@ -35,6 +37,8 @@ class Progress(NamedTuple):
     simulated: Int[Array, ""]
     passes: Int[Array, ""]
     trajectories: Int[Array, ""]
+    incomparable: Int[Array, ""]
+    truncated: Int[Array, ""]
 
 
 class Drawn(NamedTuple):
@@ -67,13 +71,13 @@ class Setting(NamedTuple):
         controls: Int[Array, "n m"],
         block: range | None = None,
         reference: Float[Array, " all"] | None = None,
-    ) -> Float[Array, "n samples"]:
+    ) -> Simulated:
         """Simulate joint controls, all under the disturbances of this decision; `reference` is like their costs."""
-        simulated = (self.model, self.players, self.simulation, self.state, controls, self.key)
+        given = (self.model, self.players, self.simulation, self.state, controls, self.key)
         expected = None
         if self.draws is not None and reference is not None:
             expected = jnp.mean(reference.reshape(self.draws.policy_keys.shape[0], -1), axis=1)
-        return q_samples(*simulated, self.draws, block, expected)
+        return simulated(*given, self.draws, block, expected)
 
     def in_order(self, order: Int[Array, " samples"] | None) -> "Setting":
         """Return the setting with its samples in an order; None leaves them as they are."""
@@ -111,16 +115,22 @@ class Setting(NamedTuple):
         chooses = jnp.any(may)
         anywhere = _anywhere(chooses)
 
-        def sampler(controls: Int[Array, "k m"], block: range) -> Float[Array, "k block"]:
-            nothing = jnp.zeros((controls.shape[0], len(block)), reference.dtype)
-            samples: Float[Array, "k block"] = jax.lax.cond(
+        def sampler(controls: Int[Array, "k m"], block: range) -> Simulated:
+            zeros = jnp.zeros((controls.shape[0], len(block)), reference.dtype)
+            nothing = Simulated(zeros, jnp.zeros(controls.shape[0], jnp.int32))
+            samples: Simulated = jax.lax.cond(
                 anywhere, lambda: self.samples(controls, block, reference), lambda: nothing
             )
             return samples
 
         rounds = self.allocation(controls.shape[0], reference.shape[0])
         found = contest(sampler, rounds, reference, controls, may, self.significance)
-        return found._replace(passes=found.passes * chooses, trajectories=found.trajectories * chooses)
+        nothing = jnp.zeros((), jnp.int32)
+        return found._replace(
+            passes=jnp.where(chooses, found.passes, nothing),
+            trajectories=jnp.where(chooses, found.trajectories, nothing),
+            truncated=jnp.where(chooses, found.truncated, nothing),
+        )
 
 
 class Start(NamedTuple):
@@ -136,8 +146,8 @@ def begin(setting: Setting, base_control: Int[Array, " m"]) -> Start:
     Its samples are put into the order of their costs, if there are enough, so that later simulations take together what
     lasts about as long. Not if alternatives are dropped after a part of the samples, which must not be a chosen part.
     """
-    samples = setting.samples(base_control[None])[0]
-    order = None
+    found = setting.samples(base_control[None])
+    samples, order = found.costs[0], None
     if setting.draws is not None and setting.allocation is uniform and worth_sorting(samples.shape[0]):
         order = jnp.argsort(samples)
         samples = samples[order]
@@ -152,6 +162,8 @@ def begin(setting: Setting, base_control: Int[Array, " m"]) -> Start:
         simulated=one,
         passes=one,
         trajectories=one * samples.shape[0],
+        incomparable=zero,
+        truncated=found.truncated[0],
     )
     return Start(progress, order)
 
@@ -230,6 +242,8 @@ def _after(
         simulated=now.simulated + jnp.where(found.passes > 0, controls.shape[0], 0),
         passes=now.passes + found.passes,
         trajectories=now.trajectories + found.trajectories,
+        incomparable=now.incomparable + found.incomparable,
+        truncated=now.truncated + found.truncated,
     )
 
 

@@ -32,13 +32,15 @@ def distance_fields(
         they are also the distances *to* the source.
 
     Raises:
-        InputError: a neighbour or a source is not a cell.
+        InputError: a neighbour or a source is not a cell, or there are more cells than 32 bits can number.
 
     >>> line = np.array([[0, 1], [0, 2], [1, 2], [3, 3]])
     >>> distance_fields(line, np.array([0]))[0, :3].tolist()
     [0, 1, 2]
     """
     cells = len(neighbours)
+    if cells > UNREACHABLE:
+        raise InputError(f"neighbours has {cells:,} cells; distances between at most {UNREACHABLE:,} can be found.")
     _require_cells("neighbours", neighbours, cells)
     _require_cells("sources", sources, cells)
     ahead = np.ascontiguousarray(neighbours.T, np.int32)

@@ -16,7 +16,7 @@ from seriatim.model import Transition
 from seriatim.problems._hunt import Hunt
 from seriatim.problems._mixed_radix import MixedRadix
 from seriatim.problems._swarm import CHANCES, Luck
-from seriatim.problems._terrain import POSITION
+from seriatim.problems._terrain import NARROW
 
 
 def all_hunts(model: Any) -> Hunt:
@@ -62,7 +62,7 @@ def hunt_outcomes(model: Any, state: Hunt, control: Int[Array, " m"]) -> tuple[T
         return jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], only), jnp.ones(1)
     chances = np.array(CHANCES[model.fly_behaviour])
     draws = MixedRadix((len(chances),) * model.flies).digits()
-    moves = jnp.asarray(draws, POSITION)
+    moves = jnp.asarray(draws, NARROW)
     after = jax.vmap(lambda each: model.transition(state, control, Luck(each, None)))(moves)
     return after, jnp.asarray(np.prod(chances[draws], axis=1), float)
 

@@ -4,22 +4,24 @@ Everybody lives in the largest connected part of the map, so that every spider c
 """
 
 import operator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from jaxtyping import Bool, Int
-from scipy import sparse
-from scipy.sparse import csgraph
+from scipy import ndimage
 
 from seriatim._errors import InputError
-from seriatim.formats import GridMap, load_agents, load_map
-from seriatim.problems._terrain import Terrain, neighbours, open_terrain, walled_terrain
+from seriatim.formats import GridMap, load_agents, load_map, load_scenarios
+from seriatim.problems._terrain import MAX_CELLS, Terrain, open_terrain, walled_terrain
 
-Cells: TypeAlias = str | Path | tuple[tuple[int, int], ...]  # an .agents file, or (row, column) pairs
+Cells: TypeAlias = str | Path | tuple[tuple[int, int], ...]  # an .agents or .scen file, or (row, column) pairs
 
 # Courses kept at most: targets times cells, two bytes each. A 100 x 100 map with flies everywhere just fits.
 MAX_COURSES = 100_000_000
+# Whole numbers beyond this are mistakes; all below fit into 32 bits, and so does twice as much.
+MOST = 10**9
 
 
 class Ground(NamedTuple):
@@ -42,7 +44,7 @@ def hunting_ground(options: Any, *, everywhere: bool) -> Ground:
         InputError: a size is out of range, a file or a cell is wrong, or there is not enough room.
     """
     grid = _grid(options)
-    part = _largest_part(grid)
+    part = grid.passable if options.map is None else _largest_part(grid)
     starts = _cells("starts", options.starts, options.spiders, "spiders", grid, part)
     flies = _cells("fly_cells", options.fly_cells, options.flies, "flies", grid, part)
     _check_room(options, starts, flies, int(part.sum()))
@@ -55,13 +57,15 @@ def hunting_ground(options: Any, *, everywhere: bool) -> Ground:
 
 
 def at_least(lowest: int, name: str, value: Any, meaning: str) -> int:
-    """Return a whole number, or say in one sentence why it is none that will do."""
+    """Return a whole number, or say in one sentence why it is none that will do: too small, or beyond 10**9."""
     try:
         number = operator.index(value)
     except TypeError:
         number = lowest - 1
     if number < lowest or isinstance(value, bool):
         raise InputError(f"{name}={value!r}: {meaning}; give a whole number from {lowest} up.")
+    if number > MOST:
+        raise InputError(f"{name}={value!r}: {meaning}; give a whole number of at most {MOST:,}.")
     return number
 
 
@@ -73,22 +77,30 @@ def check_discount(discount: Any) -> None:
 
 def _grid(options: Any) -> GridMap:
     if isinstance(options.map, GridMap):
-        return options.map
+        return _playable(options.map)
     if options.map is not None:
-        return load_map(options.map)
+        return _playable(load_map(options.map))
     for name in ("width", "height"):
         at_least(1, name, getattr(options, name), "cells of the grid")
+    _check_size(f"width={options.width}, height={options.height}", options.width * options.height)
     return GridMap(np.ones((options.height, options.width), bool), name=f"the {options.height} x {options.width} grid")
+
+
+def _playable(grid: GridMap) -> GridMap:
+    _check_size(grid.name, grid.passable.size)
+    return grid
+
+
+def _check_size(name: str, cells: int) -> None:
+    if cells > MAX_CELLS:
+        raise InputError(f"{name}: the grid has {cells:,} cells; give one of at most {MAX_CELLS:,}.")
 
 
 def _largest_part(grid: GridMap) -> Bool[np.ndarray, "height width"]:
     """Mark the largest connected part of the map, the first of equals."""
-    ahead = neighbours(grid.passable)
-    here = np.repeat(np.arange(len(ahead)), ahead.shape[1])
-    graph = sparse.csr_array((np.ones(ahead.size, bool), (here, ahead.ravel())), shape=(len(ahead), len(ahead)))
-    _, label = csgraph.connected_components(graph, directed=False)
-    size = np.bincount(label[grid.passable.ravel()])
-    part: Bool[np.ndarray, "height width"] = (label == size.argmax()).reshape(grid.passable.shape)
+    label, _ = ndimage.label(grid.passable)
+    size = np.bincount(label[grid.passable])
+    part: Bool[np.ndarray, "height width"] = label == size.argmax()
     return part
 
 
@@ -98,13 +110,12 @@ def _cells(
     """Return the first `count` cells a user names, each on open ground that the others can reach."""
     if given is None:
         return None
-    found = load_agents(given, grid) if isinstance(given, (str, Path)) else _pairs(name, given)
+    found = _from_file(name, given, grid) if isinstance(given, (str, Path)) else _pairs(name, given)
     if len(found) < count:
         raise InputError(f"{name} has {len(found)} cells for {count} {what}; give at least as many cells as {what}.")
-    cells = np.array(found[:count], np.int32).reshape(count, 2)
-    for row, column in cells.tolist():
+    for row, column in found[:count]:  # before they are put into 32 bits
         check_cell(name, row, column, grid.name, grid.passable, part)
-    return cells
+    return np.array(found[:count], np.int32).reshape(count, 2)
 
 
 def check_cell(
@@ -143,12 +154,20 @@ def check_cell(
         )
 
 
+def _from_file(name: str, path: str | Path, grid: GridMap) -> Sequence[tuple[int, int]]:
+    """Read cells: of scenarios, spiders take the starts and flies the goals."""
+    if Path(path).suffix.lower() != ".scen":
+        return load_agents(path, grid)
+    return [one.start if name == "starts" else one.goal for one in load_scenarios(path, grid)]
+
+
 def _pairs(name: str, given: Any) -> list[tuple[int, int]]:
     try:
         return [(operator.index(row), operator.index(column)) for row, column in given]
     except (TypeError, ValueError):
         raise InputError(
-            f"{name}={given!r}: (row, column) pairs of whole numbers, or the path of an .agents file, are expected."
+            f"{name}={given!r}: (row, column) pairs of whole numbers, or the path of an .agents or .scen file, are "
+            "expected."
         ) from None
 
 

@@ -27,7 +27,7 @@ from seriatim._record import record, static
 from seriatim.model import Key, Transition
 from seriatim.problems._repair_beliefs import NearestDamage, RepairBeliefs
 from seriatim.problems._repair_drawing import Plan, lines, picture, plan
-from seriatim.problems._sites import Edges, Sites, graph32, grid, line, sites
+from seriatim.problems._sites import Edges, Sites, check_number, graph32, grid, line, sites
 
 # Published: how fast damage grows, and what a site of each level costs a stage.
 GAMMA = (0.01, 0.02, 0.03, 0.05)
@@ -90,10 +90,11 @@ class Repair:
 
     def __post_init__(self) -> None:
         _check(self)
-        edges = _edges(self)
         count = {"graph32": 32, "line": self.width, "grid": self.width * self.height}
-        number = count[self.layout] if isinstance(self.layout, str) else 1 + max(max(edge) for edge in edges)
-        found = sites(edges, number)
+        layout = self.layout
+        number = count.get(layout, 0) if isinstance(layout, str) else 1 + max(max(edge) for edge in layout)
+        check_number(number)  # before the edges of so many are listed
+        found = sites(_edges(self), number)
         object.__setattr__(self, "sites", jax.tree.map(jnp.asarray, found))
         _check_prior(self)
         if self.starts is not None and any(not 0 <= site < number for site in self.starts):

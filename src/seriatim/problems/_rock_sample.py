@@ -24,6 +24,7 @@ from seriatim.beliefs import FactoredBelief, FactoredFilter
 from seriatim.beliefs._factored_filter import require_belief
 from seriatim.drawing import Mark, grid_svg, grid_text
 from seriatim.model import Key, Transition
+from seriatim.problems._hunting_ground import MOST
 from seriatim.problems._mixed_radix import MixedRadix
 
 # Rows and columns that each move adds: up, down, left, right; then come sampling, and checking each rock.
@@ -72,8 +73,8 @@ class RockSample:
     discount: float | int | Float[Array, ""] = 0.95
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise InputError(f"size={self.size}: give a whole number of rows and columns from 1 up.")
+        if not 1 <= self.size <= MOST:
+            raise InputError(f"size={self.size}: give a whole number of rows and columns from 1 up to {MOST:,}.")
         cells = (*self.rocks, self.start)
         if any(not (0 <= row < self.size and 0 <= column < self.size) for row, column in cells):
             raise InputError(f"rocks={self.rocks}, start={self.start}: give cells from 0 to {self.size - 1}.")

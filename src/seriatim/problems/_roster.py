@@ -18,7 +18,7 @@ from seriatim._record import with_fields
 from seriatim.problems._hunt import Hunt
 from seriatim.problems._hunting_ground import check_cell
 from seriatim.problems._swarm import Swarm, first
-from seriatim.problems._terrain import POSITION, Terrain
+from seriatim.problems._terrain import Terrain
 
 WHEN = "when the model is made"
 
@@ -36,7 +36,7 @@ def fly_joins(game: Any, state: Hunt, cell: Any) -> Hunt:
                 f"with_fly: all {game.max_flies} slots are taken{also}; wait for a catch, or give a larger max_flies "
                 f"{WHEN}."
             )
-    return _fly_joins(game.swarm, state, _whole(cell, POSITION))
+    return _fly_joins(game.swarm, state, _whole(cell, state.flies.dtype))
 
 
 def fly_goes(state: Hunt, fly: Any) -> Hunt:
@@ -53,7 +53,7 @@ def spider_joins(game: Any, state: Hunt, cell: Any, agent: Any) -> Hunt:
     _require_one("with_spider", state)
     if _known(state, cell, agent):
         _check_spider(game, state, cell, agent)
-    return _spider_joins(state, _whole(cell, POSITION), None if agent is None else _whole(agent, np.int32))
+    return _spider_joins(state, _whole(cell, state.spiders.dtype), None if agent is None else _whole(agent, np.int32))
 
 
 def spider_goes(game: Any, state: Hunt, agent: Any) -> Hunt:

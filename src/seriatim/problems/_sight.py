@@ -32,9 +32,9 @@ def window(terrain: Terrain, vision: float | int | None) -> Int[np.ndarray, "cel
         vision: moves on an open grid; None is everything.
     """
     reach = terrain.height + terrain.width if vision is None else min(vision, terrain.height + terrain.width)
-    most = math.floor(reach)
-    down, right = np.mgrid[-most : most + 1, -most : most + 1].reshape(2, -1)
-    seen = (abs(down) + abs(right) <= reach) & (abs(down) < terrain.height) & (abs(right) < terrain.width)
+    rows, columns = (min(math.floor(reach), size - 1) for size in (terrain.height, terrain.width))
+    down, right = np.mgrid[-rows : rows + 1, -columns : columns + 1].reshape(2, -1)
+    seen = abs(down) + abs(right) <= reach
     return np.stack([down[seen], right[seen]], axis=1)
 
 

@@ -20,6 +20,9 @@ GRAPH32 = (
     "S-Z T-U T-V T-AD U-V U-W V-AE W-AE X-Y X-AA Y-Z Y-AA Z-AB Z-AC AA-AB AB-AC AC-AD AD-AE AD-AF AE-AF"
 )
 
+# Distances and first steps of all pairs are kept: 800 MB for so many.
+MAX_SITES = 10_000
+
 Edges = tuple[tuple[int, int], ...]
 
 
@@ -35,12 +38,23 @@ class Sites(NamedTuple):
     step: Int32[np.ndarray | Array, "n n"]
 
 
+def check_number(count: int) -> None:
+    """Refuse more sites than there is room for the distances of.
+
+    Raises:
+        InputError: there are too many.
+    """
+    if count > MAX_SITES:
+        raise InputError(f"There are {count:,} sites; distances between at most {MAX_SITES:,} are kept, so give fewer.")
+
+
 def sites(edges: Sequence[tuple[int, int]], count: int) -> Sites:
     """Number the ways out of each site, and find the shortest paths.
 
     Raises:
-        InputError: an edge names no site, or some site cannot be reached.
+        InputError: an edge names no site, some site cannot be reached, or there are more than 10,000.
     """
+    check_number(count)
     ways: list[set[int]] = [set() for _ in range(count)]
     for a, b in edges:
         if not (0 <= a < count and 0 <= b < count) or a == b:
@@ -54,9 +68,17 @@ def sites(edges: Sequence[tuple[int, int]], count: int) -> Sites:
     if (distance == UNREACHABLE).any():
         alone = int(np.argmax(distance[0] == UNREACHABLE))
         raise InputError(f"Site {alone} cannot be reached from site 0; add an edge, or leave it out.")
-    # The first neighbour that is nearest to the goal; site itself comes first, and is nearest only to itself.
-    step = np.argmin(distance[neighbours], axis=1).astype(np.int32)
-    return Sites(neighbours, distance, step)
+    return Sites(neighbours, distance, _first_steps(neighbours, distance))
+
+
+def _first_steps(neighbours: Int32[np.ndarray, "n c"], distance: Int32[np.ndarray, "n n"]) -> Int32[np.ndarray, "n n"]:
+    """Return the first neighbour nearest to the goal; a site itself comes first, and is nearest only to itself."""
+    nearest, step = distance.copy(), np.zeros(distance.shape, np.int32)
+    for k in range(1, neighbours.shape[1]):
+        ahead = distance[neighbours[:, k]]
+        step[ahead < nearest] = k
+        np.minimum(nearest, ahead, out=nearest)
+    return step
 
 
 def line(count: int) -> Edges:

@@ -13,6 +13,7 @@ Sinica 8(2), 2021, section I.
 """
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -29,13 +30,13 @@ from seriatim.model import Features, Key, Transition
 from seriatim.problems._finite_hunt import all_hunts, hunt_number, hunt_outcomes
 from seriatim.problems._hunt import Hunt, NearestFly, NearestSeenFly, caught, in_sight, marks, same_cell
 from seriatim.problems._hunt_features import hunt_features
-from seriatim.problems._hunting_ground import Cells, at_least, check_discount, hunting_ground
+from seriatim.problems._hunting_ground import MOST, Cells, at_least, check_discount, hunting_ground
 from seriatim.problems._relaxed_hunt import RelaxedHunt, possible_moves, relax, relaxed_stage
 from seriatim.problems._roster import fly_goes, fly_joins, spider_goes, spider_joins
 from seriatim.problems._sight import observe
 from seriatim.problems._sightings import Sight, sight
 from seriatim.problems._swarm import Luck, Swarm
-from seriatim.problems._terrain import MOVES, POSITION, Terrain
+from seriatim.problems._terrain import MOVES, Terrain
 
 # What an operator names: a (row, column) pair; the number of a spider or of a fly's slot.
 Cell: TypeAlias = tuple[int, int] | Int[ArrayLike, "2"]
@@ -62,9 +63,9 @@ class SpidersAndFlies:
         height: rows; of the map, where one is given.
         map: a MovingAI `.map` file or a `GridMap`; None is an open grid. The game is played in the largest connected
             part.
-        starts: where the spiders start: an `.agents` file or (row, column) pairs, of which the first m count; None
-            draws cells anew for each episode. Two spiders may be told to share a cell.
-        fly_cells: where the flies start, in the same forms.
+        starts: where the spiders start: an `.agents` file, a `.scen` file (its starts) or (row, column) pairs, of which
+            the first m count; None draws cells anew for each episode. Two spiders may be told to share a cell.
+        fly_cells: where the flies start, in the same forms; of a `.scen` file the goals.
         fly_behaviour: "stay"; "wander": each stage one of the five moves with equal chance, a move into a wall being a
             stay; "flee": with chance 1/2 the move that leads farthest from the nearest spider, otherwise a stay.
         arrival_rate: the chance, at each stage, that a fly arrives in a random cell, if there is a free slot.
@@ -108,10 +109,11 @@ class SpidersAndFlies:
         _check(self)
         settled = self.fly_behaviour == "stay" and not self.swarm.arrives and self.max_flies is None
         ground = hunting_ground(self, everywhere=not settled)
+        kind = ground.terrain.cells.dtype
         derived = {
             "terrain": ground.terrain,
-            "start_cells": None if ground.starts is None else ground.starts.astype(POSITION),
-            "first_fly_cells": None if ground.fly_cells is None else ground.fly_cells.astype(POSITION),
+            "start_cells": None if ground.starts is None else ground.starts.astype(kind),
+            "first_fly_cells": None if ground.fly_cells is None else ground.fly_cells.astype(kind),
             "walls": ground.walls,
             "width": ground.terrain.width,
             "height": ground.terrain.height,
@@ -149,7 +151,7 @@ class SpidersAndFlies:
         waiting = jnp.broadcast_to(self.terrain.cells[0], (team - self.spiders, 2))
         return Hunt(
             spiders=jnp.concatenate([spiders, waiting]),
-            flies=jnp.concatenate([flies, jnp.full((slots - self.flies, 2), -1, POSITION)]),
+            flies=jnp.concatenate([flies, jnp.full((slots - self.flies, 2), -1, flies.dtype)]),
             alive=jnp.arange(slots) < self.flies,
             stage=jnp.zeros((), jnp.int32) if self.arrival_stages else None,
             active=None if self.max_spiders is None else jnp.arange(team) < self.spiders,
@@ -323,8 +325,10 @@ def _check(model: SpidersAndFlies) -> None:
         raise InputError(f"arrival_rate={model.arrival_rate}: a chance at each stage; give a number from 0 to 1.")
     for stage in model.arrival_stages:
         at_least(1, "arrival_stages", stage, "stages at which flies arrive")
-    if model.vision is not None and not model.vision >= 0:
-        raise InputError(f"vision={model.vision}: a distance in moves; give a number from 0 up, or None for no limit.")
+    if model.vision is not None and not (0 <= model.vision <= MOST or model.vision == math.inf):
+        raise InputError(
+            f"vision={model.vision}: a distance in moves; give a number from 0 up to {MOST:,}, or None for no limit."
+        )
     check_discount(model.discount)
     if model.max_spiders is not None:
         at_least(model.spiders, "max_spiders", model.max_spiders, f"room for the {model.spiders} spiders at the start")

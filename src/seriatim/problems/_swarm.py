@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Int
 
 from seriatim._record import record, static
 from seriatim.model import Key
-from seriatim.problems._terrain import MOVES, POSITION, Terrain
+from seriatim.problems._terrain import MOVES, NARROW, Terrain
 
 # What one fly may do, with its chance: wander by move 0..4; flee, with ties broken from move 0..4 on, or freeze.
 CHANCES = {"stay": (1.0,), "wander": (0.2,) * 5, "flee": (0.1,) * 5 + (0.5,)}
@@ -88,11 +88,11 @@ class Swarm:
         if self.behaviour == "stay":
             return None
         tenths = jax.random.bits(key, (self.num_slots,), jnp.uint32) % 10
-        return (tenths // 2 if self.behaviour == "wander" else jnp.minimum(tenths, 5)).astype(POSITION)
+        return (tenths // 2 if self.behaviour == "wander" else jnp.minimum(tenths, 5)).astype(NARROW)
 
     def nothing(self) -> Luck:
         """Return the disturbance in which flies stay where they are and none arrive."""
-        still = jnp.full(self.num_slots, NOTHING[self.behaviour], POSITION)
+        still = jnp.full(self.num_slots, NOTHING[self.behaviour], NARROW)
         nowhere = jnp.full(self._num_arrivals, -1, jnp.int32)
         return Luck(None if self.behaviour == "stay" else still, nowhere if self.arrives else None)
 

@@ -25,6 +25,10 @@ from seriatim.model import Key, Transition
 
 # Probabilities are read in single precision; sums further than this from one are mistakes, not rounding.
 ROUNDING = 1e-4
+# The largest number of 32 bits.
+LARGEST = 2**31 - 1
+# Numbers that a table of a random problem may have.
+MAX_NUMBERS = 100_000_000
 
 
 @record
@@ -95,6 +99,10 @@ class Tabular:
     def initial_state(self, key: Key) -> Int[Array, ""]:
         """Draw the first state from `initial`."""
         return inverse(jnp.asarray(self.initial), jax.random.uniform(key))
+
+    def initial_distribution(self) -> Float[Array, " s"]:
+        """Return `initial`, the distribution of the first state."""
+        return jnp.asarray(self.initial)
 
     def control_mask(self, state: Int[Array, ""]) -> Bool[Array, "m c"]:
         """Look the admissible controls up."""
@@ -185,7 +193,7 @@ def _completed(model: Tabular) -> dict[str, Any]:
 def _whole(name: str, numbers: Any) -> Int[np.ndarray, "..."]:
     """Return whole numbers as such; a fraction would be cut off without a word."""
     given = np.asarray(numbers)
-    odd = given[given != np.trunc(given)]
+    odd = given[(given != np.trunc(given)) | (given > LARGEST) | (given < -LARGEST)]
     if odd.size:
         raise InputError(f"{name} holds {odd[0]:g}; whole numbers are expected, of states or controls, from 0.")
     return given.astype(np.int32)
@@ -329,6 +337,12 @@ def _check_team(
         )
     if successors > states:
         raise InputError(f"successors={successors} is more than states={states}; successors are distinct states.")
+    size = states**2 * max(counts) ** agents
+    if size > MAX_NUMBERS:
+        raise InputError(
+            f"states={states}, agents={agents}, controls={counts}: tables would have {size:.1e} numbers, and may have "
+            f"{MAX_NUMBERS:.1e}; give fewer of them."
+        )
     for name, chance in (("termination", termination), ("masked", masked), ("infeasible", infeasible)):
         if not 0 <= chance < 1:
             raise InputError(f"{name}={chance}: give a chance of at least 0 and less than 1.")

@@ -8,7 +8,12 @@ answers are looked up in distance fields, computed once. Positions are (row, col
 A *course* packs the distance to a target and the first of the moves that begin a shortest path there into one number,
 `8 * distance + move`. The smallest course over several targets therefore holds the distance to a nearest one, and the
 first move that leads to any of the nearest.
+
+Numbers are as narrow as the size of the grid allows; on no grid of at most `MAX_CELLS` cells do they need more than 32
+bits.
 """
+
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -20,7 +25,19 @@ from seriatim.problems._nearest import first_move_to_nearest
 
 MOVES = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
 # Half the size is twice the speed: arithmetic is done on as many numbers as fit into a vector register.
-POSITION = np.int16
+NARROW = np.int16
+# The most cells of a grid: 32 times its rows and columns (`_nearest`) and a little fit into 32 bits, even in one row.
+MAX_CELLS = 50_000_000
+
+
+def position_type(height: int, width: int) -> Any:
+    """Return the type of rows and columns on a grid: 16 bits where they, -1, and all differences fit, else 32."""
+    return NARROW if max(height, width) <= np.iinfo(NARROW).max else np.int32
+
+
+def course_type(longest: int) -> Any:
+    """Return the type of courses: 16 bits where all to a distance of `longest` fit and one more stays free, else 32."""
+    return np.int16 if 8 * longest + 8 < np.iinfo(np.int16).max else np.int32
 
 
 @record
@@ -78,7 +95,7 @@ class Terrain:
     def course(self, positions: Int[Array, "k 2"], targets: Int[Array, "n 2"]) -> Int[Array, "k n"]:
         """Return the course from each position to each target; `no_course()` where there is none."""
         if self.courses is None or self.target is None:
-            return _open_course(positions, targets)
+            return _open_course(positions, targets, self._course_type())
         goal = self.target[self.cell(targets)]
         return self.courses[goal[None, :], self.cell(positions)[:, None]]
 
@@ -95,10 +112,15 @@ class Terrain:
 
     def no_course(self) -> int:
         """Return what no course exceeds: how far a target is that cannot be reached, or is none."""
-        return int(np.iinfo(np.int16 if self.courses is None else self.courses.dtype).max)
+        return int(np.iinfo(self._course_type()).max)
+
+    def _course_type(self) -> Any:
+        # On an open grid the farthest are a corner and (-1, -1), where flies are that have not arrived.
+        return course_type(self.height + self.width) if self.courses is None else self.courses.dtype
 
 
-def _open_course(positions: Int[Array, "k 2"], targets: Int[Array, "n 2"]) -> Int[Array, "k n"]:
+def _open_course(positions: Int[Array, "k 2"], targets: Int[Array, "n 2"], dtype: Any) -> Int[Array, "k n"]:
+    positions, targets = positions.astype(dtype), targets.astype(dtype)
     down = targets[:, 0][None] - positions[:, 0][:, None]
     right = targets[:, 1][None] - positions[:, 1][:, None]
     sideways = jnp.where(right < 0, 3, jnp.where(right > 0, 4, 0))
@@ -109,7 +131,7 @@ def _open_course(positions: Int[Array, "k 2"], targets: Int[Array, "n 2"]) -> In
 def open_terrain(height: int, width: int) -> Terrain:
     """Return a grid without walls."""
     every = np.arange(height * width, dtype=np.int32)
-    cells = np.stack(np.divmod(every, width), axis=1).astype(POSITION)
+    cells = np.stack(np.divmod(every, np.int32(width)), axis=1).astype(position_type(height, width))
     return Terrain(jnp.asarray(cells), jnp.asarray(every), None, None, None, height=height, width=width)
 
 
@@ -134,7 +156,7 @@ def walled_terrain(
     stays = ahead == np.arange(passable.size)[:, None]
     bits = np.bitwise_or.reduce(np.where(stays[:, 1:], 0, 1 << np.arange(1, 5)), axis=1) | 1
     return Terrain(
-        cells=jnp.asarray(np.stack(np.divmod(in_play, width), axis=1).astype(POSITION)),
+        cells=jnp.asarray(np.stack(np.divmod(in_play, width), axis=1).astype(position_type(height, width))),
         number=jnp.asarray(number),
         open_moves=jnp.asarray(bits.astype(np.uint8)),
         courses=jnp.asarray(_courses(ahead, targets)),
@@ -148,7 +170,7 @@ def neighbours(passable: Bool[np.ndarray, "height width"]) -> Int[np.ndarray, "g
     """Return the cell that each move leads to from each cell: the cell itself where the move is not possible."""
     height, width = passable.shape
     framed = np.pad(passable, 1)
-    here = np.arange(height * width).reshape(height, width)
+    here = np.arange(height * width, dtype=np.int32).reshape(height, width)
     ahead = []
     for down, right in MOVES:
         free = passable & framed[1 + down : 1 + down + height, 1 + right : 1 + right + width]
@@ -161,7 +183,7 @@ def _courses(ahead: Int[np.ndarray, "cells 5"], targets: Int[np.ndarray, " n"]) 
     reached = distance != UNREACHABLE
     longest = int(distance.max(where=reached, initial=0))
     # Half the memory where distances are short, as they are on all but the largest mazes.
-    dtype = np.int16 if 8 * longest + 8 < np.iinfo(np.int16).max else np.int32
+    dtype = course_type(longest)
     move = np.zeros(distance.shape, np.int8)
     for k in range(4, 0, -1):
         move[np.take(distance, ahead[:, k], axis=1) < distance] = k

@@ -3,7 +3,8 @@
 1. The sizes are whole numbers from 1 up, the discount is in (0, 1].
 2. Every method can be traced by JAX and gives the shapes and dtypes the protocol promises; `transition` keeps the
    state's structure, so that it can be iterated.
-3. The same key, state, control and disturbance always give the same result.
+3. So they can where the model's numbers are data, not constants, as planners compile them. The same key, state,
+   control and disturbance always give the same result, and every method the same program.
 4. Along episodes under random admissible controls: costs are finite, states hold no NaN, and every agent always has an
    admissible control.
 5. Simulated side by side, lanes last, states do as each would alone.
@@ -14,23 +15,32 @@
    finite.
 """
 
-import operator
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from seriatim.model import Key, Model, Transition
+from seriatim._preconditions import (
+    METHODS,
+    require_discount,
+    require_feasible,
+    require_mask,
+    require_methods,
+    require_model,
+    require_nominal,
+    require_sizes,
+    require_transition,
+)
+from seriatim._structure import in_words, require_arrays, require_same, shapes
+from seriatim.model import Key, Model
 from seriatim.testing._finite_laws import finite_laws
 from seriatim.testing._lanes_law import lanes_law
 from seriatim.testing._observed_laws import observed_laws
+from seriatim.testing._purity import generator_moved_by, impurity, require_pure
 from seriatim.testing._relaxed_laws import relaxed_laws
 from seriatim.testing._report import Broken, Law, NotApplicable, Report, call, examine
-from seriatim.testing._structure import in_words, require_arrays, require_same, shapes
 from seriatim.testing._walk import random_walk
-
-METHODS = ("initial_state", "control_mask", "sample_disturbance", "transition")
 
 
 def check_model(model: Model, key: Key | None = None, *, quick: bool = False) -> Report:
@@ -48,8 +58,8 @@ def check_model(model: Model, key: Key | None = None, *, quick: bool = False) ->
     key = jax.random.key(0) if key is None else key
     name = type(model).__name__
     laws = [
-        Law("sizes and discount", lambda: _sizes(model, name), vital=True),
-        Law("methods exist", lambda: _methods(model, name), vital=True),
+        Law("sizes and discount", lambda: _sizes(model), vital=True),
+        Law("methods exist", lambda: _methods(model), vital=True),
         Law(
             "initial_state gives arrays of fixed shapes",
             lambda: _initial_state(model, name, key),
@@ -61,10 +71,11 @@ def check_model(model: Model, key: Key | None = None, *, quick: bool = False) ->
             lambda: _sample_disturbance(model, name, key),
             vital=True,
         ),
-        Law("transition keeps the state's shapes", lambda: _transition(model, name, key), vital=True),
-        Law("feasible is one boolean", lambda: _feasible(model, name, key), vital=True),
-        Law("nominal_disturbance is like a drawn one", lambda: _nominal(model, name, key)),
-        Law("transition is a pure function", lambda: _pure(model, name, key)),
+        Law("transition keeps the state's shapes", lambda: _transition(model, key), vital=True),
+        Law("feasible is one boolean", lambda: _feasible(model, key), vital=True),
+        Law("fields are data", lambda: _as_data(model), vital=True),
+        Law("nominal_disturbance is like a drawn one", lambda: _nominal(model, key)),
+        Law("methods are pure functions", lambda: _pure(model, name, key), vital=True),
         Law("along random episodes", lambda: random_walk(model, key, 8 if quick else 64), vital=True),
     ]
     if not quick:
@@ -73,29 +84,14 @@ def check_model(model: Model, key: Key | None = None, *, quick: bool = False) ->
     return examine(laws)
 
 
-def _sizes(model: Any, name: str) -> str:
-    for field in ("num_agents", "num_controls"):
-        value = getattr(model, field, None)
-        try:
-            whole = operator.index(value)  # type: ignore[arg-type]
-        except TypeError:
-            raise Broken(f"{name}.{field} is {value!r}; a whole number from 1 up is expected.") from None
-        if whole < 1:
-            raise Broken(f"{name}.{field} is {whole}; a whole number from 1 up is expected.")
-    discount = getattr(model, "discount", None)
-    try:
-        inside = 0 < float(discount) <= 1  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        inside = False
-    if not inside:
-        raise Broken(f"{name}.discount is {discount!r}; a number above 0 and at most 1 is expected.")
+def _sizes(model: Any) -> str:
+    require_sizes(model)
+    require_discount(model)
     return f"{model.num_agents} agents, {model.num_controls} controls each, discount {float(model.discount):g}"
 
 
-def _methods(model: Any, name: str) -> str:
-    missing = [method for method in METHODS if not callable(getattr(model, method, None))]
-    if missing:
-        raise Broken(f"{name} has no method {missing[0]}; a model needs {', '.join(METHODS)}.")
+def _methods(model: Any) -> str:
+    require_methods(model, METHODS)
     return ", ".join(METHODS)
 
 
@@ -117,10 +113,7 @@ def _control_mask(model: Model, name: str, key: Key) -> str:
     state = model.initial_state(key)
     call(model, "control_mask", state, traced=True)
     mask = call(model, "control_mask", state)
-    expected = (model.num_agents, model.num_controls)
-    if np.shape(mask) != expected or jnp.result_type(mask) != jnp.bool_:
-        seen = in_words(shapes(mask)) if hasattr(mask, "shape") else repr(mask)
-        raise Broken(f"{name}.control_mask returned {seen}; bool[{expected[0]}, {expected[1]}] is expected.")
+    require_mask(model, mask)
     stuck = np.flatnonzero(~np.asarray(mask).any(axis=1))
     if stuck.size:
         raise Broken(
@@ -138,60 +131,49 @@ def _sample_disturbance(model: Model, name: str, key: Key) -> str:
     return f"{count} arrays" if count else "none: the model is deterministic"
 
 
-def _transition(model: Model, name: str, key: Key) -> str:
+def _transition(model: Model, key: Key) -> str:
     state, control, disturbance = _first_stage(model, key)
     after = call(model, "transition", state, control, disturbance, traced=True)
-    if not isinstance(after, Transition):
-        raise Broken(f"{name}.transition returned a {type(after).__name__}; a seriatim.Transition is expected.")
-    require_same(
-        f"{name}.transition(...).state",
-        after.state,
-        shapes(state),
-        "the next state must be like the one given",
-    )
-    for field, kinds, expected in (("cost", "fiu", "one number"), ("done", "b", "one boolean")):
-        value = shapes(getattr(after, field))
-        if value.shape != () or value.dtype.kind not in kinds:
-            raise Broken(f"{name}.transition(...).{field} is {in_words(value)}; {expected}, shape [], is expected.")
+    require_transition(model, after, state)
     return "state, cost [] and done []"
 
 
-def _feasible(model: Model, name: str, key: Key) -> str:
-    if not hasattr(model, "feasible"):
+def _feasible(model: Model, key: Key) -> str:
+    if getattr(model, "feasible", None) is None:
         raise NotApplicable("the model has no coupled constraints")
     state, control, _ = _first_stage(model, key)
-    seen = shapes(call(model, "feasible", state, control, traced=True))
-    if seen.shape != () or seen.dtype != bool:
-        raise Broken(f"{name}.feasible returned {in_words(seen)}; one boolean, shape [], is expected.")
+    require_feasible(model, call(model, "feasible", state, control, traced=True))
     return "one boolean"
 
 
-def _nominal(model: Model, name: str, key: Key) -> str:
+def _as_data(model: Model) -> str:
+    require_model(model, starts=True)
+    return "planners may compile it with its numbers as data"
+
+
+def _nominal(model: Model, key: Key) -> str:
     if not hasattr(model, "nominal_disturbance"):
         raise NotApplicable("the model has no nominal disturbance, which only certainty equivalence needs")
-    drawn = shapes(model.sample_disturbance(key))
-    require_same(
-        f"{name}.nominal_disturbance",
-        shapes(call(model, "nominal_disturbance")),
-        drawn,
-        "it stands in for a drawn one",
-    )
+    require_nominal(model, call(model, "nominal_disturbance"), model.sample_disturbance(key))
     return "same arrays as a drawn disturbance"
 
 
 def _pure(model: Model, name: str, key: Key) -> str:
-    state, control, disturbance = _first_stage(model, key)
-    first = call(model, "transition", state, control, disturbance)
+    stage = state, control, disturbance = _first_stage(model, key)
+    first, moved = generator_moved_by(lambda: call(model, "transition", *stage))
     second = call(model, "transition", state, control, disturbance)
     compiled = jax.jit(model.transition)(state, control, disturbance)
     for other, how in ((second, "called again"), (compiled, "compiled")):
         same = jax.tree.map(lambda a, b: bool(np.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)), first, other)
         if not all(jax.tree.leaves(same)):
-            raise Broken(
-                f"{name}.transition gave another result for the same arguments when {how}; randomness must come from "
-                "the disturbance alone, and nothing may be remembered between calls."
-            )
-    return "the same result again, and compiled"
+            raise Broken(impurity(f"{name}.transition", moved, how, "the disturbance"))
+    require_pure(f"{name}.transition", model.transition, *stage, source="the disturbance")
+    for method in ("initial_state", "sample_disturbance"):
+        require_pure(f"{name}.{method}", getattr(model, method), key, source="the key")
+    require_pure(f"{name}.control_mask", model.control_mask, state, source="the disturbance")
+    if getattr(model, "feasible", None) is not None:
+        require_pure(f"{name}.feasible", model.feasible, state, control, source="the disturbance")  # type: ignore[attr-defined]
+    return "the same result again, and compiled; the same programs when traced again"
 
 
 def _first_stage(model: Model, key: Key) -> tuple[Any, Any, Any]:

@@ -12,11 +12,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from seriatim._preconditions import name_of
+from seriatim._structure import in_words, shapes
 from seriatim.controls import is_admissible
 from seriatim.model import Key, Model
 from seriatim.policy import Policy
-from seriatim.testing._report import Broken, Law, Report, call, examine, policy_name
-from seriatim.testing._structure import in_words, shapes
+from seriatim.testing._purity import generator_moved_by, require_pure
+from seriatim.testing._report import Broken, Law, Report, call, examine
 from seriatim.testing._walk import walk
 
 # States at which the controls are checked.
@@ -36,7 +38,7 @@ def check_policy(model: Model, policy: Policy, key: Key | None = None, *, quick:
         A report; it never raises for a fault of the policy's.
     """
     key = jax.random.key(0) if key is None else key
-    name = policy_name(policy)
+    name = name_of(policy)
     laws = [Law("policy gives one control an agent", lambda: _control(model, policy, name, key), vital=True)]
     if not quick:
         laws += [
@@ -59,13 +61,16 @@ def _control(model: Model, policy: Policy, name: str, key: Key) -> str:
 
 def _pure(model: Model, policy: Policy, name: str, key: Key) -> str:
     state = model.initial_state(key)
-    first, second = (np.asarray(call(policy, "__call__", state, key)) for _ in range(2))
+    given, moved = generator_moved_by(lambda: call(policy, "__call__", state, key))
+    first, second = np.asarray(given), np.asarray(call(policy, "__call__", state, key))
     compiled = np.asarray(jax.jit(lambda x, k: policy(x, k))(state, key))
+    draws = f" (it draws from {moved})" if moved else ""
     if not (np.array_equal(first, second) and np.array_equal(first, compiled)):
         raise Broken(
             f"{name} chose {first.tolist()}, then {second.tolist()}, and {compiled.tolist()} when compiled, for the "
-            "same state and key; randomness must come from the key alone."
+            f"same state and key{draws}; randomness must come from the key alone."
         )
+    require_pure(name, policy, state, key, source="the key")
     return "the same control again, and compiled"
 
 
@@ -94,7 +99,7 @@ def _inadmissible(name: str, control: Any, mask: Any) -> str:
 
 
 def _require_feasible(model: Any, name: str, states: Any, controls: Any) -> None:
-    if not hasattr(model, "feasible"):
+    if getattr(model, "feasible", None) is None:
         return
     wrong = np.flatnonzero(~np.asarray(jax.vmap(model.feasible)(states, jnp.asarray(controls))))
     if wrong.size:

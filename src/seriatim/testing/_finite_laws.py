@@ -8,27 +8,30 @@ import numpy as np
 import scipy
 from jaxtyping import Array, Shaped
 
+from seriatim._structure import require_same, shapes
 from seriatim.model import Key
 from seriatim.testing._hastily import hastily
 from seriatim.testing._report import Broken, Law, NotApplicable, call
-from seriatim.testing._structure import require_same, shapes
 from seriatim.testing._walk import random_control
 
 # State-control pairs whose samples are tested, samples of each, and the false-alarm rate of all tests together.
 PAIRS = 16
 SAMPLES = 4000
 FALSE_ALARM = 1e-6
-STATES_CHECKED = 2000
+STATES_CHECKED, STATES_TABULATED = 2000, 64
 ROUNDING = 1e-4
 
 
 def finite_laws(model: Any, key: Key) -> list[Law]:
     """List the laws; they do not apply to a model without `states`, `index` and `outcomes`."""
-    return [
+    laws = [
         Law("finite: states are numbered", lambda: _numbered(model)),
         Law("finite: outcomes have probabilities", lambda: _outcomes(model, key)),
         Law("finite: samples follow the outcomes", lambda: _samples(model, key)),
     ]
+    if hasattr(model, "tabulated_motion"):  # few models have it, and only exact methods use it
+        laws.append(Law("finite: tabulated numbers are those of the outcomes", lambda: _tabulated(model, key)))
+    return laws
 
 
 def _states(model: Any) -> Any:
@@ -43,10 +46,10 @@ def _states(model: Any) -> Any:
         raise
 
 
-def _some(states: Any) -> tuple[Any, Shaped[np.ndarray, " n"]]:
-    """Return at most `STATES_CHECKED` states, evenly spread, with their numbers."""
+def _some(states: Any, most: int = STATES_CHECKED) -> tuple[Any, Shaped[np.ndarray, " n"]]:
+    """Return at most so many states, evenly spread, with their numbers."""
     count = len(jax.tree.leaves(states)[0])
-    numbers = np.unique(np.linspace(0, count - 1, STATES_CHECKED).astype(int))
+    numbers = np.unique(np.linspace(0, count - 1, most).astype(int))
     return jax.tree.map(lambda leaf: jnp.asarray(leaf)[numbers], states), numbers
 
 
@@ -102,6 +105,29 @@ def _outcomes(model: Any, key: Key) -> str:
             "that is not among states()."
         )
     return f"probabilities sum to 1 at {len(numbers):,} states, {p.shape[1]} outcomes each"
+
+
+def _tabulated(model: Any, key: Key) -> str:
+    every, name = _states(model), type(model).__name__
+    some, numbers = _some(every, STATES_TABULATED)
+    controls, _ = jax.vmap(lambda x, k: random_control(model, x, k))(some, jax.random.split(key, len(numbers)))
+    after, probability = hastily(jax.vmap(model.outcomes))(some, controls)
+    index = np.asarray(jax.vmap(jax.vmap(model.index))(after.state))
+    p, done = np.asarray(probability, np.float64), np.broadcast_to(after.done, probability.shape)
+    cost = (p * np.where(p > 0, np.broadcast_to(after.cost, p.shape), 0.0)).sum(axis=1)
+    costs, rows = call(model, "tabulated_motion")
+    joint = np.asarray(controls) @ model.num_controls ** np.arange(model.num_agents - 1, -1, -1)
+    for i, (x, u) in enumerate(zip(numbers, joint, strict=True)):
+        place = f"{name}.tabulated_motion at state {x}, control {controls[i].tolist()}"
+        if not abs(costs[x, u] - cost[i]) <= ROUNDING * (1 + abs(cost[i])):
+            raise Broken(f"{place} has the cost {costs[x, u]:.6g}, where outcomes() gives {cost[i]:.6g}.")
+        expected = np.bincount(index[i][~done[i]], p[i][~done[i]], minlength=rows.shape[1])
+        row = np.asarray(rows[[x * costs.shape[1] + u]].toarray())[0]
+        odd = np.flatnonzero(~(abs(row - expected) <= ROUNDING))
+        if odd.size:
+            y = odd[0]
+            raise Broken(f"{place} leads to state {y} with {row[y]:.6g}, where outcomes() gives {expected[y]:.6g}.")
+    return f"costs and probabilities agree at {len(numbers)} states, one control each"
 
 
 def _samples(model: Any, key: Key) -> str:

@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
+from seriatim._structure import require_arrays
 from seriatim.model import Key
 from seriatim.testing._hastily import hastily
 from seriatim.testing._report import Broken, Law, NotApplicable, call
-from seriatim.testing._structure import require_arrays
 from seriatim.testing._walk import walk
 
 # States at which observations are counted, samples of each, and the false-alarm rate of all counts together.

@@ -6,8 +6,12 @@ from typing import Any, NamedTuple
 
 import jax
 
-from seriatim._errors import InputError, in_words
+from seriatim._diagnosis import explanation
+from seriatim._errors import InputError
+from seriatim._preconditions import name_of
 from seriatim._record import record
+
+NOT_CHECKED = "not checked, since a law above is broken"
 
 
 class Broken(Exception):
@@ -54,7 +58,17 @@ class Report:
 
     def __str__(self) -> str:
         marks = {True: "ok    ", False: "WRONG ", None: "--    "}
-        return "\n".join(f"{marks[f.passed]}{f.law}: {f.message}" for f in self.findings)
+        return "\n".join(f"{marks[f.passed]}{f.law}: {f.message}" for f in folded(self.findings))
+
+
+def folded(findings: Sequence[Finding]) -> list[Finding]:
+    """Return the findings with one for all laws that were not checked, in the place of the first of them."""
+    unchecked = [finding for finding in findings if finding.message == NOT_CHECKED]
+    if len(unchecked) < 2:
+        return list(findings)
+    together = Finding(f"{len(unchecked)} more laws", None, NOT_CHECKED)
+    kept = [together if f is unchecked[0] else f for f in findings if f is unchecked[0] or f.message != NOT_CHECKED]
+    return kept
 
 
 class Law(NamedTuple):
@@ -73,7 +87,7 @@ def examine(laws: Sequence[Law]) -> Report:
     findings: list[Finding] = []
     stopped = False
     for law in laws:
-        finding = Finding(law.text, None, "not checked, since a law above is broken") if stopped else _check(law)
+        finding = Finding(law.text, None, NOT_CHECKED) if stopped else _check(law)
         stopped = stopped or (law.vital and finding.passed is False)
         findings.append(finding)
     return Report(tuple(findings))
@@ -82,7 +96,7 @@ def examine(laws: Sequence[Law]) -> Report:
 def _check(law: Law) -> Finding:
     try:
         return Finding(law.text, True, law.check())
-    except Broken as broken:
+    except (Broken, InputError) as broken:
         return Finding(law.text, False, str(broken), broken.__cause__)
     except NotApplicable as reason:
         return Finding(law.text, None, str(reason))
@@ -93,22 +107,10 @@ def call(owner: Any, method: str, *args: Any, traced: bool = False, mapped: bool
 
     `traced` only works out the shapes of the result; `mapped` calls it over a leading axis of all arguments.
     """
-    name = f"{type(owner).__name__}.{method}" if method != "__call__" else policy_name(owner)
+    name = f"{type(owner).__name__}.{method}" if method != "__call__" else name_of(owner)
     bound = (lambda *given: owner(*given)) if method == "__call__" else getattr(owner, method)
     function = jax.vmap(bound) if mapped else bound
     try:
         return jax.eval_shape(function, *args) if traced else function(*args)
-    except InputError as error:
-        raise Broken(f"{name}: {error}") from error
-    except jax.errors.ConcretizationTypeError as error:
-        raise Broken(
-            f"{name} decides on the value of an array in plain Python (if, while, int(), bool(), indexing a list), "
-            "which JAX cannot compile; use jnp.where, jax.lax.cond or array indexing instead."
-        ) from error
     except Exception as error:
-        raise Broken(f"{name} raised {in_words(error)}.") from error
-
-
-def policy_name(policy: Any) -> str:
-    """Name a policy as its author would: the function's name or the record's type."""
-    return str(getattr(policy, "__name__", type(policy).__name__))
+        raise Broken(explanation(name, error)) from error

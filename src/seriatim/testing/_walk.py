@@ -29,8 +29,9 @@ class Walk(NamedTuple):
 def random_control(model: Model, state: State, key: Key) -> tuple[Int[Array, " m"], Bool[Array, ""]]:
     """Draw an admissible joint control, feasible if one is found; also say whether it was."""
     logits = jnp.where(model.control_mask(state), 0.0, -jnp.inf)
-    drawn = jax.random.categorical(key, logits, shape=(TRIES, model.num_agents)).astype(jnp.int32)
     feasible = getattr(model, "feasible", None)
+    tries = 1 if feasible is None else TRIES  # each takes a random number for every control of every agent
+    drawn = jax.random.categorical(key, logits, shape=(tries, model.num_agents)).astype(jnp.int32)
     if feasible is None:
         return drawn[0], jnp.array(True)
     good = jax.vmap(lambda u: feasible(state, u))(drawn)

@@ -29,6 +29,7 @@ from jaxtyping import Array, Float, Int
 
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
+from seriatim._preconditions import require_model
 from seriatim._record import record, static, with_fields
 from seriatim.gradients import CHOICES, MovingBaseline
 from seriatim.model import Key, RelaxedModel
@@ -282,6 +283,7 @@ def _check(trainer: PolicyGradient) -> None:
             f"policy is a {type(trainer.policy).__name__}, which has no parameters to train; make one by "
             "decentralised_policy or network_policy."
         )
+    require_model(trainer.policy.model, starts=True)
     _check_estimator(trainer)
     _check_numbers(trainer)
     if trainer.estimator == "leave-one-out":

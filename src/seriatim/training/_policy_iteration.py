@@ -29,6 +29,7 @@ from jaxtyping import Array, Float, Int
 
 from seriatim._compile import jit
 from seriatim._errors import InputError
+from seriatim._preconditions import require_model
 from seriatim._record import record, static, with_fields
 from seriatim.evaluation import Estimate, evaluate
 from seriatim.model import Key, Model, State
@@ -382,6 +383,7 @@ _agreement = jit(agreement)
 
 def _check(trainer: PolicyIteration) -> None:
     _check_networks(trainer)
+    require_model(trainer.model, starts=True)
     check_planner(trainer.model, trainer.base, trainer.simulation, trainer.significance)
     check_order(trainer.order, trainer.model.num_agents)
     least = {"states": HELD_OUT, "rounds": 1, "part": 1, "episodes": 2, "horizon": 1, "value_states": 1}

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from seriatim.testing._report import Broken
+from seriatim._errors import InputError
 
 
 def shapes(tree: Any) -> Any:
@@ -15,25 +15,33 @@ def shapes(tree: Any) -> Any:
 
 
 def require_arrays(what: str, tree: Any) -> None:
-    """Refuse leaves that are no arrays."""
+    """Refuse leaves that are no arrays.
+
+    Raises:
+        InputError: naming the first such leaf.
+    """
     for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
-        if not isinstance(leaf, (jax.Array, np.ndarray, np.generic, bool, int, float, complex)):
+        if not isinstance(leaf, (jax.Array, jax.ShapeDtypeStruct, np.ndarray, np.generic, bool, int, float, complex)):
             place = what + jax.tree_util.keystr(path)
             kind = type(leaf).__name__
-            raise Broken(f"{place} is {leaf!r} of type {kind}; a pytree of arrays is expected.")
+            raise InputError(f"{place} is {leaf!r} of type {kind}; a pytree of arrays is expected.")
 
 
 def require_same(what: str, seen: Any, expected: Any, reason: str) -> None:
-    """Refuse a tree that differs from the expected one in structure, shape or dtype; name the first such leaf."""
+    """Refuse a tree that differs from the expected one in structure, shape or dtype.
+
+    Raises:
+        InputError: naming the first such leaf.
+    """
     if str(jax.tree.structure(seen)) != str(jax.tree.structure(expected)):
-        raise Broken(
+        raise InputError(
             f"{what} has the structure {jax.tree.structure(seen)}, where {jax.tree.structure(expected)} is expected: "
             f"{reason}."
         )
     pairs = zip(jax.tree_util.tree_flatten_with_path(seen)[0], jax.tree.leaves(expected), strict=True)
     for (path, leaf), other in pairs:
         if (leaf.shape, leaf.dtype) != (other.shape, other.dtype):
-            raise Broken(
+            raise InputError(
                 f"{what}{jax.tree_util.keystr(path)} is {in_words(leaf)}, where {in_words(other)} is expected: "
                 f"{reason}."
             )

@@ -1,0 +1,355 @@
+"""What every verb asks of a model and of a policy, before anything is compiled: one place for all of them.
+
+Planners, evaluation, simulation, training, filters and exact solutions call `require_model` when they are given a
+model. It reads the sizes and the discount, and traces the model's methods once, at an initial state, with the model's
+numbers as data, as planners will. That takes as long as one stage takes to trace. It is done once for each structure of
+a model, which is its shapes, types and constants, so that a planner in a loop costs little.
+
+Only what cannot work is refused. A model without `initial_state`, or whose `initial_state` cannot be traced, serves
+planners at the states they are given; they examine it there (`require_stage`) while a decision is being traced.
+"""
+
+import functools
+import operator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from seriatim._compile import taken_apart
+from seriatim._diagnosis import constant_fields, explanation, field_explanation
+from seriatim._errors import InputError
+from seriatim._numbers import real_number
+from seriatim._structure import in_words, require_arrays, require_same, shapes
+from seriatim.model import Key, Model, State, Transition
+
+METHODS = ("initial_state", "control_mask", "sample_disturbance", "transition")
+
+
+class _Raised(Exception):
+    """A method of the user's raised `error`."""
+
+    def __init__(self, what: str, error: Exception) -> None:
+        super().__init__(what)
+        self.what = what
+        self.error = error
+
+
+def require_model(model: Any, *, starts: bool = False) -> None:
+    """Refuse a model with which nothing can be computed.
+
+    Args:
+        model: what was given.
+        starts: whether episodes start from its initial states.
+
+    Raises:
+        InputError: it is a class; a size or the discount is out of range; a method is missing, raises, cannot be
+            traced, or returns what the protocol does not allow.
+    """
+    require_sizes(model)
+    require_discount(model)
+    require_methods(model, METHODS if starts else METHODS[1:])
+    try:
+        leaves, shell = taken_apart(model)
+        _examined(shell, tuple([None if leaf is None else jax.typeof(leaf) for leaf in leaves]))
+    except _Raised as raised:
+        if starts or not raised.what.endswith(".initial_state"):
+            raise _in_a_sentence(model, raised, _examine) from raised.error
+        _require_without_starts(model)
+
+
+def require_sizes(model: Any) -> None:
+    """Refuse numbers of agents and controls that are no whole numbers from 1 up."""
+    if isinstance(model, type):
+        raise InputError(f"model={model.__name__} is a class; give a model made of it, such as {model.__name__}().")
+    name = type(model).__name__
+    for field in ("num_agents", "num_controls"):
+        if not hasattr(model, field):
+            raise InputError(f"{name} has no {field}; give a model, a record with the methods of st.Model.")
+        value = getattr(model, field)
+        if isinstance(value, jax.core.Tracer):
+            raise InputError(f"{name}.{field} must be a constant; declare the field it is made of with st.static().")
+        try:
+            small = isinstance(value, bool) or operator.index(value) < 1
+        except TypeError:
+            small = True
+        if small:
+            raise InputError(f"{name}.{field} is {value!r}; a whole number from 1 up is expected.")
+
+
+def require_discount(model: Any) -> None:
+    """Refuse a discount outside (0, 1], where its value can be read."""
+    discount = getattr(model, "discount", None)
+    if isinstance(discount, jax.core.Tracer) and discount.shape == ():
+        return
+    number = None if isinstance(discount, jax.core.Tracer) else real_number(discount)
+    if number is None or not 0 < number <= 1:
+        raise InputError(
+            f"{type(model).__name__}.discount is {discount!r}; a number above 0 and at most 1 is expected."
+        )
+
+
+def require_methods(model: Any, methods: tuple[str, ...]) -> None:
+    """Refuse a model that lacks a method."""
+    missing = [method for method in methods if not callable(getattr(model, method, None))]
+    if missing:
+        raise InputError(f"{type(model).__name__} has no method {missing[0]}; a model needs {', '.join(METHODS)}.")
+
+
+def require_policy(name: str, policy: Any) -> None:
+    """Refuse what cannot be called as a policy; `name` is the argument it was given as."""
+    if not callable(policy) or isinstance(policy, type):
+        raise InputError(
+            f"{name}={policy!r} cannot be called; give a policy, that is a function (state, key) -> control [m]."
+        )
+
+
+def require_playable(model: Any, policy: Any) -> None:
+    """Refuse a policy that cannot choose a joint control at the model's initial states; traced once for its structure.
+
+    Planners are left to themselves: they have been examined, and take long to trace.
+
+    Raises:
+        InputError: it cannot be called, raises, cannot be traced, or returns no joint control.
+    """
+    require_policy("policy", policy)
+    if hasattr(policy, "decide"):
+        return
+    try:
+        leaves, shell = taken_apart((model, policy))
+        _played(shell, tuple([None if leaf is None else jax.typeof(leaf) for leaf in leaves]))
+    except _Raised as raised:
+        raise _in_a_sentence(policy, raised, lambda traced: _play(model, traced)) from raised.error
+
+
+def name_of(policy: Any) -> str:
+    """Name a policy as its author would: the function's name or the record's type."""
+    return str(getattr(policy, "__name__", type(policy).__name__))
+
+
+def require_stage(model: Any, state: State) -> None:
+    """Refuse a model whose methods fail at a state, or return what the protocol does not allow; traces them.
+
+    Raises:
+        InputError: naming the method.
+    """
+    try:
+        jax.eval_shape(lambda: _examine_at(model, state))
+    except _Raised as raised:
+        raise _in_a_sentence(model, raised, lambda traced: _examine_at(traced, state)) from raised.error
+
+
+def require_outcomes(model: Any, state: State) -> None:
+    """Refuse a finite model whose masks, constraints or outcomes at a state are not what exact solutions are made of.
+
+    Raises:
+        InputError: naming the method.
+    """
+    try:
+        jax.eval_shape(lambda: _enumerate_at(model, state))
+    except _Raised as raised:
+        raise _in_a_sentence(model, raised, lambda traced: _enumerate_at(traced, state)) from raised.error
+
+
+def require_mask(model: Model, mask: Any) -> None:
+    """Refuse what is no mask of controls, bool [m, c]."""
+    expected = (int(model.num_agents), int(model.num_controls))
+    if getattr(mask, "shape", None) != expected or mask.dtype != bool:
+        raise InputError(
+            f"{type(model).__name__}.control_mask returned {_seen(mask)}; bool[{expected[0]}, {expected[1]}] is "
+            "expected, agents x controls."
+        )
+
+
+def require_transition(model: Model, after: Any, state: State) -> None:
+    """Refuse what is no transition from `state`."""
+    name = type(model).__name__
+    if not isinstance(after, Transition):
+        raise InputError(f"{name}.transition returned a {type(after).__name__}; a seriatim.Transition is expected.")
+    require_arrays(f"{name}.transition(...)", after)
+    require_same(
+        f"{name}.transition(...).state", shapes(after.state), shapes(state), "the next state must be like the one given"
+    )
+    _require_scalar(f"{name}.transition(...).cost is", after.cost, "fiu", "one number")
+    _require_scalar(f"{name}.transition(...).done is", after.done, "b", "one boolean")
+
+
+def require_feasible(model: Model, seen: Any) -> None:
+    """Refuse what is no answer of `feasible`, one boolean."""
+    _require_scalar(f"{type(model).__name__}.feasible returned", seen, "b", "one boolean")
+
+
+def require_nominal(model: Any, seen: Any, drawn: Any) -> None:
+    """Refuse a nominal disturbance that is not like a drawn one."""
+    name = f"{type(model).__name__}.nominal_disturbance"
+    require_arrays(name, seen)
+    require_same(name, shapes(seen), shapes(drawn), "it stands in for a drawn one")
+
+
+def number_of(who: str, function: Any, info: Any) -> Float[Array, ""]:
+    """Ask a function of a state for one real number; `who` names it in a sentence.
+
+    Raises:
+        InputError: it raises, cannot be traced, or returns something else.
+    """
+    given = _asked(who, function, info)
+    _require_scalar(f"{who} returned", given, "fiu", "one number")
+    return jnp.asarray(given, float)
+
+
+def control_of(model: Model, policy: Any, info: Any, key: Key, who: str) -> Int[Array, " m"]:
+    """Ask a policy for its joint control; `who` names it in a sentence.
+
+    Raises:
+        InputError: it raises, cannot be traced, or what it returns is no joint control. Whether its numbers are
+            admissible is not asked here, where they may not be known yet.
+    """
+    given = _asked(who, policy, info, key)
+    require_control(model, given, who)
+    return jnp.asarray(given, jnp.int32)
+
+
+def require_control(model: Model, given: Any, who: str, lanes: tuple[int, ...] = ()) -> None:
+    """Refuse what is no joint control, or one for each of some lanes, `[m, lanes]`."""
+    shape: Any = getattr(given, "shape", None)
+    dtype: Any = getattr(given, "dtype", None)
+    if shape == (model.num_agents, *lanes) and jnp.issubdtype(dtype, jnp.integer):
+        return
+    seen = repr(given) if shape is None else f"an array of shape {shape[: len(shape) - len(lanes)]} and type {dtype}"
+    raise InputError(
+        f"{who} returned {seen}; return a joint control, an array of shape ({model.num_agents},) with a "
+        f"whole number from 0 to {model.num_controls - 1} for each agent."
+    )
+
+
+def why_not_allowed(model: Any, state: State, control: Any, when: str = "") -> str | None:
+    """Say what was chosen and which law it breaks, None if it is admissible and feasible; values must be known.
+
+    The words go on after "... chose "; `when` says at which occasion.
+    """
+    mask, chosen = np.asarray(model.control_mask(state)), np.asarray(control)
+    for agent, u in enumerate(chosen.tolist()):
+        if 0 <= u < mask.shape[1] and mask[agent, u]:
+            continue
+        allowed = np.flatnonzero(mask[agent]).tolist()
+        if not allowed:
+            return f"control {u} for agent {agent}{when}, whom control_mask leaves no admissible control"
+        return f"control {u} for agent {agent}{when}, where control_mask admits only {allowed}"
+    feasible = getattr(model, "feasible", None)
+    if feasible is not None and not feasible(state, jnp.asarray(chosen)):
+        return f"the joint control {chosen.tolist()}{when}, which {type(model).__name__}.feasible refuses"
+    return None
+
+
+def _examine(model: Any) -> None:
+    operator.index(model.num_agents), operator.index(model.num_controls)
+    if not callable(getattr(model, "initial_state", None)):
+        return
+    state = _called(model, "initial_state", jax.random.key(0))
+    require_arrays(f"{type(model).__name__}.initial_state", state)
+    _examine_at(model, state)
+
+
+def _examine_at(model: Any, state: State) -> None:
+    drawn = _called(model, "sample_disturbance", jax.random.key(0))
+    require_arrays(f"{type(model).__name__}.sample_disturbance", drawn)
+    state = jax.tree.map(jnp.asarray, state)
+    require_mask(model, _called(model, "control_mask", state))
+    control = jnp.zeros(model.num_agents, jnp.int32)
+    require_transition(model, _called(model, "transition", state, control, drawn), state)
+    if getattr(model, "feasible", None) is not None:
+        require_feasible(model, _called(model, "feasible", state, control))
+
+
+@functools.lru_cache(maxsize=512)
+def _examined(shell: Any, types: tuple[Any, ...]) -> None:
+    """Examine a model of a structure; what raises is not remembered."""
+    jax.eval_shape(lambda leaves: _examine(shell.filled(leaves)), list(types))
+
+
+def _enumerate_at(model: Any, state: State) -> None:
+    name, state = f"{type(model).__name__}.outcomes", jax.tree.map(jnp.asarray, state)
+    require_mask(model, _called(model, "control_mask", state))
+    control = jnp.zeros(model.num_agents, jnp.int32)
+    if getattr(model, "feasible", None) is not None:
+        require_feasible(model, _called(model, "feasible", state, control))
+    listed = _called(model, "outcomes", state, control)
+    pair = isinstance(listed, tuple) and len(listed) == 2
+    if not pair or not isinstance(listed[0], Transition) or len(np.shape(listed[1])) != 1:
+        raise InputError(f"{name} returned {_seen(listed)}; (transitions, probabilities [k]) are expected.")
+    require_arrays(name, listed)
+    after, count = listed[0], np.shape(listed[1])[0]
+    parts = {"cost": after.cost, "done": after.done}
+    for field, value in parts.items():
+        if np.shape(value) != (count,):
+            raise InputError(f"{name}[0].{field} is {_seen(value)}; one for each of {count} outcomes is expected.")
+    expected = [(count, *np.shape(leaf)) for leaf in jax.tree.leaves(state)]
+    if [np.shape(leaf) for leaf in jax.tree.leaves(after.state)] != expected:
+        raise InputError(f"{name}[0].state is not like the state given, one for each of {count} outcomes.")
+
+
+def _play(model: Any, policy: Any) -> None:
+    key, who = jax.random.key(0), f"The policy {name_of(policy)}"
+    state = jax.tree.map(jnp.asarray, model.initial_state(key))
+    try:
+        given = policy(state, key)
+    except Exception as error:
+        raise _Raised(who, error) from error
+    require_control(model, given, who)
+
+
+@functools.lru_cache(maxsize=512)
+def _played(shell: Any, types: tuple[Any, ...]) -> None:
+    jax.eval_shape(lambda leaves: _play(*shell.filled(leaves)), list(types))
+
+
+def _require_without_starts(model: Any) -> None:
+    """Examine a model at initial states that only come about where its numbers are known; nowhere, if not even there.
+
+    Planners can be given such states.
+    """
+    try:
+        state = jax.eval_shape(lambda: model.initial_state(jax.random.key(0)))
+    except Exception:
+        return
+    zeros = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), state)
+    require_stage(model, zeros)
+
+
+def _asked(who: str, function: Any, *given: Any) -> Any:
+    try:
+        return function(*given)
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(explanation(who, error)) from error
+
+
+def _called(model: Any, method: str, *args: Any) -> Any:
+    try:
+        return getattr(model, method)(*args)
+    except Exception as error:
+        raise _Raised(f"{type(model).__name__}.{method}", error) from error
+
+
+def _in_a_sentence(model: Any, raised: _Raised, examine: Any) -> InputError:
+    """Say what a method raised; if constants in place of some fields are the remedy, say which."""
+    needed = [] if isinstance(raised.error, InputError) else constant_fields(model, examine)
+    if needed:
+        return InputError(field_explanation(raised.what, raised.error, needed))
+    return InputError(explanation(raised.what, raised.error))
+
+
+def _require_scalar(what: str, seen: Any, kinds: str, expected: str) -> None:
+    shape = np.shape(seen) if not hasattr(seen, "shape") else seen.shape
+    if shape != () or isinstance(seen, str) or seen is None or jnp.result_type(seen).kind not in kinds:
+        raise InputError(f"{what} {_seen(seen)}; {expected}, shape [], is expected.")
+
+
+def _seen(value: Any) -> str:
+    """Write what was returned: `float32[2]`, or the value of what is no array."""
+    if isinstance(value, (bool, int, float, complex)) or hasattr(value, "dtype"):
+        return in_words(shapes(value))
+    return "None" if value is None else f"a {type(value).__name__}"

@@ -1,0 +1,196 @@
+"""Finite horizons: backward induction, and policy iteration over the policies of all stages.
+
+    J_N(x) = final cost of x,    J_k(x) = min_u Q_k(x, u),    Q_k(x, u) = g(x, u) + a sum_y P(x, u; y) J_{k+1}(y).
+
+Stage k is the k-th from the start, 0 the first; after N stages nothing but the final cost is paid. A policy has a
+control for each stage and state. One agent at a time, all stages improve together, each against the present policy's
+J_{k+1}:
+
+    J'_k <= J_k at every stage and state, and what no agent can improve any more is agent-by-agent optimal.
+
+Source: D. Bertsekas, Dynamic Programming and Optimal Control, vol. I, Athena Scientific, 4th ed. 2017, section 1.3.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import numpy as np
+from jaxtyping import Float, Int
+
+from seriatim._errors import InputError
+from seriatim._numbers import is_whole
+from seriatim.exact._checks import check_cost_to_go, check_iterations, team_order, warn_not_converged
+from seriatim.exact._evaluation import policy_chain
+from seriatim.exact._improvement import Improvement, falls, improved
+from seriatim.exact._policies import policy_control
+from seriatim.exact._rows import Source, backup, least
+from seriatim.exact._sources import Problem, controls_of, remembered, source
+from seriatim.exact._stage_solution import StageSolution
+from seriatim.finite_horizon import FiniteHorizon
+
+# One problem for all stages, or one for each stage.
+Problems: TypeAlias = Problem | Sequence[Problem]
+
+
+def finite_horizon(
+    problem: Problems,
+    stages: int | None = None,
+    *,
+    final_cost: Any = None,
+    improvement: Improvement = "joint",
+    initial: Any = None,
+    order: tuple[int, ...] | None = None,
+    max_iterations: int = 10_000,
+) -> StageSolution:
+    """Solve a problem of so many stages: exactly, but for rounding, at every stage and state.
+
+    With "joint" improvement this is backward induction. With "one-at-a-time" a policy is evaluated and improved until
+    no agent can do better; `history[1]` is exact one-at-a-time rollout of `initial`.
+
+    Args:
+        problem: a finite model, `Tables`, a `FiniteHorizon`, or a sequence of models or tables, one for each stage.
+        stages: N, from 1 up; not needed of a `FiniteHorizon` or a sequence.
+        final_cost: of each state after the last stage, `[s]`; by default 0, or that of the `FiniteHorizon`.
+        improvement: "joint" or "one-at-a-time".
+        initial: for "one-at-a-time": a policy of the model's states, or controls `[s, m]` or `[N, s, m]`. By default
+            the model's base policy, or each state's first admissible joint control.
+        order: the agents in their turn; by default 0, 1, ...
+        max_iterations: improvements after which it warns (`NotConverged`) and stops.
+
+    Raises:
+        InputError: the problem is not finite, stages differ in states, agents or controls, or an argument is out of
+            range.
+    """
+    check_iterations(max_iterations)
+    known = _stages(problem, stages, final_cost)
+    if improvement == "joint":
+        return _backward_induction(known)
+    if improvement != "one-at-a-time":
+        raise InputError(f"improvement={improvement!r}: give 'joint' or 'one-at-a-time'.")
+    control = _first(known) if initial is None else _controls(known, initial)
+    return _iterated(known, control, team_order(order, known.first.num_agents), max_iterations)
+
+
+def finite_horizon_cost(
+    problem: Problems, policy: Any, stages: int | None = None, *, final_cost: Any = None
+) -> Float[np.ndarray, "stages s"]:
+    """Return the cost-to-go of a policy at every stage and state, `[N + 1, s]`; row 0 is that of all stages.
+
+    Args:
+        problem: as for `finite_horizon`.
+        policy: of the model's states, or controls `[s, m]` or, by stage, `[N, s, m]`.
+        stages: N, from 1 up; not needed of a `FiniteHorizon` or a sequence.
+        final_cost: as for `finite_horizon`.
+
+    Raises:
+        InputError: as for `finite_horizon`, or the policy chooses what is not allowed.
+    """
+    known = _stages(problem, stages, final_cost)
+    return _evaluated(known, _controls(known, policy))
+
+
+class _Stages(NamedTuple):
+    """Where the rows of each stage come from, what the end costs, and what was given."""
+
+    sources: list[Source]
+    final: Float[np.ndarray, " s"]
+    problem: Any
+
+    @property
+    def first(self) -> Source:
+        return self.sources[0]
+
+
+def _stages(problem: Any, stages: int | None, final_cost: Any) -> _Stages:
+    """Read what was given."""
+    if isinstance(problem, Sequence):
+        sources = [remembered(source(each)) for each in problem]
+        stages = len(sources) if stages is None else stages
+        _check_alike(sources, stages)
+    else:
+        timed = isinstance(problem, FiniteHorizon)
+        stages = problem.stages if timed and stages is None else stages
+        if not is_whole(stages, 1):
+            raise InputError(f"stages={stages!r}: give the number of stages, a whole number from 1 up.")
+        sources = [remembered(source(problem.model if timed else problem))] * int(stages)  # type: ignore[arg-type]
+        final_cost = _final(problem) if timed and final_cost is None else final_cost
+    nothing = np.zeros(sources[0].num_states)
+    return _Stages(sources, nothing if final_cost is None else check_cost_to_go(sources[0], final_cost), problem)
+
+
+def _check_alike(sources: list[Source], stages: int) -> None:
+    if not sources or len(sources) != stages:
+        raise InputError(f"There are {len(sources)} problems for stages={stages}; give one for each stage.")
+    sizes = [(each.num_states, each.num_agents, each.num_controls, each.discount) for each in sources]
+    odd = next((k for k, size in enumerate(sizes) if size != sizes[0]), None)
+    if odd is not None:
+        raise InputError(
+            f"Stage {odd} has (states, agents, controls, discount) {sizes[odd]} and stage 0 has {sizes[0]}; the same "
+            "are needed at every stage."
+        )
+
+
+def _final(problem: FiniteHorizon) -> Any:
+    model: Any = problem.model
+    final = problem.final_cost
+    return None if final is None else np.asarray(jax.vmap(final)(model.states()), np.float64)
+
+
+def _controls(known: _Stages, policy: Any) -> Int[np.ndarray, "N s m"]:
+    """Return the controls of a policy at every stage: given by stage, or the same at all."""
+    stages = len(known.sources)
+    by_stage = not callable(policy) and np.ndim(policy) == 3
+    if by_stage and len(policy) != stages:
+        raise InputError(f"The controls are of {len(policy)} stages; {stages} are expected, one row of states each.")
+    if by_stage:
+        return np.stack([policy_control(each, row) for each, row in zip(known.sources, policy, strict=True)])
+    return np.broadcast_to(policy_control(known.first, policy), (stages, *_shape(known.first)))
+
+
+def _shape(found: Source) -> tuple[int, int]:
+    return found.num_states, found.num_agents
+
+
+def _first(known: _Stages) -> Int[np.ndarray, "N s m"]:
+    """Return the control to start from: the base policy's, or each state's first admissible one."""
+    model = known.problem.model if isinstance(known.problem, FiniteHorizon) else known.problem
+    if hasattr(model, "base_policy"):
+        return _controls(known, model.base_policy())
+    first = [np.isfinite(each.joint_rows().costs).argmax(axis=1) for each in known.sources]
+    return np.stack([controls_of(each, joint) for each, joint in zip(known.sources, first, strict=True)])
+
+
+def _backward_induction(known: _Stages) -> StageSolution:
+    cost, control = [known.final], []
+    for each in reversed(known.sources):
+        least_cost, joint = least(backup(each.joint_rows(), cost[-1]))
+        cost.append(least_cost)
+        control.append(controls_of(each, joint))
+    nothing = np.zeros((0, len(cost), known.first.num_states))
+    return StageSolution(np.stack(cost[::-1]), np.stack(control[::-1]), nothing, 1, True, known.problem)
+
+
+def _evaluated(known: _Stages, control: Int[np.ndarray, "N s m"]) -> Float[np.ndarray, "stages s"]:
+    """Apply T_mu backwards, stage by stage."""
+    cost = [known.final]
+    for each, chosen in zip(known.sources[::-1], control[::-1], strict=True):
+        cost.append(backup(policy_chain(each, chosen), cost[-1])[:, 0])
+    return np.stack(cost[::-1])
+
+
+def _iterated(known: _Stages, control: Int[np.ndarray, "N s m"], order: tuple[int, ...], limit: int) -> StageSolution:
+    """Evaluate and improve, all stages together, until no agent can do better."""
+    history, converged = [_evaluated(known, control)], False
+    for _ in range(limit):
+        parts = zip(known.sources, control, history[-1][1:], strict=True)
+        better = np.stack([improved(each, now, cost, "one-at-a-time", order) for each, now, cost in parts])
+        after = _evaluated(known, better)
+        converged = not falls(history[-1], after)
+        if converged:
+            break
+        control = better
+        history.append(after)
+    if not converged:
+        warn_not_converged("finite_horizon", limit, "the last policy can still be improved")
+    return StageSolution(history[-1], control, np.stack(history), len(history) - 1, converged, known.problem)

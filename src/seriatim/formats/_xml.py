@@ -1,0 +1,122 @@
+"""XML of strangers: nothing is taken but what stands in the file, and every element knows its line.
+
+Entities, which can grow a small file to any size or name another file, are refused where they are declared.
+"""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+from xml.parsers import expat
+
+from seriatim._errors import InputError
+from seriatim._files import read_bytes
+from seriatim.formats._lines import LARGEST_TABLE, quoted
+
+# Elements within elements: problems have six.
+MAX_DEPTH = 1000
+# Characters of a text that are handed over together.
+TEXT_AT_ONCE = 2**20
+
+
+@dataclasses.dataclass(slots=True)
+class Element:
+    """An element: its tag, attributes, and first line; the elements it holds, or, if it holds none, its text."""
+
+    tag: str
+    attributes: dict[str, str]
+    line: int
+    children: list["Element"]
+    text: str
+
+    def words(self) -> list[str]:
+        """Return the words of the text."""
+        return self.text.split()
+
+
+class Document:
+    """A file and its outermost element."""
+
+    def __init__(self, path: str | Path, what: str, root: str) -> None:
+        """Read a file whose outermost element is called `root`.
+
+        Raises:
+            InputError: the file cannot be read, is no XML, declares an entity, or is another document.
+        """
+        self.path = path
+        self._open: list[Element] = []
+        self._texts: list[list[str]] = []
+        self.root = Element("", {}, 1, [], "")
+        self._parse(read_bytes(path, f"give the path of a file with {what}", limit=LARGEST_TABLE))
+        if self.root.tag != root:
+            raise self.mistake(self.root.line, f"the document is <{self.root.tag[:40]}>; <{root}> is expected.")
+
+    def mistake(self, line: int, sentence: str) -> InputError:
+        """Return the error to raise for what stands on a line."""
+        return InputError(f"{self.path}, line {line}: {sentence}")
+
+    def _parse(self, content: bytes) -> None:
+        parser = expat.ParserCreate()
+        parser.buffer_text, parser.buffer_size = True, TEXT_AT_ONCE
+        parser.StartElementHandler = lambda tag, attributes: self._begin(tag, attributes, parser.CurrentLineNumber)
+        parser.EndElementHandler = self._end
+        parser.CharacterDataHandler = self._add
+        parser.EntityDeclHandler = lambda *_: self._refuse_entity(parser.CurrentLineNumber)
+        try:
+            parser.Parse(content, True)
+        except (expat.ExpatError, LookupError, ValueError) as error:
+            if isinstance(error, InputError):
+                raise
+            line = getattr(error, "lineno", 1)
+            reason = str(error).partition(":")[0]
+            raise self.mistake(line, f"the file is no well-formed XML ({reason}); correct it.") from None
+
+    def _begin(self, tag: str, attributes: dict[str, str], line: int) -> None:
+        if len(self._open) == MAX_DEPTH:
+            raise self.mistake(
+                line, f"<{tag[:40]}> stands inside {MAX_DEPTH} others; write the elements of the format."
+            )
+        if self._texts:
+            self._texts[-1].clear()  # what stands between elements is their layout
+        self._open.append(Element(tag, attributes, line, [], ""))
+        self._texts.append([])
+
+    def _end(self, _: str) -> None:
+        done = self._open.pop()
+        done.text = "".join(self._texts.pop())
+        if self._open:
+            self._open[-1].children.append(done)
+        else:
+            self.root = done
+
+    def _add(self, text: str) -> None:
+        self._texts[-1].append(text)
+
+    def _refuse_entity(self, line: int) -> Any:
+        raise self.mistake(line, "an entity is declared; write what it stands for in its place.")
+
+    def only(self, parent: Element, tag: str) -> Element:
+        """Return the one child with this tag.
+
+        Raises:
+            InputError: there is none, or several.
+        """
+        found = self.all(parent, tag)
+        if len(found) != 1:
+            line = found[1].line if found else parent.line
+            raise self.mistake(line, f"<{parent.tag}> has {len(found)} elements <{tag}>; write one.")
+        return found[0]
+
+    def all(self, parent: Element, tag: str) -> list[Element]:
+        """Return the children with this tag."""
+        return [child for child in parent.children if child.tag == tag]
+
+    def refuse_others(self, parent: Element, *tags: str) -> None:
+        """Refuse children with other tags, which would be left out in silence.
+
+        Raises:
+            InputError: there is one.
+        """
+        for child in parent.children:
+            if child.tag not in tags:
+                known = ", ".join(f"<{tag}>" for tag in tags)
+                raise self.mistake(child.line, f"{quoted(child.tag)} is no element of <{parent.tag}>; write {known}.")

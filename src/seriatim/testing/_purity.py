@@ -1,0 +1,76 @@
+"""Purity: the same arguments give the same result, and the same program whenever a function is traced.
+
+A compiled function is traced once or many times, at moments that nobody chooses. Randomness or memory in plain Python
+becomes a constant of the program then, another one each time. So a function is traced again and the programs are
+compared, operation by operation and constant by constant. Where the generators of NumPy or Python have moved, a
+condition on what they drew may have led to the same program by chance: then it is traced more often.
+"""
+
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from seriatim.testing._report import Broken
+
+# Traces compared; where a generator has moved, a coin that is thrown in plain Python is missed once in 2**15 checks.
+TRACES, TRACES_IF_MOVED = 2, 16
+
+
+def require_pure(what: str, function: Callable[..., Any], *args: Any, source: str) -> None:
+    """Refuse a function that is traced to different programs; `source` is where randomness may come from."""
+    first, moved = _traced(function, args)
+    for _ in range((TRACES_IF_MOVED if moved else TRACES) - 1):
+        if _traced(function, args)[0] != first:
+            raise Broken(impurity(what, moved, "traced again", source))
+
+
+def impurity(what: str, moved: str, how: str, source: str) -> str:
+    """Say that a function is not pure; `moved` is the generator it draws from, if that is known."""
+    draws = f" (it draws from {moved})" if moved else ""
+    return (
+        f"{what} gave another result for the same arguments when {how}{draws}; randomness must come from {source} "
+        "alone, and nothing may be remembered between calls."
+    )
+
+
+def generator_moved_by(call: Callable[[], Any]) -> tuple[Any, str]:
+    """Call a function; return its result and the name of the global random generator that it moved, or nothing."""
+    before = np.random.get_state(legacy=False), random.getstate()
+    result = call()
+    numpys, pythons = np.random.get_state(legacy=False), random.getstate()
+    if repr(numpys) != repr(before[0]):
+        return result, "numpy.random"
+    return result, "random" if pythons != before[1] else ""
+
+
+def _traced(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[list[Any], str]:
+    program, moved = generator_moved_by(lambda: jax.make_jaxpr(lambda *given: function(*given))(*args))
+    return list(_parts(program)), moved
+
+
+def _parts(program: Any) -> Iterator[Any]:
+    """List the operations of a program and the numbers in it; names and functions differ from trace to trace."""
+    bare = getattr(program, "jaxpr", program)
+    yield [_bytes(constant) for constant in getattr(program, "consts", ())]
+    yield [_bytes(each.val) for each in bare.outvars if hasattr(each, "val")]
+    for equation in bare.eqns:
+        yield equation.primitive.name
+        yield [_bytes(each.val) for each in equation.invars if hasattr(each, "val")]
+        for inner in jax.tree.leaves(list(equation.params.values()), is_leaf=_is_program):
+            if _is_program(inner):
+                yield from _parts(inner)
+
+
+def _is_program(value: Any) -> bool:
+    return hasattr(value, "eqns") or hasattr(value, "jaxpr")
+
+
+def _bytes(constant: Any) -> Any:
+    if jnp.issubdtype(getattr(constant, "dtype", np.dtype(float)), jax.dtypes.prng_key):
+        constant = jax.random.key_data(constant)
+    array = np.asarray(constant)
+    return array.shape, str(array.dtype), array.tobytes()

@@ -1,0 +1,129 @@
+"""Finite horizons on the command line: `--horizon` where nothing else ends a problem, and models that say their own."""
+
+import json
+
+import numpy as np
+import pytest
+
+import seriatim as st
+from seriatim.cli._load import Loaded, over_stages
+from seriatim.cli._options import Planning
+from seriatim.cli._policies import _optimal, _simulation, base_policy
+from seriatim.cli._solve import _narrowed, _starts
+from seriatim.cli._solved import Answer, Between, Row, Starts, _head, _printed
+
+# To run pays 1 where the machine is good, to repair costs 3 and makes it good. The start is known to be bad.
+MACHINE = """discount: 1
+values: reward
+states: good bad
+actions: run repair
+observations: nothing
+start: 0.1 0.9
+T: run identity
+T: repair : * : good 1
+O: * : * : nothing 1
+R: run : good : * : * 1
+R: repair : * : * : * -3
+"""
+DEFAULT = Planning(samples=None, simulation_horizon=None, significance=None, order=None)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    place = tmp_path_factory.mktemp("machine") / "machine.pomdp"
+    place.write_text(MACHINE)
+    return place
+
+
+@pytest.fixture(scope="module")
+def machine(place):
+    return Loaded(st.formats.load(place), str(place), {}, None)
+
+
+def test_solve_over_stages_is_exact_at_the_start_that_the_file_gives(seriatim, place):
+    found = json.loads(seriatim("solve", place, "--horizon", "6", "--format", "json").out)
+    policies = found["policies"]
+    assert (found["stages"], found["starts"], found["starts_drawn"]) == (6, 2, None)
+    # Repaired at once, five stages pay; good from the start, six do. The file's 0.1 is that of double precision.
+    assert policies["optimal"]["cost_at_start"] == pytest.approx(0.9 * (3 - 5) + 0.1 * -6, abs=1e-14)
+    assert policies["base"]["cost_at_start"] == pytest.approx(0.1 * -6, abs=1e-14)
+    assert policies["optimal"]["standard_error"] == 0
+    # Nobody sees the state: to repair helps with chance 0.9, and costs a good machine its stage, in any case.
+    assert found["state_hidden"] == {"lower": pytest.approx(-2), "upper": pytest.approx(-2), "converged": True}
+
+
+def test_without_a_horizon_the_sentence_names_the_option(seriatim, refused, place):
+    refused(seriatim("solve", place), r"minus infinity.*--horizon N, or --set discount=0.95")
+
+
+def test_a_horizon_is_part_of_a_problem_that_nothing_else_ends(machine):
+    played, cut = over_stages(machine, 3)
+    assert isinstance(played.model, st.FiniteHorizon)
+    assert (played.model.stages, cut) == (3, 3)
+    assert over_stages(machine, None)[1] == 400
+    # Planners simulate to the true end, and no cost for ever is added there.
+    simulation = _simulation(played, DEFAULT)
+    assert (simulation.horizon, simulation.terminal_cost) == (None, None)
+    assert isinstance(base_policy(played, None), type(st.at_any_time(lambda x, key: x)))
+    assert isinstance(_optimal(played), st.exact.StagePolicy)
+
+
+def test_elsewhere_a_horizon_is_where_episodes_are_cut(machine):
+    discounted = machine._replace(model=st.formats.TeamPOMDP(machine.model.tables, 0.9))
+    ending = machine._replace(model=st.problems.SpidersOnALine())
+    for loaded in (discounted, ending):
+        assert over_stages(loaded, 3) == (loaded, 3)
+    assert _simulation(discounted, DEFAULT).horizon == 10
+
+
+def test_a_model_may_say_after_how_many_stages_it_ends(machine):
+    """A day of 120 minutes is not cut by the clock, it is over."""
+    model = st.problems.random_team(0, states=2, agents=1, controls=2, successors=1)
+    object.__setattr__(model, "ends_after", 120)
+    played, cut = over_stages(machine._replace(model=model), None)
+    assert (played.model.stages, cut) == (120, 120)
+    played, cut = over_stages(machine._replace(model=model), 50)
+    assert (played.model.stages, cut) == (120, 50)
+
+
+def test_a_mean_over_starts_that_were_drawn_has_its_error():
+    cost = np.array([1.0, 3.0, 9.0])
+    drawn = Starts(np.array([0.5, 0.5, 0.0]), 1000)
+    assert drawn.mean(cost) == (2, pytest.approx(1 / np.sqrt(999)))
+    assert Starts(drawn.weights, None).mean(cost) == (2, 0)
+    assert Starts(np.array([0.0, 0.0, 1.0]), 1000).mean(cost) == (9, 0)
+    assert Starts(drawn.weights, 1000).mean(np.array([1.0, np.inf, 0])) == (np.inf, 0)
+    answer = Answer({"optimal": Row(cost, None)}, drawn, None, 1e-6, None)
+    assert _head(answer) == "3 states, a mean over 1,000 starts drawn, 2 states, tolerance 1e-06"
+    assert _printed("optimal", answer.rows["optimal"], answer)[1] == "2 ± 0.032"
+    given = _starts(
+        st.problems.Tabular(
+            np.zeros((2, 1, 1), int),
+            np.ones((2, 1, 1)),
+            np.ones((2, 1)),
+            np.ones((2, 1, 1), bool),
+            0.5,
+            initial=[0.25, 0.75],
+        ),
+        None,
+    )
+    assert (given.weights.tolist(), given.drawn) == ([0.25, 0.75], None)
+
+
+def test_bounds_that_had_no_time_are_narrowed_by_what_is_known():
+    rows = {"base": Row(np.array([5.0]), None), "optimal": Row(np.array([2.0]), None)}
+    answer = Answer(rows, Starts(np.ones(1), None), None, 0.2, None)
+    assert _narrowed(Between(-9, 9, False), answer, is_blind=True) == (1.9, 5, False)
+    assert _narrowed(Between(-9, 9, False), answer, is_blind=False) == (1.9, 9, False)
+    for known in (Between(-9, 9, True), "no bounds"):
+        assert _narrowed(known, answer, is_blind=True) == known
+
+
+@pytest.mark.slow
+def test_rollout_is_not_worse_than_its_base_over_three_stages(seriatim, place):
+    """Planners that looked ten stages ahead repaired with three left, at a loss of 1."""
+    given = ("--horizon", "3", "--episodes", "20", "--samples", "1", "--policies", "base,one-at-a-time,optimal")
+    found = json.loads(seriatim("compare", place, *given, "--format", "json").out)["policies"]
+    for name in ("one-at-a-time", "optimal"):
+        assert found[name]["difference_to_base"]["mean"] <= 0
+        assert found[name]["truncated"] == 0
