@@ -54,7 +54,6 @@ from seriatim.planning._turns import (
     Turns,
     before_turns,
     begin,
-    each_at_its_own,
     in_given_order,
     take_turns,
 )
@@ -227,16 +226,15 @@ class OneAtATimeRollout:
             return take_turns(setting, before_turns(start), None, m).now
         order = given_order(self.order, m, keys.order)
         window = self._window()
-        together = in_given_order if setting.drawn is not None else each_at_its_own
         if window < 2:
-            return unless_mapped(in_given_order, together)(setting, start, order)
+            return in_given_order(setting, start, order)
         guess = start.control if self.guess is None else _guessed(self.guess(setting.state, keys.signal), m)
 
         def speculate(setting: Setting, start: Progress, order: Any, guess: Any) -> Progress:
             return speculatively(setting, start, order, guess, window)
 
         def in_turn(setting: Setting, start: Progress, order: Any, _: Any) -> Progress:
-            return together(setting, start, order)
+            return in_given_order(setting, start, order)
 
         if self.schedule == "auto" and jax.default_backend() == "cpu":
             # Many states fill the vectors by themselves, and turns waste nothing.

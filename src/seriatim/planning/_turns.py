@@ -188,18 +188,13 @@ def _(count: int, mapped: Any, here: Bool[Array, " states"]) -> tuple[Bool[Array
     return jnp.any(here), False
 
 
-def turn(setting: Setting, now: Progress, agent: Int[Array, ""], exists: Bool[Array, ""] | None = None) -> Progress:
-    """Let one agent choose, given what the others do at present; nothing changes where the turn does not exist."""
+def turn(setting: Setting, now: Progress, agent: Int[Array, ""]) -> Progress:
+    """Let one agent choose, given what the others do at present."""
     controls, may = setting.alternatives(now.control, agent)
-    found = setting.compare(now.samples, controls, may if exists is None else may & exists)
+    found = setting.compare(now.samples, controls, may)
     row, errors = _rows(setting, now, agent, controls[:, agent], found)
-    compared: int | Int[Array, ""] = controls.shape[0] + 1
-    if exists is not None:
-        row = jnp.where(exists, row, now.q_factors[agent])
-        errors = jnp.where(exists, errors, now.q_errors[agent])
-        compared = jnp.where(exists, compared, jnp.zeros((), jnp.int32))
     now = now._replace(q_factors=with_row(now.q_factors, agent, row), q_errors=with_row(now.q_errors, agent, errors))
-    return _after(now, found, controls, compared)
+    return _after(now, found, controls, controls.shape[0] + 1)
 
 
 def _rows(
@@ -245,61 +240,6 @@ def _after(
 def in_given_order(setting: Setting, start: Progress, order: Int[Array, " m"]) -> Progress:
     """Let the agents choose one after the other."""
     return jax.lax.scan(lambda now, agent: (turn(setting, now, agent), None), start, order)[0]
-
-
-def each_at_its_own(setting: Setting, start: Progress, order: Int[Array, " m"]) -> Progress:
-    """Let the agents choose one after the other: for many states side by side, with the results of `in_given_order`.
-
-    In a batch every state takes the turn of its own next agent that has a choice. So there are as many turns as the
-    busiest state has such agents, where turns of the same agent at all states are as many as have one anywhere.
-    """
-    m = order.shape[0]
-    mask = setting.model.control_mask(setting.state)[order].astype(jnp.int32)
-    others = jnp.sum(mask, axis=1) > mask[jnp.arange(m), start.control[order]]
-    places = jnp.arange(m, dtype=jnp.int32)
-
-    def next_of(place: Int[Array, ""]) -> Int[Array, ""]:
-        return jnp.min(jnp.where(others & (places >= place), places, m))
-
-    def between(now: Progress, first: Int[Array, ""], last: Int[Array, ""]) -> Progress:
-        # Where all agents of all states have a choice, this costs nothing.
-        return jax.lax.cond(_anywhere(first < last), lambda: fill(now, first, last), lambda: now)
-
-    def fill(now: Progress, first: Int[Array, ""], last: Int[Array, ""]) -> Progress:
-        passed = (places >= first) & (places < last)
-        return _without_choice(setting, now, jnp.zeros(m, bool).at[order].set(passed))
-
-    def step(at: tuple[Progress, Int[Array, ""]]) -> tuple[Progress, Int[Array, ""]]:
-        now, place = at
-        agent = order[jnp.minimum(place, m - 1)]
-        after = turn(setting, now, agent, place < m)
-        following = next_of(place + 1)
-        return between(after, place + 1, following), following
-
-    first = next_of(jnp.zeros((), jnp.int32))
-    begun = between(start, jnp.zeros((), jnp.int32), first)
-    return jax.lax.while_loop(lambda at: _anywhere(at[1] < m), step, (begun, first))[0]
-
-
-def _without_choice(setting: Setting, now: Progress, agents: Bool[Array, " m"]) -> Progress:
-    """Return what the turns of agents that have no choice leave: their rows of Q-factors, and nothing simulated."""
-    c = setting.model.num_controls
-    none = contest(
-        lambda controls, block: jnp.zeros((controls.shape[0], len(block)), now.samples.dtype),
-        setting.allocation(c - 1, now.samples.shape[0]),
-        now.samples,
-        deviations(now.control, jnp.zeros((), jnp.int32), c),
-        jnp.zeros(c - 1, bool),
-        setting.significance,
-    )
-    here = jnp.mean(now.samples)
-    rows = jax.vmap(lambda present: row_of(present, here, none.q_factors))(now.control)
-    errors = jax.vmap(lambda present: row_of(present, jnp.zeros_like(here), none.errors))(now.control)
-    return now._replace(
-        q_factors=jnp.where(agents[:, None], rows, now.q_factors),
-        q_errors=jnp.where(agents[:, None], errors, now.q_errors),
-        compared=now.compared + c * jnp.sum(agents, dtype=jnp.int32),
-    )
 
 
 class Turns(NamedTuple):
