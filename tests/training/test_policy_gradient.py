@@ -133,6 +133,11 @@ def test_straight_through_is_unbiased_for_policies_that_see_nothing():
     assert_mean_is(estimates(trainer, 800), np.asarray(exact))
 
 
+def test_straight_through_is_taken_where_there_is_no_relaxed_model():
+    PolicyGradient(seeing(True)[0], "straight-through")
+
+
+@pytest.mark.slow
 def test_straight_through_needs_no_relaxed_model():
     """A random team, seen by nobody: the gradient of its expected cost, by dynamic programming, is met on average."""
     model = watched(masked=0.0)
