@@ -1,5 +1,7 @@
 """Samples sorted by what they cost the base control, in blocks and chunks: another order, and nothing else."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,14 +15,24 @@ SAMPLES = 24
 SIMULATION = st.Simulation(horizon=30, num_samples=SAMPLES)
 
 
+@functools.cache
 def team():
     # Costs are whole numbers, so their sums are exact in any order.
     return st.problems.SpidersAndFlies(spiders=3, flies=3, width=6, height=6, fly_behaviour="wander")
 
 
-def some_states(model, count=4):
+@functools.cache
+def some_states(count=4):
     keys = jax.random.split(jax.random.key(1), count)
-    return jax.vmap(model.initial_state)(keys), keys
+    return jax.jit(jax.vmap(team().initial_state))(keys), keys
+
+
+def at(states, k):
+    return jax.tree.map(lambda leaf: np.asarray(leaf)[k], states)
+
+
+def stacked(decisions):
+    return jax.tree.map(lambda *each: np.stack(each), *decisions)
 
 
 def decide(planner, states, keys):
@@ -28,27 +40,46 @@ def decide(planner, states, keys):
     return jax.jit(jax.vmap(lambda state, key: planner._decide(state, key)))(states, keys)
 
 
-@pytest.mark.parametrize("samples", [1, 8, 16, 24, 31])
+def decide_each(planner, states, keys):
+    """Decide at the states one by one, compiled anew whatever was compiled before."""
+    alone = jax.jit(lambda state, key: planner._decide(state, key))
+    return stacked([alone(at(states, k), key) for k, key in enumerate(keys)])
+
+
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize("samples", [slow(1), slow(8), slow(16), 24, 31])
 def test_an_order_loses_no_sample_and_takes_what_belongs_to_it_along(samples):
     simulation = st.Simulation(horizon=5, num_samples=samples)
     draws = draws_of(team(), simulation, jax.random.key(0), beforehand=True)
-    order = jax.random.permutation(jax.random.key(2), samples)
-    cut = in_order(draws, order)
+    order = np.random.default_rng(2).permutation(samples)
+    cut = in_order(draws, jnp.asarray(order))
     blocks, block = cut.policy_keys.shape
     assert blocks * block == samples
     assert block <= _draws.BLOCK
+    assert np.array_equal(words(cut.policy_keys).reshape(samples, -1), words(draws.policy_keys)[0, order])
+    assert np.array_equal(words(cut.disturbance_keys).reshape(samples, -1), words(draws.disturbance_keys)[0, order])
+    moves, all_moves = np.asarray(cut.ahead.moves), np.asarray(draws.ahead.moves)
     for k, sample in enumerate(order):
-        at = k // block, k % block
-        assert cut.policy_keys[at] == draws.policy_keys[0, sample]
-        assert cut.disturbance_keys[at] == draws.disturbance_keys[0, sample]
-        assert np.array_equal(cut.ahead.moves[at[0], :, :, at[1]], draws.ahead.moves[0, :, :, sample])
+        assert np.array_equal(moves[k // block, :, :, k % block], all_moves[0, :, :, sample])
 
 
-@pytest.mark.parametrize("schedule", ["sequential", "speculative"])
-@pytest.mark.parametrize("beforehand", [True, False])
-def test_sorting_changes_nothing_that_is_decided(schedule, beforehand, monkeypatch):
+def words(keys):
+    return np.asarray(jax.random.key_data(keys))
+
+
+@pytest.mark.parametrize(
+    ("schedule", "beforehand", "decide"),
+    [
+        ("sequential", True, decide_each),
+        *(slow(schedule, ahead, decide) for schedule in ("sequential", "speculative") for ahead in (True, False)),
+    ],
+)
+def test_sorting_changes_nothing_that_is_decided(schedule, beforehand, decide, monkeypatch):
     model = team()
-    states, keys = some_states(model)
+    states, keys = some_states()
     planner = st.OneAtATimeRollout(model, model.base_policy(), SIMULATION, schedule=schedule)
     if not beforehand:
         monkeypatch.setattr(_draws, "AHEAD_BYTES", 0)
@@ -62,15 +93,22 @@ def test_sorting_changes_nothing_that_is_decided(schedule, beforehand, monkeypat
     assert np.any(found.improvement > 0)
 
 
-@pytest.mark.parametrize("chunk", [1, 2**11, 2**30], ids=["one part", "some parts", "all parts"])
+@functools.cache
+def decided_alone():
+    states, keys = some_states()
+    planner = st.OneAtATimeRollout(team(), team().base_policy(), SIMULATION, schedule="sequential")
+    return stacked([planner.decide(at(states, k), key) for k, key in enumerate(keys)])
+
+
+@pytest.mark.parametrize(
+    "chunk",
+    [pytest.param(1, id="one part", marks=pytest.mark.slow), pytest.param(2**11, id="some parts"), slow(2**30)],
+)
 def test_what_is_simulated_together_changes_nothing(chunk, monkeypatch):
     model = team()
-    states, keys = some_states(model)
+    states, keys = some_states()
     planner = st.OneAtATimeRollout(model, model.base_policy(), SIMULATION, schedule="sequential")
-    expected = jax.tree.map(
-        lambda *each: jnp.stack(each),
-        *[planner.decide(jax.tree.map(lambda leaf, k=k: leaf[k], states), keys[k]) for k in range(len(keys))],
-    )
+    expected = decided_alone()
     monkeypatch.setattr(_lanes, "CHUNK", chunk)
     found = decide(planner, states, keys)
     assert all(
@@ -78,12 +116,13 @@ def test_what_is_simulated_together_changes_nothing(chunk, monkeypatch):
     )
 
 
-@pytest.mark.parametrize("kind", ["standard", "one at a time", "signalling"])
+@pytest.mark.parametrize("kind", [slow("standard"), "one at a time", slow("signalling")])
 def test_a_planner_that_is_called_gives_the_control_it_decides(kind):
     model = team()
     make = {"standard": st.StandardRollout, "one at a time": st.OneAtATimeRollout, "signalling": st.SignallingRollout}
-    planner = make[kind](model, model.base_policy(), simulation=SIMULATION)
-    states, keys = some_states(model)
+    options = {"schedule": "sequential"} if kind == "one at a time" else {}
+    planner = make[kind](model, model.base_policy(), simulation=SIMULATION, **options)
+    states, keys = some_states()
     for k, key in enumerate(keys):
-        state = jax.tree.map(lambda leaf, k=k: leaf[k], states)
+        state = at(states, k)
         assert np.array_equal(planner(state, key), planner.decide(state, key).control)

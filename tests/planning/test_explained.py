@@ -90,14 +90,20 @@ def test_what_is_no_key_is_refused(kind, way, key, seen, without_type_checks):
         without_type_checks(lambda: ask(kind, way, GOOD, key))
 
 
-@pytest.mark.parametrize("kind", PLANNERS)
+def slow_but(fast, cases):
+    return [case if case in fast else pytest.param(*case, marks=pytest.mark.slow) for case in cases]
+
+
+@pytest.mark.parametrize(("kind",), slow_but([(st.StandardRollout,)], [(kind,) for kind in PLANNERS]))
 def test_a_raw_key_is_a_key(kind):
     raw, typed = (ask(kind, "decide", GOOD, key) for key in (jax.random.PRNGKey(3), jax.random.key(3)))
     assert np.array_equal(raw.q_factors, typed.q_factors)
     assert np.array_equal(raw.control, typed.control)
 
 
-@every_way
+@pytest.mark.parametrize(
+    ("kind", "way"), slow_but([(st.OneAtATimeRollout, "decide"), (st.StandardRollout, "act")], ASKED)
+)
 def test_a_state_of_another_size_is_decided_if_the_model_can_work_with_it(kind, way):
     ask(kind, way, GOOD | {"queues": jnp.ones(7)}, KEY, Queues(jnp.zeros(())))
 

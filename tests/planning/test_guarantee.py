@@ -53,12 +53,8 @@ def everywhere(planner, seed=0):
 
 
 PLANNERS = {
-    "standard": lambda model, simulation: st.StandardRollout(
-        model, model.base_policy(), simulation, significance=0.0
-    ),
-    "in turn": lambda model, simulation: st.OneAtATimeRollout(
-        model, model.base_policy(), simulation, significance=0.0
-    ),
+    "standard": lambda model, simulation: st.StandardRollout(model, model.base_policy(), simulation, significance=0.0),
+    "in turn": lambda model, simulation: st.OneAtATimeRollout(model, model.base_policy(), simulation, significance=0.0),
     "reversed": lambda model, simulation: st.OneAtATimeRollout(
         model, model.base_policy(), simulation, order=tuple(range(model.num_agents))[::-1], significance=0.0
     ),

@@ -12,17 +12,17 @@ import seriatim as st
 from seriatim.planning import _many
 
 MODEL = st.problems.SpidersAndFlies(spiders=2, flies=2, width=4, height=3)
-PLANNER = st.OneAtATimeRollout(MODEL, MODEL.base_policy(), st.Simulation(horizon=20))
+PLANNER = st.OneAtATimeRollout(MODEL, MODEL.base_policy(), st.Simulation(horizon=20), schedule="sequential")
 KEYS = jax.random.split(jax.random.key(0), 11)
-STATES = jax.vmap(MODEL.initial_state)(KEYS)
+STATES = jax.jit(jax.vmap(MODEL.initial_state))(KEYS)
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3, 20])
+@pytest.mark.parametrize("workers", [3, *(pytest.param(n, marks=pytest.mark.slow) for n in (1, 2, 20))])
 def test_the_number_of_workers_makes_no_difference(workers, monkeypatch):
     monkeypatch.setattr(_many, "FEWEST", 1)
     many = st.decide_many(PLANNER, STATES, KEYS, on=st.parallel.Local(workers))
     for i, key in enumerate(KEYS):
-        one = PLANNER.decide(jax.tree.map(lambda leaf, i=i: leaf[i], STATES), key)
+        one = PLANNER.decide(jax.tree.map(lambda leaf, i=i: np.asarray(leaf)[i], STATES), key)
         np.testing.assert_array_equal(many.control[i], one.control)
         np.testing.assert_array_equal(many.q_factors[i], one.q_factors)
         np.testing.assert_array_equal(many.improvement[i], one.improvement)
@@ -38,8 +38,9 @@ def test_parts_bound_what_is_decided_at_once_and_compile_once(monkeypatch):
 
 
 def test_inside_a_compiled_function_it_is_one_program():
-    traced = jax.jit(lambda states, keys: st.decide_many(PLANNER, states, keys).control)(STATES, KEYS)
-    np.testing.assert_array_equal(traced, st.decide_many(PLANNER, STATES, KEYS).control)
+    four = jax.tree.map(lambda leaf: leaf[:4], (STATES, KEYS))
+    traced = jax.jit(lambda states, keys: st.decide_many(PLANNER, states, keys).control)(*four)
+    np.testing.assert_array_equal(traced, st.decide_many(PLANNER, *four).control)
 
 
 @pytest.mark.parametrize(
@@ -71,6 +72,7 @@ print(many.control.tolist())
 """
 
 
+@pytest.mark.slow
 def test_several_devices_share_the_work():
     """In a process of its own, since the number of devices is fixed when JAX starts."""
     environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=3"}

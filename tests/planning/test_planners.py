@@ -1,5 +1,7 @@
 """What every planner does, whatever its kind. A new planner joins these laws by one line in PLANNERS."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,33 +10,49 @@ import scipy.stats
 from test_guarantee import everywhere, team
 
 import seriatim as st
+from seriatim._compile import jit
+
+
+def in_turn(*args, **options):
+    """Without guesses: they change nothing (test_speculative), and their programs are twice as large."""
+    return st.OneAtATimeRollout(*args, schedule="sequential", **options)
 
 
 def optimised(*args, **options):
-    return st.OneAtATimeRollout(*args, order="optimised", **options)
+    return in_turn(*args, order="optimised", **options)
 
 
 def shuffled(*args, **options):
-    return st.OneAtATimeRollout(*args, order="random", **options)
+    return in_turn(*args, order="random", **options)
 
 
 def with_signal(model, base, simulation=None, **options):
-    signal = st.OneAtATimeRollout(model, base, simulation, **options)
+    signal = in_turn(model, base, simulation, **options)
     return st.SignallingRollout(model, base, signal, simulation, **options)
 
 
 PLANNERS = {
     "standard": st.StandardRollout,
-    "in turn": st.OneAtATimeRollout,
+    "in turn": in_turn,
     "optimised": optimised,
     "shuffled": shuffled,
     "signalling": lambda model, base, simulation, **o: st.SignallingRollout(model, base, None, simulation, **o),
     "signalling, own signal": with_signal,
 }
-every_planner = pytest.mark.parametrize("kind", PLANNERS.values(), ids=PLANNERS)
+# Also with a quick witness elsewhere: random orders in test_guarantee, a planner as a signal in test_signalling.
+LARGE = ("shuffled", "signalling, own signal")
+every_planner = pytest.mark.parametrize(
+    "kind",
+    [pytest.param(kind, id=name, marks=[pytest.mark.slow] if name in LARGE else []) for name, kind in PLANNERS.items()],
+)
 
 SHAPE = (3, (2, 3, 2), 9, 0.9)
 SAMPLED = st.Simulation(num_samples=6, horizon=10)
+ENUMERATED = st.Simulation(horizon=2, expectation="exact")
+# Numbers of the joint controls of three agents with three controls each.
+JOINT = np.array([9, 3, 1])
+FOUR = np.array([[0, 0, 0], [1, 2, 1], [0, 0, 0], [1, 0, 1]], np.int32)
+sampled = jit(st.planning.q_samples)
 
 
 @every_planner
@@ -64,7 +82,7 @@ def test_one_compilation_serves_all_parameters(kind):
     counts = []
     for seed in range(3):
         model = team(SHAPE, seed)
-        everywhere(kind(model, Counting(model.base_control), SAMPLED, significance=float(seed)))
+        everywhere(kind(model, Counting(model.base_control), ENUMERATED, significance=float(seed)))
         counts.append(len(traces))
     assert counts[0] == counts[1] == counts[2] > 0
 
@@ -116,57 +134,55 @@ def test_decide_many_is_decide_at_each_state(kind):
     states, keys = model.states(), jax.random.split(jax.random.key(1), 9)
     many = st.decide_many(planner, states, keys)
     for i in (0, 5, 8):
-        one = planner.decide(states[i], keys[i])
+        one = planner.decide(np.int32(i), keys[i])
         assert np.array_equal(one.control, many.control[i])
         np.testing.assert_allclose(one.q_factors, many.q_factors[i], rtol=1e-5)
-        assert np.array_equal(planner(states[i], keys[i]), one.control)
+
+
+@every_planner
+def test_a_planner_that_is_called_gives_the_control_it_decides(kind):
+    model = team(SHAPE, 4)
+    planner = kind(model, model.base_policy(), ENUMERATED, significance=0.0)
+    for i, key in enumerate(jax.random.split(jax.random.key(1), 9)):
+        assert np.array_equal(planner(np.int32(i), key), planner.decide(np.int32(i), key).control)
 
 
 @every_planner
 def test_coupled_constraints_are_kept(kind):
     """Infeasible joint controls are never chosen, though the base policy alone is known to be feasible."""
-    model = team((3, (3, 3, 3), 8, 0.9), 5)
+    model = team(SHAPE, 5)
     rng = np.random.default_rng(0)
-    feasible = rng.random((8, 27)) < 0.5
-    index = np.asarray(model.base_control) @ np.array([9, 3, 1])
-    feasible[np.arange(8), index] = True
-    constrained = st.problems.Tabular(
-        successors=model.successors,
-        probabilities=model.probabilities,
-        costs=model.costs,
-        done=model.done,
-        mask=model.mask,
-        discount=0.9,
-        base_control=model.base_control,
-        is_feasible=jnp.asarray(feasible),
-    )
+    feasible = rng.random((9, 27)) < 0.5
+    index = np.asarray(model.base_control) @ JOINT
+    feasible[np.arange(9), index] = True
+    constrained = dataclasses.replace(model, is_feasible=jnp.asarray(feasible))
     found = everywhere(kind(constrained, constrained.base_policy(), SAMPLED, significance=0.0))
-    chosen = np.asarray(found.control) @ np.array([9, 3, 1])
-    assert feasible[np.arange(8), chosen].all()
+    chosen = np.asarray(found.control) @ JOINT
+    assert feasible[np.arange(9), chosen].all()
     assert np.any(chosen != index)
 
 
 @every_planner
 def test_one_control_leaves_nothing_to_choose(kind):
     model = team((3, (1, 1, 1), 6, 0.9), 0)
-    found = everywhere(kind(model, model.base_policy(), SAMPLED))
+    found = everywhere(kind(model, model.base_policy(), ENUMERATED))
     assert not np.any(found.control)
 
 
-def test_each_agents_best_estimate_is_no_larger_than_its_predecessors():
+@pytest.mark.parametrize("order", [None, pytest.param((2, 0, 1), marks=pytest.mark.slow)])
+def test_each_agents_best_estimate_is_no_larger_than_its_predecessors(order):
     """For every seed, without tolerance: the samples of the joint control so far are one of the alternatives."""
+    turns = list(order or range(3))
     for seed in range(10):
         model = team(SHAPE, seed)
-        found = everywhere(
-            st.OneAtATimeRollout(model, model.base_policy(), SAMPLED, order=(2, 0, 1), significance=0.0), seed
-        )
+        found = everywhere(in_turn(model, model.base_policy(), SAMPLED, order=order, significance=0.0), seed)
         q = np.asarray(found.q_factors)
         chosen = np.take_along_axis(q, np.asarray(found.control)[..., None], axis=2)[..., 0]
         before = np.take_along_axis(q, np.asarray(found.base_control)[..., None], axis=2)[..., 0]
-        assert np.all(chosen[:, [2, 0, 1]] <= before[:, [2, 0, 1]])
+        assert np.all(chosen <= before)
         # Each turn starts from the very estimate its predecessor ended with.
-        assert np.array_equal(before[:, [0, 1]], chosen[:, [2, 0]])
-        np.testing.assert_allclose(found.improvement, before[:, 2] - chosen[:, 1], rtol=1e-3, atol=1e-4)
+        assert np.array_equal(before[:, turns[1:]], chosen[:, turns[:-1]])
+        np.testing.assert_allclose(found.improvement, before[:, turns[0]] - chosen[:, turns[-1]], rtol=1e-3, atol=1e-4)
 
 
 def test_sampled_q_factors_are_unbiased():
@@ -179,9 +195,7 @@ def test_sampled_q_factors_are_unbiased():
     key = jax.random.key(7)
     limit = scipy.stats.norm.isf(0.5e-4 / 24)
     for s in range(6):
-        samples = np.asarray(
-            st.planning.q_samples(model, (model.base_policy(),), simulation, jnp.int32(s), controls, key), float
-        )
+        samples = np.asarray(sampled(model, (model.base_policy(),), simulation, np.int32(s), controls, key), float)
         allowed = np.isfinite(q[s])
         error = samples.std(axis=1, ddof=1) / np.sqrt(4000)
         assert np.all(np.abs(samples.mean(axis=1) - q[s])[allowed] < (limit * error + 1e-3)[allowed])
@@ -190,12 +204,11 @@ def test_sampled_q_factors_are_unbiased():
 def test_common_random_numbers_are_common():
     """The same control under the same key has the same samples, whatever else is in the list."""
     model = team(SHAPE, 0)
-    controls = jnp.array([[0, 0, 0], [1, 2, 1], [0, 0, 0]], jnp.int32)
-    args = (model, (model.base_policy(),), SAMPLED, jnp.int32(0))
-    three = st.planning.q_samples(*args, controls, jax.random.key(0))
-    one = st.planning.q_samples(*args, controls[1:2], jax.random.key(0))
-    assert np.array_equal(three[0], three[2])
-    np.testing.assert_allclose(three[1], one[0], rtol=1e-6)
+    args = (model, (model.base_policy(),), SAMPLED, np.int32(0))
+    four = sampled(*args, FOUR, jax.random.key(0))
+    one = sampled(*args, FOUR[1:2], jax.random.key(0))
+    assert np.array_equal(four[0], four[2])
+    np.testing.assert_allclose(four[1], one[0], rtol=1e-6)
 
 
 def test_truncation_adds_the_terminal_cost():
@@ -248,9 +261,7 @@ def test_certainty_equivalence_takes_the_noise_away_from_a_stage_on(nominal_from
     if nominal_from == 1:
         noise = 1 + 0.9
     controls = jnp.arange(3, dtype=jnp.int32)[:, None]
-    samples = np.asarray(
-        st.planning.q_samples(Drift(), (stay,), simulation, jnp.float32(4.0), controls, jax.random.key(0)), float
-    )
+    samples = np.asarray(sampled(Drift(), (stay,), simulation, np.float32(4.0), controls, jax.random.key(0)), float)
     truth = np.array([3.0, 4.0, 5.0]) ** 2 * 1.9 + noise
     error = samples.std(axis=1) / np.sqrt(n)
     assert np.all(np.abs(samples.mean(axis=1) - truth) <= 5.5 * error + 1e-3)
@@ -268,24 +279,27 @@ def test_the_default_number_of_samples_follows_the_model():
 def test_many_lanes_are_taken_in_turns(monkeypatch):
     """Bounding the memory changes nothing in the answer."""
     model = team(SHAPE, 0)
-    planner = st.StandardRollout(model, model.base_policy(), SAMPLED)
-    whole = planner.decide(jnp.int32(0), jax.random.key(0))
+    args = (model, (model.base_policy(),), SAMPLED, np.int32(0), FOUR, jax.random.key(0))
+    whole = sampled(*args)
     monkeypatch.setattr("seriatim.planning._q_factors.MAX_LANES", 12)
-    parts = planner.decide(jnp.int32(0), jax.random.key(0))
-    np.testing.assert_allclose(whole.q_factors, parts.q_factors, rtol=1e-6)
-    assert np.array_equal(whole.control, parts.control)
+    # Compiled anew, whatever was compiled before.
+    parts = jit(lambda *args: st.planning.q_samples(*args))(*args)
+    np.testing.assert_allclose(whole, parts, rtol=1e-6)
 
 
-def test_counts_of_q_factors():
+@pytest.mark.parametrize(
+    "names", [["standard", "in turn", "signalling"], pytest.param(["shuffled"], marks=pytest.mark.slow)]
+)
+def test_counts_of_q_factors(names):
     model = team(SHAPE, 0)
+    turns = [3 * 3, 3 * 2 + 1]
+    expected = {"standard": [27, 27], "in turn": turns, "shuffled": turns, "signalling": [3 * 3, 3 * 2 + 2]}
     base = model.base_policy()
     count = {
         name: [int(n[0]) for n in (found.num_q_factors, found.num_simulations)]
-        for name, found in ((name, everywhere(kind(model, base, SAMPLED))) for name, kind in PLANNERS.items())
+        for name, found in ((name, everywhere(PLANNERS[name](model, base, SAMPLED))) for name in names)
     }
-    assert count["standard"] == [27, 27]
-    assert count["in turn"] == count["shuffled"] == [3 * 3, 3 * 2 + 1]
-    assert count["signalling"] == [3 * 3, 3 * 2 + 2]
+    assert [count[name] for name in names] == [expected[name] for name in names]
 
 
 REFUSED = {
@@ -379,7 +393,7 @@ def test_standard_rollout_names_the_count_and_the_alternative():
         st.StandardRollout(model, model.base_policy())
     planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=1, num_samples=1))
     key = jax.random.key(0)
-    found = jax.eval_shape(planner.decide, model.initial_state(key), key)
+    found = jax.eval_shape(planner.decide, jax.eval_shape(model.initial_state, key), key)
     assert found.q_factors.shape == (15, 5)
 
 

@@ -61,8 +61,12 @@ def same(one, other):
     return all(np.array_equal(getattr(one, field), getattr(other, field), equal_nan=True) for field in EQUAL)
 
 
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
 @pytest.mark.parametrize(("window", "guess"), [(None, "base"), (2, "wrong")])
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", ["team", slow("constrained"), slow("spiders"), slow("wandering")])
 def test_speculation_is_taking_turns_bit_for_bit(name, window, guess):
     turns = sequential(name, order="random")
     m, c = turns.model.num_agents, turns.model.num_controls
@@ -80,7 +84,7 @@ def test_speculation_is_taking_turns_bit_for_bit(name, window, guess):
         assert found.num_simulations >= expected.num_simulations
 
 
-@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("name", [slow("team"), slow("constrained"), "spiders", slow("wandering")])
 def test_a_right_guess_takes_one_pass_and_wastes_nothing(name):
     turns = sequential(name)
     m, c = turns.model.num_agents, turns.model.num_controls
@@ -94,6 +98,7 @@ def test_a_right_guess_takes_one_pass_and_wastes_nothing(name):
     assert found.num_simulations == m * (c - 1) + 1
 
 
+@pytest.mark.slow
 def test_many_states_at_once_are_decided_alike():
     turns = sequential("wandering")
     keys = jax.random.split(jax.random.key(0), 5)
