@@ -20,8 +20,13 @@ LENGTHS = (1, 2, 3, 7)
 
 def same(function, *arguments, in_axes=None):
     axes = (-1,) * len(arguments) if in_axes is None else in_axes
-    expected = jax.vmap(function, in_axes=axes, out_axes=-1)(*arguments)
-    seen = lanes(function, axes)(*arguments)
+
+    @jax.jit
+    def both(arguments):
+        # In one program: most of what a test takes is the compiler's time for each.
+        return jax.vmap(function, in_axes=axes, out_axes=-1)(*arguments), lanes(function, axes)(*arguments)
+
+    expected, seen = both(arguments)
     assert jax.tree.structure(seen) == jax.tree.structure(expected)
     for one, other in zip(jax.tree.leaves(seen), jax.tree.leaves(expected), strict=True):
         assert one.dtype == other.dtype
@@ -190,7 +195,7 @@ STEPS = [
 SHAPES = some.lists(some.lists(some.sampled_from(LENGTHS), max_size=2).map(tuple), min_size=1, max_size=3)
 
 
-@settings(max_examples=40, deadline=None, phases=[Phase.generate], report_multiple_bugs=False)
+@settings(phases=[Phase.generate], report_multiple_bugs=False)
 @given(data=some.data(), shapes=SHAPES, count=some.sampled_from([1, 4]))
 def test_random_programs(data, shapes, count):
     program = Program(data.draw, shapes)
@@ -221,19 +226,26 @@ def floats(*shape):
 @pytest.mark.parametrize("length", [2, 9])
 @pytest.mark.parametrize("kind", [jnp.min, jnp.max, jnp.argmin, jnp.argmax, jnp.sum], ids=lambda kind: kind.__name__)
 def test_reductions_meet_nan_and_infinity_as_vmap_does(kind, length):
-    same(lambda x: kind(x, axis=0), floats(length, 3, 50))
-    same(lambda x: kind(x, axis=1), floats(3, length, 50))
+    same(lambda x, y: (kind(x, axis=0), kind(y, axis=1)), floats(length, 3, 50), floats(3, length, 50))
 
 
-@pytest.mark.parametrize("dtype", [jnp.bool_, jnp.int8, jnp.int16, jnp.uint8, jnp.float16, jnp.float32])
+def slow(*values):
+    return pytest.param(*values, marks=pytest.mark.slow)
+
+
+@pytest.mark.parametrize(
+    "dtype", [jnp.bool_, jnp.int8, jnp.float32, slow(jnp.int16), slow(jnp.uint8), slow(jnp.float16)]
+)
 @pytest.mark.parametrize("mode", ["fill", "clip", "wrap"])
 def test_lookups_of_every_type_inside_and_outside_the_table(dtype, mode):
     table = jnp.arange(10 * 4).reshape(5, 2, 4).astype(dtype)
     inside_and_out = jnp.arange(-9, 11).reshape(5, 4)
-    same(lambda x, i: jnp.take(x, i, axis=0, mode=mode), table, inside_and_out)
-    same(lambda x, i: jnp.take(x, i, axis=1, mode=mode), table, inside_and_out)
-    same(lambda x, i: jnp.take(x, i, axis=0, mode=mode), table[..., 0], inside_and_out, in_axes=(None, -1))
-    same(lambda x, i: x.at[i].get(mode=None if mode == "wrap" else mode), table, inside_and_out[0])
+
+    def looked_up(x, shared, i):
+        own = x.at[i[0]].get(mode=None if mode == "wrap" else mode)
+        return own, [jnp.take(x, i, axis=axis, mode=mode) for axis in (0, 1)], jnp.take(shared, i, axis=0, mode=mode)
+
+    same(looked_up, table, table[..., 0], inside_and_out, in_axes=(-1, None, -1))
 
 
 def test_repeated_parts_of_a_fold_are_computed_once_where_it_is_large(monkeypatch):
@@ -253,7 +265,7 @@ def test_repeated_parts_of_a_fold_are_computed_once_where_it_is_large(monkeypatc
     assert not multiplications(10**9)
 
 
-@pytest.mark.parametrize("length", [49, 50, 51, 130])
+@pytest.mark.parametrize("length", [slow(49), slow(50), 51, slow(130)])
 def test_long_folds_in_pieces(length):
     x = jnp.asarray(np.random.default_rng(length).integers(0, 9, (3, length, 4)), jnp.int32)
     same(lambda x: (jnp.argmin(x, axis=1), jnp.max(x, axis=1), jnp.sum(x[0]), jnp.argmax(x[1])), x)
@@ -274,24 +286,33 @@ def test_lookups_by_pairs_of_indices():
     same(lambda i, j: shared[:, j] + i[0], row, column)
     for mode in ("clip", "fill", "promise_in_bounds"):
         inside = (row % 5, column % 7) if mode == "promise_in_bounds" else (row, column)
-        same(lambda i, j, mode=mode: shared.at[i[:, None], j].get(mode=mode), *inside)
-        same(lambda i, j, mode=mode: shared.astype(float).at[i[:, None], j].get(mode=mode), *inside)
+        same(lambda i, j, m=mode: [x.at[i[:, None], j].get(mode=m) for x in (shared, shared.astype(float))], *inside)
     same(lambda x, i: x[jnp.arange(3), jnp.resize(i, 3)], table, row)
     same(lambda x, i: jnp.take_along_axis(x, jnp.resize(i, (3, 2)) % 5, axis=1), table, row)
 
 
-@pytest.mark.parametrize("dtype", [jnp.int8, jnp.uint8, jnp.int16, jnp.uint16, jnp.uint32])
-@pytest.mark.parametrize("length", [5, 100, 130, 300, 40_000])
+NARROW = [(jnp.int8, 130), (jnp.uint8, 300), (jnp.int16, 40_000), (jnp.uint16, 100), (jnp.uint32, 5)]
+OTHERS = [
+    (dtype, length)
+    for dtype in (jnp.int8, jnp.uint8, jnp.int16, jnp.uint16, jnp.uint32)
+    for length in (5, 100, 130, 300, 40_000)
+    if (dtype, length) not in NARROW
+]
+
+
+@pytest.mark.parametrize(("dtype", "length"), [*NARROW, *(slow(*each) for each in OTHERS)])
 def test_places_of_every_type_in_tables_of_every_length(dtype, length):
     """A narrow type may not hold the length of the table."""
     table, limits = 7 * jnp.arange(length), jnp.iinfo(dtype)
     draw = np.random.default_rng(length).integers
     places = jnp.asarray(draw(max(limits.min, -50_000), min(limits.max, 50_000), (3, 40)), dtype)
     one_number = jax.lax.GatherDimensionNumbers((), collapsed_slice_dims=(0,), start_index_map=(0,))
-    same(lambda i: (table[i[0]], jnp.take(table, i)), places)
-    same(lambda i: jax.lax.dynamic_slice_in_dim(table, i[0], 4), places)
-    for mode in ("clip", "fill"):
-        same(lambda i, mode=mode: jax.lax.gather(table, i[:, None], one_number, (1,), mode=mode), places)
+
+    def looked_up(i):
+        by_mode = [jax.lax.gather(table, i[:, None], one_number, (1,), mode=mode) for mode in ("clip", "fill")]
+        return table[i[0]], jnp.take(table, i), jax.lax.dynamic_slice_in_dim(table, i[0], 4), by_mode
+
+    same(looked_up, places)
 
 
 def test_lookups_keep_the_sign_of_zero():
@@ -363,15 +384,21 @@ def test_lanes_are_counted(arguments, seen):
 
 def test_updates_inside_and_outside():
     x, place = jnp.arange(3 * 6 * 4).reshape(3, 6, 4), jnp.array([0, 5, -1, 8])
-    same(lambda x, i: x.at[:, i].set(7), x, place)
-    same(lambda x, i: x.at[:, i].add(7), x, place)
-    same(lambda x, i: x.at[1].set(i), x, place)
-    same(lambda x, i: x.at[:, i].set(7, mode="drop"), x, place)
-    same(lambda x, i: jax.lax.dynamic_update_slice(x, x[:1] * 9, (i, 0)), x, place)
-    same(lambda x, i: jax.lax.dynamic_slice(x, (0, i), (3, 1)), x, place)
-    same(lambda x, i: jax.lax.dynamic_slice(x, (0, i), (2, 2)), x, place)
-    same(lambda x, i: x.at[0, jnp.stack([i, i, 0 * i])].add(jnp.array([1, 10, 100])), x, place)
-    same(lambda x, i: x.at[i, jnp.array([0, 2])].set(5), x, place)
+
+    def updated(x, i):
+        return (
+            x.at[:, i].set(7),
+            x.at[:, i].add(7),
+            x.at[1].set(i),
+            x.at[:, i].set(7, mode="drop"),
+            jax.lax.dynamic_update_slice(x, x[:1] * 9, (i, 0)),
+            jax.lax.dynamic_slice(x, (0, i), (3, 1)),
+            jax.lax.dynamic_slice(x, (0, i), (2, 2)),
+            x.at[0, jnp.stack([i, i, 0 * i])].add(jnp.array([1, 10, 100])),
+            x.at[i, jnp.array([0, 2])].set(5),
+        )
+
+    same(updated, x, place)
 
 
 def test_what_is_empty_stays_empty():
@@ -390,13 +417,19 @@ def test_random_numbers_and_keys():
 
 def test_matrix_products_and_linear_algebra():
     x = jax.random.normal(jax.random.key(1), (3, 3, 6))
-    same(lambda x: x @ x.T, x)
-    same(lambda x: jnp.linalg.solve(x @ x.T + jnp.eye(3), x[0]), x)
-    same(lambda x: jnp.einsum("ij,kj->ik", x, x), x)
-    same(lambda x: jnp.einsum("bij,jb->bi", jnp.stack([x, x + 1]), x[:, :2]), x)
-    same(lambda x: x @ jnp.ones((3, 4)), x)
-    same(lambda x: jnp.tensordot(x, x), x)
-    same(lambda x: (x[:, 0] * 9).astype(jnp.int8) @ x[1].astype(jnp.int8), x)
+
+    def products(x):
+        return (
+            x @ x.T,
+            jnp.linalg.solve(x @ x.T + jnp.eye(3), x[0]),
+            jnp.einsum("ij,kj->ik", x, x),
+            jnp.einsum("bij,jb->bi", jnp.stack([x, x + 1]), x[:, :2]),
+            x @ jnp.ones((3, 4)),
+            jnp.tensordot(x, x),
+            (x[:, 0] * 9).astype(jnp.int8) @ x[1].astype(jnp.int8),
+        )
+
+    same(products, x)
 
 
 def test_it_maps_and_compiles_and_differentiates():

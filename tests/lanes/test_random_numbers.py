@@ -33,35 +33,42 @@ DRAWS = {
 }
 
 
-@pytest.fixture(params=[True, False], ids=["partitionable", "not partitionable"])
-def partitionable(request):
-    with jax.threefry_partitionable(request.param):
-        yield
+# All that differs without it is how a key makes bits, and other keys.
+BASIC = ("bits", "one word", "bits of 8", "bits of 16", "split", "folded in")
 
 
-@pytest.mark.usefixtures("partitionable")
-@pytest.mark.parametrize("draw", DRAWS.values(), ids=DRAWS)
-def test_they_are_what_jax_draws(draw):
-    keys = jax.random.split(jax.random.key(5), COUNT)
-    seen = jax.jit(lanes(draw, (-1,)))(keys)
-    expected = jax.jit(jax.vmap(draw, out_axes=-1))(keys)
+@pytest.mark.parametrize(
+    ("name", "partitionable"),
+    [
+        *((name, True) for name in DRAWS),
+        *((name, False) for name in BASIC),
+        *(pytest.param(name, False, marks=pytest.mark.slow) for name in DRAWS if name not in BASIC),
+    ],
+)
+def test_they_are_what_jax_draws(name, partitionable):
+    draw = DRAWS[name]
+    with jax.threefry_partitionable(partitionable):
+        keys = jax.random.split(jax.random.key(5), COUNT)
+        both = jax.jit(lambda keys: (lanes(draw, (-1,))(keys), jax.vmap(draw, out_axes=-1)(keys)))
+        seen, expected = both(keys)
     assert seen.dtype == expected.dtype
     assert np.array_equal(seen, expected)
 
 
-@pytest.mark.parametrize("implementation", ["rbg", "unsafe_rbg"])
+@pytest.mark.parametrize("implementation", ["rbg", pytest.param("unsafe_rbg", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["bits", "uniform", "split", "folded in"])
 def test_other_generators_are_drawn_from_as_vmap_does(implementation, name):
     keys, draw = jax.random.split(jax.random.key(5, impl=implementation), COUNT), DRAWS[name]
-    seen = lanes(draw, (-1,))(keys)
-    assert np.array_equal(seen, jax.vmap(draw, out_axes=-1)(keys))
+    seen = jax.jit(lanes(draw, (-1,)))(keys)
+    assert np.array_equal(seen, jax.jit(jax.vmap(draw, out_axes=-1))(keys))
     assert len(np.unique(seen)) > COUNT
 
 
 def test_keys_of_two_words_serve_too():
-    words = jax.vmap(jax.random.key_data)(jax.random.split(jax.random.key(5), COUNT)).T
+    words = np.asarray(jax.random.key_data(jax.random.split(jax.random.key(5), COUNT))).T
     draw = DRAWS["whole numbers"]
-    assert np.array_equal(lanes(draw, (-1,))(words), jax.vmap(draw, -1, -1)(words))
+    seen, expected = jax.jit(lambda words: (lanes(draw, (-1,))(words), jax.vmap(draw, -1, -1)(words)))(words)
+    assert np.array_equal(seen, expected)
 
 
 def test_a_number_in_each_lane_goes_into_a_key_that_all_share():

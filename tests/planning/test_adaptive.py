@@ -32,6 +32,20 @@ SAVINGS = {
 }
 
 
+def slow(*values, **options):
+    return pytest.param(*values, marks=pytest.mark.slow, **options)
+
+
+# Two that take few programs, and two that combine them with other options.
+every_saving = pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param(options, id=name, marks=[] if name in ("halving", "drawn") else [pytest.mark.slow])
+        for name, options in SAVINGS.items()
+    ],
+)
+
+
 def team(seed=0, **options):
     shape = {"states": 8, "agents": 3, "controls": (5, 3, 5), "discount": 0.9, "infeasible": 0.2}
     return st.problems.random_team(seed, **(shape | options))
@@ -73,9 +87,9 @@ def test_a_sample_is_the_same_in_every_block():
 
     controls = jnp.array([[0, 0, 0], [1, 2, 1], [4, 0, 2]], jnp.int32)
     args = (model, (policy,), SIMULATION, jnp.int32(3), controls, jax.random.key(5))
-    whole = np.asarray(st.planning.q_samples(*args))
+    whole = np.asarray(jit(st.planning.q_samples)(*args))
     assert len(np.unique(whole)) > SAMPLES
-    assert np.array_equal(st.planning.q_samples(*args, block=range(4, 9)), whole[:, 4:9])
+    assert np.array_equal(jit(lambda *args: st.planning.q_samples(*args, block=range(4, 9)))(*args), whole[:, 4:9])
 
 
 # Rounds
@@ -104,7 +118,7 @@ def test_halving_takes_what_the_closed_form_says(halvings):
 # The guarantee
 
 
-@pytest.mark.parametrize("options", SAVINGS.values(), ids=SAVINGS)
+@every_saving
 def test_no_sampled_cost_rises_and_the_chosen_has_all_samples(options):
     """The improvement is what the controls give when they are simulated again, on all samples: nothing was left out."""
     improved = 0
@@ -135,7 +149,7 @@ def test_each_agents_estimate_is_no_larger_than_its_predecessors(options):
         np.testing.assert_allclose(path[:, 0] - path[:, -1], found.improvement, rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", SAVINGS.values(), ids=SAVINGS)
+@every_saving
 def test_ties_go_to_the_base_control(options):
     model = team()
     model = dataclasses.replace(model, costs=np.ones(model.costs.shape))
@@ -150,15 +164,18 @@ def test_ties_go_to_the_base_control(options):
 def test_one_round_is_uniform_allocation_bit_for_bit():
     model, simulation = team(), st.Simulation(horizon=6, num_samples=4)
     assert halving(4, 4) == uniform(4, 4)
-    (_, plain), (_, halved) = (everywhere(planner(model, simulation, allocation=a), 3) for a in ("uniform", "halving"))
-    assert same(plain, halved)
-    assert np.array_equal(plain.num_trajectories, halved.num_trajectories)
+    plain, halved = (planner(model, simulation, allocation=a) for a in ("uniform", "halving"))
+    for state, key in enumerate(jax.random.split(jax.random.key(3), 8)):
+        one, other = (policy.decide(np.int32(state), key) for policy in (plain, halved))
+        assert same(one, other)
+        assert one.num_trajectories == other.num_trajectories
 
 
 def test_candidates_enough_for_all_are_all_controls_bit_for_bit():
     model = team()
-    (_, plain), (_, drawn) = (everywhere(planner(model, max_candidates=k), 3) for k in (None, 5))
-    assert same(plain, drawn)
+    plain, drawn = (planner(model, max_candidates=k) for k in (None, 5))
+    for state, key in enumerate(jax.random.split(jax.random.key(3), 8)):
+        assert same(*(policy.decide(np.int32(state), key) for policy in (plain, drawn)))
 
 
 def test_where_nothing_is_random_halving_decides_as_uniform_allocation():
@@ -174,13 +191,14 @@ def test_where_nothing_is_random_halving_decides_as_uniform_allocation():
         assert np.all(found[1].num_trajectories < found[0].num_trajectories)
 
 
-def test_one_state_is_decided_as_among_many():
-    policy = planner(team(), **SAVINGS["both"])
+@pytest.mark.parametrize("options", [SAVINGS["drawn"], slow(SAVINGS["both"])], ids=["drawn", "both"])
+def test_one_state_is_decided_as_among_many(options):
+    policy = planner(team(), **options)
     states, found = everywhere(policy, 2)
     keys = jax.random.split(jax.random.key(2), len(states))
-    alone = [policy.decide(x, key) for x, key in zip(states, keys, strict=True)]
-    assert np.array_equal(found.control, jnp.stack([a.control for a in alone]))
-    np.testing.assert_allclose(found.q_factors, jnp.stack([a.q_factors for a in alone]), rtol=1e-5)
+    alone = [policy.decide(np.int32(x), key) for x, key in zip(states, keys, strict=True)]
+    assert np.array_equal(found.control, np.stack([a.control for a in alone]))
+    np.testing.assert_allclose(found.q_factors, np.stack([a.q_factors for a in alone]), rtol=1e-5)
 
 
 # What is reported

@@ -36,14 +36,15 @@ def test_no_sampled_cost_rises_along_the_turns(schedule):
     planner = st.OneAtATimeRollout(
         model, Lots(model), st.Simulation(horizon=10, num_samples=8), schedule=schedule, significance=0.0
     )
-    found = st.decide_many(planner, model.states(), jax.random.split(jax.random.key(1), 12))
+    keys = jax.random.split(jax.random.key(1), 12)
+    found = st.decide_many(planner, model.states(), keys)
     best = np.asarray(found.q_factors).min(axis=-1)
     assert (np.diff(best, axis=1) <= 1e-5).all()
     assert (np.asarray(found.improvement) >= -1e-5).all()
     if schedule == "sequential":
         assert (np.asarray(found.num_simulations) <= 3 * 2 + 1).all()
     other = dataclasses.replace(planner, schedule="speculative" if schedule == "sequential" else "sequential")
-    again = st.decide_many(other, model.states(), jax.random.split(jax.random.key(1), 12))
+    again = st.decide_many(other, model.states(), keys)
     assert np.array_equal(found.control, again.control)
     assert np.array_equal(found.q_factors, again.q_factors)
 
@@ -57,8 +58,9 @@ def test_the_same_lots_are_drawn_for_every_candidate():
     joint = jnp.arange(27) % 3
     paying = dataclasses.replace(free, costs=jnp.broadcast_to(joint[None, :, None], free.costs.shape).astype(float))
     # The candidate's own stage is paid as well: subtract it, and what is left is the base's, the same for all.
-    planner = st.OneAtATimeRollout(paying, Lots(paying), st.Simulation(horizon=6, num_samples=4), significance=0.0)
-    found = planner.decide(jnp.int32(3), jax.random.key(2))
+    simulation = st.Simulation(horizon=6, num_samples=4)
+    planner = st.OneAtATimeRollout(paying, Lots(paying), simulation, significance=0.0, schedule="sequential")
+    found = planner.decide(np.int32(3), jax.random.key(2))
     row = np.asarray(found.q_factors)[2]
     own = np.arange(3)
     left = row - own
@@ -68,7 +70,8 @@ def test_the_same_lots_are_drawn_for_every_candidate():
 def test_the_policy_is_improved():
     """On average over the lots: the rollout of a random base has a cost-to-go below the base's, exactly evaluated."""
     model = team()
-    planner = st.OneAtATimeRollout(model, Lots(model), st.Simulation(horizon=40, num_samples=64))
+    simulation = st.Simulation(horizon=40, num_samples=64)
+    planner = st.OneAtATimeRollout(model, Lots(model), simulation, schedule="sequential")
     chosen = st.decide_many(planner, model.states(), jax.random.split(jax.random.key(1), 12)).control
     base = st.evaluate(model, Lots(model), jax.random.key(3), episodes=2000, horizon=150)
     improved = float(np.mean(cost_to_go(model, st.problems.TablePlayer(chosen))))

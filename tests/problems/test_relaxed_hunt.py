@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from tests.compiled import compiled
 
 import seriatim as st
 from seriatim.problems import Hunt, RelaxedHunt
@@ -51,9 +52,9 @@ class Game:
     def __init__(self, seed, **fields):
         key = jax.random.key(seed)
         self.model = hunting(**fields)
-        self.state = self.model.initial_state(key)
+        self.state = compiled(self.model).initial_state(key)
         keys = jax.random.split(key, STAGES)
-        self.luck = jax.vmap(self.model.sample_disturbance, axis_size=STAGES)(keys)
+        self.luck = jax.jit(jax.vmap(self.model.sample_disturbance, axis_size=STAGES))(keys)
         self.shape = (STAGES, self.model.num_agents, 5)
         sequences = itertools.product(range(5), repeat=STAGES * self.model.num_agents)
         self.controls = np.array(list(sequences), np.int32).reshape(-1, *self.shape[:2])
@@ -84,7 +85,14 @@ def along_the_simplex(gradient):
     return gradient - jnp.mean(gradient, axis=-1, keepdims=True)
 
 
-@pytest.mark.parametrize("name", EXACT)
+def slow(value):
+    return pytest.param(value, marks=pytest.mark.slow)
+
+
+QUICK = ("flies arrive as told", "some fly lives, of one")
+
+
+@pytest.mark.parametrize("name", [name if name in QUICK else slow(name) for name in EXACT])
 def test_costs_and_gradients_are_those_of_expected_costs(name, optimised):
     game = Game(3, **EXACT[name])
     relaxed, true = (jax.jit(jax.value_and_grad(f)) for f in (game.relaxed_cost, game.mean_cost))
@@ -99,9 +107,9 @@ def test_costs_and_gradients_are_those_of_expected_costs(name, optimised):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"flies": 1},
-        {"cost": "stages", "fly_behaviour": "wander", "map": MAP},
-        {"fly_behaviour": "wander", "arrival_rate": 0.9},
+        slow({"flies": 1}),
+        slow({"cost": "stages", "fly_behaviour": "wander", "map": MAP}),
+        slow({"fly_behaviour": "wander", "arrival_rate": 0.9}),
         {"flies": 1, "arrival_rate": 0.9, "max_flies": 2, "max_spiders": 2, "spiders": 1},
     ],
     ids=str,
@@ -113,24 +121,25 @@ def test_every_corner_costs_what_the_game_costs(fields, optimised):
     np.testing.assert_array_equal(costs, game.costs)
 
 
-@pytest.mark.parametrize("name", ["flies stay", "flies wander between walls", "one spider is absent"])
+@pytest.mark.parametrize("name", [slow("flies stay"), slow("flies wander between walls"), "one spider is absent"])
 def test_observations_of_a_relaxed_state_are_expected_observations(name, optimised):
     game = Game(7, **EXACT[name], vision=2)
     seen = jax.jit(jax.vmap(game.model.agent_observations))(game.last)
+    relaxed = jax.jit(lambda soft: game.model.agent_observations(game.relaxed(soft)[0]))
     for soft in (game.soft(2), jax.nn.one_hot(game.controls[77], 5)):
         mean = jnp.einsum("u,umk->mk", game.chance(soft), seen)
-        np.testing.assert_allclose(game.model.agent_observations(game.relaxed(soft)[0]), mean, atol=1e-5)
+        np.testing.assert_allclose(relaxed(soft), mean, atol=1e-5)
 
 
 def test_a_fly_that_was_missed_once_is_missed_by_whoever_waits():
     """A spider that goes to the fly with chance 1/2, and then waits, has caught it with chance 1/2 for ever after."""
     model = hunting(spiders=1, flies=1, width=2, height=1, starts=((0, 0),), fly_cells=((0, 1),))
-    state = model.relaxed_state(model.initial_state(jax.random.key(0)))
+    state = compiled(model).relaxed_state(compiled(model).initial_state(jax.random.key(0)))
     for control in (jnp.zeros((1, 5)).at[0, jnp.array([STAY, RIGHT])].set(0.5), jax.nn.one_hot([STAY], 5)):
-        state = model.relaxed_transition(state, control, model.nominal_disturbance()).state
+        state = compiled(model).relaxed_transition(state, control, model.nominal_disturbance()).state
         np.testing.assert_allclose(state.alive, [0.5])
         np.testing.assert_allclose(state.position, [[0, 0.5]])
-    done = model.relaxed_transition(state, jax.nn.one_hot([RIGHT], 5), model.nominal_disturbance())
+    done = compiled(model).relaxed_transition(state, jax.nn.one_hot([RIGHT], 5), model.nominal_disturbance())
     assert done.done
     assert done.cost == 0
 
@@ -196,20 +205,27 @@ def test_straight_through_samples_play_the_game_itself():
 
 def test_a_move_is_offered_where_it_may_be_possible():
     model = hunting(spiders=1, flies=1, width=3, height=1, starts=((0, 0),), fly_cells=((0, 2),))
-    start = model.initial_state(jax.random.key(0))
-    assert model.relaxed_mask(model.relaxed_state(start)).tolist() == model.control_mask(start).tolist()
+    start = compiled(model).initial_state(jax.random.key(0))
+    assert (
+        compiled(model).relaxed_mask(compiled(model).relaxed_state(start)).tolist()
+        == model.control_mask(start).tolist()
+    )
     half = jnp.zeros((1, 5)).at[0, jnp.array([STAY, RIGHT])].set(0.5)
-    blurred = model.relaxed_transition(model.relaxed_state(start), half, model.nominal_disturbance()).state
-    assert model.relaxed_mask(blurred).tolist() == [[True, False, False, True, True]]
+    blurred = (
+        compiled(model)
+        .relaxed_transition(compiled(model).relaxed_state(start), half, model.nominal_disturbance())
+        .state
+    )
+    assert compiled(model).relaxed_mask(blurred).tolist() == [[True, False, False, True, True]]
 
 
 def test_who_has_left_catches_nothing():
     model = hunting(spiders=2, flies=1, max_spiders=2, starts=((0, 0), (2, 2)), fly_cells=((0, 1),))
-    alone = model.without_spider(model.initial_state(jax.random.key(0)), 0)
-    state = model.relaxed_state(alone)
-    assert model.relaxed_mask(state).tolist()[0] == [True, False, False, False, False]
+    alone = model.without_spider(compiled(model).initial_state(jax.random.key(0)), 0)
+    state = compiled(model).relaxed_state(alone)
+    assert compiled(model).relaxed_mask(state).tolist()[0] == [True, False, False, False, False]
     onto_the_fly = jax.nn.one_hot([RIGHT, STAY], 5)
-    assert model.relaxed_transition(state, onto_the_fly, model.nominal_disturbance()).cost == 1
+    assert compiled(model).relaxed_transition(state, onto_the_fly, model.nominal_disturbance()).cost == 1
 
 
 @pytest.mark.parametrize(
@@ -222,15 +238,15 @@ def test_who_has_left_catches_nothing():
 def test_what_cannot_be_relaxed_is_refused(fields, sentence):
     model = hunting(**fields)
     with pytest.raises(st.InputError, match=sentence):
-        model.relaxed_state(model.initial_state(jax.random.key(0)))
+        compiled(model).relaxed_state(compiled(model).initial_state(jax.random.key(0)))
 
 
 def test_the_records_and_protocols_are_what_they_say():
     model = hunting()
     assert isinstance(model, st.RelaxedModel)
     assert isinstance(model, st.DecentralisedModel)
-    state = model.initial_state(jax.random.key(0))
-    assert isinstance(model.relaxed_state(state), RelaxedHunt)
+    state = compiled(model).initial_state(jax.random.key(0))
+    assert isinstance(compiled(model).relaxed_state(state), RelaxedHunt)
     dead = dataclasses.replace(state, alive=jnp.array([True, False, True]))
     assert isinstance(dead, Hunt)
-    assert model.relaxed_state(dead).alive.tolist() == [1, 0, 1]
+    assert compiled(model).relaxed_state(dead).alive.tolist() == [1, 0, 1]

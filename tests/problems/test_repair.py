@@ -31,7 +31,7 @@ def test_the_graph_is_the_published_one():
     assert (30, 31) in edges  # AE-AF
 
 
-@pytest.mark.parametrize("layout", ["graph32", "line", "grid", ((0, 1), (1, 2), (2, 0), (2, 3))])
+@pytest.mark.parametrize("layout", ["graph32", "line", "grid", ((0, 1), (1, 2), (2, 0), (2, 3))], ids=str)
 def test_first_steps_lead_nearer_by_the_least_control(layout):
     model = Repair(layout=layout, width=4, height=3)
     neighbours, distance, step = (np.asarray(table) for table in model.sites)
@@ -56,14 +56,18 @@ def test_a_stage_pays_repairs_worsens_and_moves():
     assert SMALL.observation(calm.state, jnp.array([1, 1]), worsen).level.tolist() == [1, 1]
 
 
-def test_the_laws_hold():
-    model = Repair(robots=2, layout="grid", width=3, height=2)
-    for report in (
-        st.check_model(model),
-        st.check_model(model.belief_model()),
-        st.check_filter(st.beliefs.FactoredFilter(model)),
-    ):
-        assert report.ok, str(report)
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(lambda model: st.check_filter(st.beliefs.FactoredFilter(model)), id="of filters"),
+        pytest.param(st.check_model, id="of models", marks=pytest.mark.slow),
+        pytest.param(lambda model: st.check_model(model.belief_model()), id="of beliefs", marks=pytest.mark.slow),
+        pytest.param(lambda model: st.check_model(model, quick=True), id="of models, quickly"),
+    ],
+)
+def test_the_laws_hold(check):
+    report = check(Repair(robots=2, layout="grid", width=3, height=2))
+    assert report.ok, str(report)
 
 
 def joint_bayes(belief, positions, control, seen, levels=3):
@@ -92,15 +96,16 @@ def test_the_filter_is_bayes_rule_over_all_levels_at_once():
         for x in itertools.product(range(3), repeat=3)
     }
     rng = np.random.default_rng(0)
-    step = jax.jit(SMALL.transition)
+    step, seen, update = jax.jit(SMALL.transition), jax.jit(SMALL.observation), jax.jit(filter.update)
+    mask_of, draw_of = jax.jit(SMALL.control_mask), jax.jit(SMALL.sample_disturbance)
     for stage in range(12):
-        mask = np.asarray(SMALL.control_mask(state))
+        mask = np.asarray(mask_of(state))
         control = [int(rng.choice(np.flatnonzero(row))) for row in mask]
         before = np.asarray(state.positions).tolist()
-        draw = SMALL.sample_disturbance(jax.random.key(stage))
-        state = step(state, jnp.array(control), draw).state
-        told = SMALL.observation(state, jnp.array(control), draw)
-        belief = filter.update(belief, jnp.array(control), told)
+        draw = draw_of(jax.random.key(stage))
+        state = step(state, np.array(control), draw).state
+        told = seen(state, np.array(control), draw)
+        belief = update(belief, np.array(control), told)
         sites, levels = np.asarray(told.site) - 1, np.asarray(told.level) - 1
         joint = joint_bayes(joint, before, control, dict(zip(sites.tolist(), levels.tolist(), strict=True)))
         marginal = np.zeros((3, 3))
@@ -119,7 +124,7 @@ def test_the_problem_over_beliefs_is_that_of_the_filter():
     )
     control = jnp.array([1, 0])  # to site 1; repair site 2
     draws = (jnp.arange(1000) + 0.5) / 1000
-    after = jax.vmap(lambda u: model.transition(belief, control, jnp.full(3, u)))(draws)
+    after = jax.jit(jax.vmap(lambda u: model.transition(belief, control, jnp.full(3, u))))(draws)
     grow = np.array([0.3, 0.2, 0.0])
     row = np.array([0.1, 0.1, 0.8])
     likely = row - row * grow + np.append(0, (row * grow)[:-1])
@@ -172,9 +177,8 @@ def test_one_at_a_time_costs_less_than_the_heuristic():
     """By more than five standard errors of paired differences."""
     world = Repair(robots=2, layout="grid", width=4, height=3)
     model = world.belief_model()
-    planner = st.OneAtATimeRollout(
-        model, model.base_policy(), st.Simulation(horizon=6, num_samples=4, terminal_cost=DamageForever(world))
-    )
+    simulation = st.Simulation(horizon=6, num_samples=4, terminal_cost=DamageForever(world))
+    planner = st.OneAtATimeRollout(model, model.base_policy(), simulation, schedule="sequential")
     policies = {"base": model.base_policy(), "rollout": planner}
     row = st.compare(model, policies, jax.random.key(0), episodes=20, horizon=40).rows["rollout"]
     assert row.difference.mean < -5 * row.difference.standard_error

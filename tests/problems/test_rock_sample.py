@@ -11,13 +11,18 @@ from seriatim.problems import NearestLikelyRock, RockSample, RockState
 SMALL = RockSample(size=2, rocks=((0, 1), (1, 0)), start=(0, 0), half_distance=1)
 
 
-def test_the_laws_hold():
-    for report in (
-        st.check_model(SMALL),
-        st.check_model(SMALL.belief_model()),
-        st.check_filter(st.beliefs.FactoredFilter(SMALL)),
-    ):
-        assert report.ok, str(report)
+@pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(lambda model: st.check_filter(st.beliefs.FactoredFilter(model)), id="of filters"),
+        pytest.param(st.check_model, id="of models", marks=pytest.mark.slow),
+        pytest.param(lambda model: st.check_model(model.belief_model()), id="of beliefs", marks=pytest.mark.slow),
+        pytest.param(lambda model: st.check_model(model, quick=True), id="of models, quickly"),
+    ],
+)
+def test_the_laws_hold(check):
+    report = check(SMALL)
+    assert report.ok, str(report)
 
 
 def test_beliefs_of_rocks_are_those_of_all_states():
@@ -57,11 +62,19 @@ def test_the_sensor_is_half_as_good_at_half_distance():
     assert float(SMALL.accuracy(jnp.array([0, 0]))[0]) == pytest.approx(0.75)
 
 
-def test_rollout_checks_and_is_worth_more_than_its_base_and_no_more_than_can_be_had():
-    """The base leaves at once: 10 after two stages. What can be had is bounded from the tables."""
-    model = SMALL.belief_model()
+def test_the_base_leaves_at_once_and_is_worth_no_more_than_can_be_had():
+    """10 after two stages. What can be had is bounded from the tables."""
     bounded = st.beliefs.bounds(SMALL, tolerance=0.05)
     assert bounded.converged
+    base = st.evaluate(SMALL.belief_model(), NearestLikelyRock(SMALL), jax.random.key(0), episodes=20, horizon=30)
+    assert base.mean == pytest.approx(-9.5)
+    assert base.mean > bounded.lower
+
+
+@pytest.mark.slow
+def test_rollout_checks_and_is_worth_more_than_its_base_and_no_more_than_can_be_had():
+    model = SMALL.belief_model()
+    bounded = st.beliefs.bounds(SMALL, tolerance=0.05)
     base = NearestLikelyRock(SMALL)
     rollout = st.OneAtATimeRollout(model, base, st.Simulation(horizon=8, num_samples=64))
     found = {

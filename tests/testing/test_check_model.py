@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 import seriatim as st
+from seriatim.testing._finite_laws import finite_laws
+from seriatim.testing._lanes_law import lanes_law
+from seriatim.testing._report import Law, examine
 
 
 @st.record
@@ -164,6 +167,25 @@ class Chain:
         return st.Transition(following, following * 1.0, jnp.zeros(3, bool)), self.enumerated[state]
 
 
+# What the laws of finite models find, without the time that all others take; and what everybody is told.
+checks_of_finite_models = pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(lambda model: examine(finite_laws(model, jax.random.key(0))), id="finite laws"),
+        pytest.param(st.check_model, id="all laws", marks=pytest.mark.slow),
+    ],
+)
+checks_of_lanes = pytest.mark.parametrize(
+    "check",
+    [
+        pytest.param(
+            lambda model: examine([Law("many at once", lambda: lanes_law(model, jax.random.key(0)))]), id="law of lanes"
+        ),
+        pytest.param(st.check_model, id="all laws", marks=pytest.mark.slow),
+    ],
+)
+
+
 def test_a_finite_model_is_found_lawful():
     report = st.check_model(Chain(CHAIN, CHAIN))
     assert report.ok, str(report)
@@ -190,21 +212,24 @@ def test_a_finite_model_is_found_lawful():
         (Chain(CHAIN, CHAIN, cost=1.1), r"costs .* on average, where outcomes\(\) gives"),
     ],
 )
-def test_outcomes_that_differ_from_samples_are_found(model, sentence):
+@checks_of_finite_models
+def test_outcomes_that_differ_from_samples_are_found(check, model, sentence):
     with pytest.raises(st.InputError, match=sentence):
-        st.check_model(model).raise_if_broken()
+        check(model).raise_if_broken()
 
 
-def test_numbers_that_do_not_invert_are_found():
+@checks_of_finite_models
+def test_numbers_that_do_not_invert_are_found(check):
     mine = type("Mine", (Chain,), {"index": lambda self, x: 2 - x})(CHAIN, CHAIN)
     with pytest.raises(st.InputError, match=r"Mine\.index\(states\(\)\[0\]\) is 2; 0 is expected"):
-        st.check_model(mine).raise_if_broken()
+        check(mine).raise_if_broken()
 
 
-def test_states_that_are_missing_are_found():
+@checks_of_finite_models
+def test_states_that_are_missing_are_found(check):
     mine = type("Mine", (Chain,), {"states": lambda self: jnp.arange(2, dtype=jnp.int32)})(CHAIN, CHAIN)
     with pytest.raises(st.InputError, match="leads to a state that is not among"):
-        st.check_model(mine).raise_if_broken()
+        check(mine).raise_if_broken()
 
 
 POLICIES = {
@@ -239,7 +264,8 @@ def test_a_lawful_policy_is_found_lawful():
     assert report.ok, str(report)
 
 
-def test_a_transformation_to_lanes_that_goes_wrong_is_noticed(monkeypatch):
+@checks_of_lanes
+def test_a_transformation_to_lanes_that_goes_wrong_is_noticed(check, monkeypatch):
     def off_by_one(function, in_axes):
         def call(*arguments):
             after = jax.vmap(function, in_axes, -1)(*arguments)
@@ -248,7 +274,7 @@ def test_a_transformation_to_lanes_that_goes_wrong_is_noticed(monkeypatch):
         return call
 
     monkeypatch.setattr("seriatim.testing._lanes_law.side_by_side", lambda f, axes, of: off_by_one(f, axes))
-    (failure,) = st.check_model(Lawful()).failures
+    (failure,) = check(Lawful()).failures
     assert "Lawful.transition differs in .state (int32[2, 8]) between one state and many" in failure.message
 
 
@@ -277,15 +303,20 @@ class LanesLast:
         return st.Transition(after, cost.astype(float), disturbance > 0.95)
 
 
-def test_a_model_may_declare_that_it_keeps_lanes_apart():
-    assert st.check_model(LanesLast()).ok
-    (failure,) = st.check_model(LanesLast(keeps_apart=False)).failures
+@checks_of_lanes
+def test_a_model_may_declare_that_it_keeps_lanes_apart(check):
+    assert check(LanesLast()).ok
+    (failure,) = check(LanesLast(keeps_apart=False)).failures
     assert "LanesLast.transition differs in .cost" in failure.message
     assert "it declares lanes_last, so keep the last axis apart" in failure.message
+
+
+def test_a_model_that_keeps_lanes_apart_decides_as_one_that_is_transformed():
     model, key = LanesLast(), jax.random.key(1)
-    planner = st.OneAtATimeRollout(model, lambda x, k: jnp.zeros(3, int), st.Simulation(horizon=5, num_samples=3))
+    simulation = st.Simulation(horizon=5, num_samples=3)
+    planner = st.StandardRollout(model, lambda x, k: jnp.zeros(3, int), simulation)
     plain = type("Plain", (LanesLast,), {"lanes_last": False})()
-    other = st.OneAtATimeRollout(plain, planner.base, planner.simulation)
+    other = st.StandardRollout(plain, planner.base, planner.simulation)
     state = model.initial_state(key)
     np.testing.assert_array_equal(planner.decide(state, key).q_factors, other.decide(state, key).q_factors)
 
@@ -307,7 +338,8 @@ def sums_lanes(self, state, control, disturbance):
         (sums_lanes, r"differs in .cost (float32[8] and float32[3]) between one state and many"),
     ],
 )
-def test_wrong_declarations_that_fail_are_named(transition, sentence):
+@checks_of_lanes
+def test_wrong_declarations_that_fail_are_named(check, transition, sentence):
     model = type("Wrong", (LanesLast,), {"transition": transition})()
-    (failure,) = st.check_model(model).failures
+    (failure,) = check(model).failures
     assert sentence in failure.message
