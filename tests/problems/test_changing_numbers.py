@@ -310,7 +310,7 @@ def a_stage(model, rng, state):
     return state
 
 
-@pytest.mark.parametrize(("minutes", "plans"), [(60, False), slow(300, True)])
+@pytest.mark.parametrize(("minutes", "plans"), [(120, False), slow(300, True)])
 def test_a_day_of_comings_and_goings_compiles_nothing_after_its_first_minutes(minutes, plans):
     model = st.problems.SpidersAndFlies(
         spiders=2, flies=3, width=6, height=6, fly_behaviour="wander", max_spiders=4, max_flies=6

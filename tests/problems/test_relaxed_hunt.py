@@ -148,9 +148,10 @@ def test_gradients_pass_through_policies_that_read_the_state():
     """A straight line of features to logits: all derivatives of a whole trajectory against finite differences."""
     with jax.enable_x64(True):
         model = hunting(fly_behaviour="wander", vision=2, width=4)
-        start = model.relaxed_state(model.initial_state(jax.random.key(0)))
         keys = jax.random.split(jax.random.key(1), 6)
-        luck = jax.vmap(model.sample_disturbance)(keys)
+        start, luck = jax.jit(
+            lambda key, keys: (model.relaxed_state(model.initial_state(key)), jax.vmap(model.sample_disturbance)(keys))
+        )(jax.random.key(0), keys)
 
         @jax.jit
         def cost(weights):
@@ -162,9 +163,9 @@ def test_gradients_pass_through_policies_that_read_the_state():
 
             return jnp.sum(jax.lax.scan(stage, start, luck)[1])
 
-        size = model.agent_observations(start).shape[1]
+        size = jax.eval_shape(model.agent_observations, start).shape[1]
         weights = 0.3 * jax.random.normal(jax.random.key(2), (size, 5))
-        gradient = jax.grad(cost)(weights)
+        gradient = jax.jit(jax.grad(cost))(weights)
         for key in jax.random.split(jax.random.key(3), 5):
             way = jax.random.normal(key, weights.shape)
             slope = (cost(weights + 1e-5 * way) - cost(weights - 1e-5 * way)) / 2e-5
@@ -175,8 +176,8 @@ def test_gradients_pass_through_policies_that_read_the_state():
 def test_straight_through_samples_play_the_game_itself():
     """One-hot controls with the softmax's derivatives: the game's own cost going forward, a gradient coming back."""
     model = hunting(vision=2, arrival_rate=0.3, width=4, height=4)
-    hunt = model.initial_state(jax.random.key(4))
-    luck = jax.vmap(model.sample_disturbance)(jax.random.split(jax.random.key(5), 12))
+    hunt = compiled(model).initial_state(jax.random.key(4))
+    luck = jax.jit(jax.vmap(model.sample_disturbance))(jax.random.split(jax.random.key(5), 12))
     noise = jax.random.gumbel(jax.random.key(6), (12, model.num_agents, 5))
 
     def cost(weights):
@@ -196,7 +197,7 @@ def test_straight_through_samples_play_the_game_itself():
         costs = jax.lax.scan(stage, (model.relaxed_state(hunt), hunt), (noise, luck))[1]
         return jnp.sum(costs[0]), jnp.sum(costs[1])
 
-    size = model.agent_observations(hunt).shape[1]
+    size = jax.eval_shape(model.agent_observations, hunt).shape[1]
     (relaxed, true), gradient = jax.jit(jax.value_and_grad(cost, has_aux=True))(jnp.zeros((size, 5)))
     np.testing.assert_allclose(relaxed, true, rtol=1e-4)
     assert jnp.all(jnp.isfinite(gradient))

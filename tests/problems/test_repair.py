@@ -173,14 +173,22 @@ def test_the_heuristic_is_the_published_one():
             assert distance[neighbours[here, control], goal] == distance[here, goal] - 1
 
 
-def test_one_at_a_time_costs_less_than_the_heuristic():
+@pytest.mark.parametrize(
+    ("layout", "episodes", "horizon"),
+    [
+        ({"layout": "line", "width": 5}, 12, 20),
+        pytest.param({"layout": "grid", "width": 4, "height": 3}, 20, 40, marks=pytest.mark.slow),
+    ],
+)
+def test_one_at_a_time_costs_less_than_the_heuristic(layout, episodes, horizon):
     """By more than five standard errors of paired differences."""
-    world = Repair(robots=2, layout="grid", width=4, height=3)
+    world = Repair(robots=2, **layout)
     model = world.belief_model()
     simulation = st.Simulation(horizon=6, num_samples=4, terminal_cost=DamageForever(world))
     planner = st.OneAtATimeRollout(model, model.base_policy(), simulation, schedule="sequential")
     policies = {"base": model.base_policy(), "rollout": planner}
-    row = st.compare(model, policies, jax.random.key(0), episodes=20, horizon=40).rows["rollout"]
+    found = st.compare(model, policies, jax.random.key(0), episodes=episodes, horizon=horizon)
+    row = found.rows["rollout"]
     assert row.difference.mean < -5 * row.difference.standard_error
 
 

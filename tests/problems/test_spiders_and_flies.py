@@ -154,13 +154,17 @@ def test_the_cost_is_the_stages_or_the_flies_alive_at_their_end():
 
 # Flies that flee.
 
+FLEEING = st.problems.SpidersAndFlies(
+    spiders=2, flies=1, map=walled(".....", ".@.@.", ".....", "..@.."), fly_behaviour="flee"
+)
+
 
 @given(seed=some.integers(0, 2**32 - 1))
 def test_a_fleeing_fly_goes_where_the_nearest_spider_is_farthest(seed):
-    grid = walled(".....", ".@.@.", ".....", "..@..")
-    model = st.problems.SpidersAndFlies(spiders=2, flies=1, map=grid, fly_behaviour="flee")
+    model = FLEEING
     state = compiled(model).initial_state(jax.random.key(seed))
-    apart = distances(np.asarray(grid.passable))
+    apart = distances(np.asarray(FLEEING.map.passable))
+    state = jax.tree.map(np.asarray, state)
     spiders = [cell_of(x, 5) for x in state.spiders]
     fly = cell_of(state.flies[0], 5)
     reach = np.flatnonzero(apart[fly] <= 1)
@@ -254,12 +258,12 @@ def test_flies_that_have_not_arrived_are_nowhere_to_be_seen():
 
 # Where everybody starts.
 
+IN_PARTS = st.problems.SpidersAndFlies(spiders=3, flies=3, map=walled("..@..", "..@..", "@@@..", "...@@"))
+
 
 @given(seed=some.integers(0, 2**32 - 1))
 def test_everybody_starts_in_a_cell_of_its_own_in_the_largest_part(seed):
-    grid = walled("..@..", "..@..", "@@@..", "...@@")
-    model = st.problems.SpidersAndFlies(spiders=3, flies=3, map=grid)
-    state = compiled(model).initial_state(jax.random.key(seed))
+    state = compiled(IN_PARTS).initial_state(jax.random.key(seed))
     cells = [tuple(x) for x in np.concatenate([state.spiders, state.flies]).tolist()]
     assert len(set(cells)) == 6
     assert set(cells) <= {(row, column) for row in range(3) for column in (3, 4)}

@@ -45,10 +45,11 @@ def stages(model, policy, start, horizon=80):
     return int(played.length) if played.terminated else None
 
 
-@pytest.mark.parametrize("length", [4, 7, 8])
+@pytest.mark.parametrize("length", [8, *(pytest.param(length, marks=pytest.mark.slow) for length in (4, 7))])
 def test_one_agent_at_a_time_is_optimal_between_the_flies(length):
     model = st.problems.SpidersOnALine(length)
-    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=4 * length))
+    simulation = st.Simulation(horizon=4 * length)
+    planner = st.OneAtATimeRollout(model, model.base_policy(), simulation, schedule="sequential")
     best = shortest(length, 2)
     for start in itertools.product(range(1, length - 1), repeat=2):
         assert stages(model, planner, start) == best[start, (True, True)]

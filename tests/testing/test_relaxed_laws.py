@@ -140,7 +140,7 @@ def findings(model, laws=""):
     return {f.law: f for f in report.findings}, report
 
 
-OBSERVED, TOLD, STRUCTURE, CORNERS, GRADIENTS = [law.text for law in relaxed_laws(None, None)]
+OBSERVED, TOLD, STRUCTURE, CORNERS, GRADIENTS = [law.text for law in relaxed_laws(None, jax.random.key(0))]
 # Which law finds it: the others are not asked, except by slow tests.
 FOUND_BY = {
     "a cost that forgets": CORNERS,
