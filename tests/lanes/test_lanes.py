@@ -195,7 +195,7 @@ STEPS = [
 SHAPES = some.lists(some.lists(some.sampled_from(LENGTHS), max_size=2).map(tuple), min_size=1, max_size=3)
 
 
-@settings(phases=[Phase.generate], report_multiple_bugs=False)
+@settings(max_examples=2 * settings.default.max_examples, phases=[Phase.generate], report_multiple_bugs=False)
 @given(data=some.data(), shapes=SHAPES, count=some.sampled_from([1, 4]))
 def test_random_programs(data, shapes, count):
     program = Program(data.draw, shapes)
@@ -233,9 +233,7 @@ def slow(*values):
     return pytest.param(*values, marks=pytest.mark.slow)
 
 
-@pytest.mark.parametrize(
-    "dtype", [jnp.bool_, jnp.int8, jnp.float32, slow(jnp.int16), slow(jnp.uint8), slow(jnp.float16)]
-)
+@pytest.mark.parametrize("dtype", [jnp.bool_, jnp.int8, jnp.int16, jnp.uint8, jnp.float16, jnp.float32])
 @pytest.mark.parametrize("mode", ["fill", "clip", "wrap"])
 def test_lookups_of_every_type_inside_and_outside_the_table(dtype, mode):
     table = jnp.arange(10 * 4).reshape(5, 2, 4).astype(dtype)
@@ -265,7 +263,7 @@ def test_repeated_parts_of_a_fold_are_computed_once_where_it_is_large(monkeypatc
     assert not multiplications(10**9)
 
 
-@pytest.mark.parametrize("length", [slow(49), slow(50), 51, slow(130)])
+@pytest.mark.parametrize("length", [slow(49), 50, 51, slow(130)])
 def test_long_folds_in_pieces(length):
     x = jnp.asarray(np.random.default_rng(length).integers(0, 9, (3, length, 4)), jnp.int32)
     same(lambda x: (jnp.argmin(x, axis=1), jnp.max(x, axis=1), jnp.sum(x[0]), jnp.argmax(x[1])), x)
@@ -291,16 +289,8 @@ def test_lookups_by_pairs_of_indices():
     same(lambda x, i: jnp.take_along_axis(x, jnp.resize(i, (3, 2)) % 5, axis=1), table, row)
 
 
-NARROW = [(jnp.int8, 130), (jnp.uint8, 300), (jnp.int16, 40_000), (jnp.uint16, 100), (jnp.uint32, 5)]
-OTHERS = [
-    (dtype, length)
-    for dtype in (jnp.int8, jnp.uint8, jnp.int16, jnp.uint16, jnp.uint32)
-    for length in (5, 100, 130, 300, 40_000)
-    if (dtype, length) not in NARROW
-]
-
-
-@pytest.mark.parametrize(("dtype", "length"), [*NARROW, *(slow(*each) for each in OTHERS)])
+@pytest.mark.parametrize("dtype", [jnp.int8, jnp.uint8, jnp.int16, jnp.uint16, jnp.uint32])
+@pytest.mark.parametrize("length", [5, 100, 130, 300, 40_000])
 def test_places_of_every_type_in_tables_of_every_length(dtype, length):
     """A narrow type may not hold the length of the table."""
     table, limits = 7 * jnp.arange(length), jnp.iinfo(dtype)

@@ -33,18 +33,8 @@ DRAWS = {
 }
 
 
-# All that differs without it is how a key makes bits, and other keys.
-BASIC = ("bits", "one word", "bits of 8", "bits of 16", "split", "folded in")
-
-
-@pytest.mark.parametrize(
-    ("name", "partitionable"),
-    [
-        *((name, True) for name in DRAWS),
-        *((name, False) for name in BASIC),
-        *(pytest.param(name, False, marks=pytest.mark.slow) for name in DRAWS if name not in BASIC),
-    ],
-)
+@pytest.mark.parametrize("partitionable", [True, False], ids=["partitionable", "not partitionable"])
+@pytest.mark.parametrize("name", DRAWS)
 def test_they_are_what_jax_draws(name, partitionable):
     draw = DRAWS[name]
     with jax.threefry_partitionable(partitionable):
@@ -55,7 +45,7 @@ def test_they_are_what_jax_draws(name, partitionable):
     assert np.array_equal(seen, expected)
 
 
-@pytest.mark.parametrize("implementation", ["rbg", pytest.param("unsafe_rbg", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("implementation", ["rbg", "unsafe_rbg"])
 @pytest.mark.parametrize("name", ["bits", "uniform", "split", "folded in"])
 def test_other_generators_are_drawn_from_as_vmap_does(implementation, name):
     keys, draw = jax.random.split(jax.random.key(5, impl=implementation), COUNT), DRAWS[name]

@@ -56,8 +56,11 @@ def planner(model, simulation=SIMULATION, **options):
 
 
 def everywhere(policy, seed):
-    states = policy.model.states()
-    return states, st.decide_many(policy, states, jax.random.split(jax.random.key(seed), len(states)))
+    """Decide at each state."""
+    states = np.asarray(policy.model.states())
+    keys = jax.random.split(jax.random.key(seed), len(states))
+    found = [policy.decide(state, key) for state, key in zip(states, keys, strict=True)]
+    return states, jax.tree.map(lambda *each: np.stack(each), *found)
 
 
 def same(one, other):
@@ -125,8 +128,9 @@ def test_no_sampled_cost_rises_and_the_chosen_has_all_samples(options):
     for seed in range(3):
         model = team(seed)
         states, found = everywhere(planner(model, **options), seed)
-        assert jax.vmap(model.feasible)(states, found.control).all()
-        both = jnp.stack([found.base_control, found.control], axis=1)
+        joint = found.control @ model.num_controls ** np.arange(model.num_agents - 1, -1, -1)
+        assert np.asarray(model.is_feasible)[states, joint].all()
+        both = np.stack([found.base_control, found.control], axis=1)
         costs = sampled_costs(model, states, jax.random.split(jax.random.key(seed), len(states)), both)
         gain = np.asarray(costs[:, 0] - costs[:, 1], np.float64)
         assert (gain.mean(axis=1) >= 0).all()
@@ -164,18 +168,15 @@ def test_ties_go_to_the_base_control(options):
 def test_one_round_is_uniform_allocation_bit_for_bit():
     model, simulation = team(), st.Simulation(horizon=6, num_samples=4)
     assert halving(4, 4) == uniform(4, 4)
-    plain, halved = (planner(model, simulation, allocation=a) for a in ("uniform", "halving"))
-    for state, key in enumerate(jax.random.split(jax.random.key(3), 8)):
-        one, other = (policy.decide(np.int32(state), key) for policy in (plain, halved))
-        assert same(one, other)
-        assert one.num_trajectories == other.num_trajectories
+    (_, plain), (_, halved) = (everywhere(planner(model, simulation, allocation=a), 3) for a in ("uniform", "halving"))
+    assert same(plain, halved)
+    assert np.array_equal(plain.num_trajectories, halved.num_trajectories)
 
 
 def test_candidates_enough_for_all_are_all_controls_bit_for_bit():
     model = team()
-    plain, drawn = (planner(model, max_candidates=k) for k in (None, 5))
-    for state, key in enumerate(jax.random.split(jax.random.key(3), 8)):
-        assert same(*(policy.decide(np.int32(state), key) for policy in (plain, drawn)))
+    (_, plain), (_, drawn) = (everywhere(planner(model, max_candidates=k), 3) for k in (None, 5))
+    assert same(plain, drawn)
 
 
 def test_where_nothing_is_random_halving_decides_as_uniform_allocation():
@@ -194,11 +195,10 @@ def test_where_nothing_is_random_halving_decides_as_uniform_allocation():
 @pytest.mark.parametrize("options", [SAVINGS["drawn"], slow(SAVINGS["both"])], ids=["drawn", "both"])
 def test_one_state_is_decided_as_among_many(options):
     policy = planner(team(), **options)
-    states, found = everywhere(policy, 2)
-    keys = jax.random.split(jax.random.key(2), len(states))
-    alone = [policy.decide(np.int32(x), key) for x, key in zip(states, keys, strict=True)]
-    assert np.array_equal(found.control, np.stack([a.control for a in alone]))
-    np.testing.assert_allclose(found.q_factors, np.stack([a.q_factors for a in alone]), rtol=1e-5)
+    states, alone = everywhere(policy, 2)
+    found = st.decide_many(policy, policy.model.states(), jax.random.split(jax.random.key(2), len(states)))
+    assert np.array_equal(found.control, alone.control)
+    np.testing.assert_allclose(found.q_factors, alone.q_factors, rtol=1e-5)
 
 
 # What is reported

@@ -17,7 +17,8 @@ MAPS = Path(__file__).parents[3] / "shared" / "data" / "maps"
 real_map = pytest.mark.skipif(not MAPS.exists(), reason=f"no maps at {MAPS}: they lie beside the project, not in it")
 
 
-pytestmark = pytest.mark.usefixtures("optimised")
+# Those that play many episodes.
+optimised = pytest.mark.usefixtures("optimised")
 
 
 def compared(model, policies, *, episodes, horizon):
@@ -31,6 +32,7 @@ def errors(row):
 
 
 @real_map
+@optimised
 @pytest.mark.slow
 def test_fifteen_spiders_on_a_real_map_are_better_than_their_heuristic():
     model = st.problems.SpidersAndFlies(
@@ -46,13 +48,14 @@ def test_fifteen_spiders_on_a_real_map_are_better_than_their_heuristic():
 def test_fifteen_spiders_take_61_simulations_and_never_all_joint_controls():
     model = st.problems.SpidersAndFlies()
     state = model.initial_state(jax.random.key(0))
-    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=5))
+    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=5), schedule="sequential")
     decided = planner.decide(state, jax.random.key(1))
     assert (decided.num_q_factors, decided.num_simulations) == (75, 61)
     with pytest.raises(st.InputError, match=r"5\*\*15 = 30,517,578,125 joint controls.*one-at-a-time would compare 75"):
         st.StandardRollout(model, model.base_policy())
 
 
+@optimised
 @pytest.mark.slow
 def test_flies_that_wander_rollout_helps_at_few_samples_and_more_at_many():
     model = st.problems.SpidersAndFlies(spiders=4, flies=2, width=10, height=10, fly_behaviour="wander")
@@ -65,13 +68,26 @@ def test_flies_that_wander_rollout_helps_at_few_samples_and_more_at_many():
     assert gain.mean() > 3 * gain.std() / np.sqrt(len(gain))
 
 
-def test_flies_that_arrive_in_mid_episode_are_chased_by_a_planner_that_expects_none():
+PLAN_OF_NOBODY = st.Simulation(horizon=40, num_samples=1, nominal_from=0)
+
+
+def test_flies_that_arrive_in_mid_episode_are_caught_by_a_planner_that_expects_none():
     """The nominal disturbance imagines that nobody comes: whoever does is news, and the next decision takes it in."""
+    model = st.problems.SpidersAndFlies(spiders=2, flies=1, width=6, height=6, arrival_stages=(3, 6), cost="flies")
+    planner = st.OneAtATimeRollout(model, model.base_policy(), PLAN_OF_NOBODY, schedule="sequential")
+    for seed in range(5):
+        played = st.simulate(model, planner, jax.random.key(seed), horizon=60)
+        assert played.terminated
+        assert played.length >= 6
+
+
+@optimised
+@pytest.mark.slow
+def test_flies_that_arrive_in_mid_episode_cost_less_with_a_planner_that_expects_none():
     model = st.problems.SpidersAndFlies(
         spiders=4, flies=3, width=10, height=10, arrival_stages=(5, 10, 10, 15, 20), cost="flies"
     )
-    plan = st.Simulation(horizon=40, num_samples=1, nominal_from=0)
-    planner = st.OneAtATimeRollout(model, model.base_policy(), plan)
+    planner = st.OneAtATimeRollout(model, model.base_policy(), PLAN_OF_NOBODY)
     row = compared(model, {"rollout": planner}, episodes=100, horizon=150)["rollout"]
     assert row.estimate.truncated == 0
     assert errors(row) > 5
@@ -79,8 +95,8 @@ def test_flies_that_arrive_in_mid_episode_are_chased_by_a_planner_that_expects_n
 
 def test_the_planner_may_believe_in_another_world():
     """Rollout with a wrong model is still a policy: flies that stay are imagined, flies that flee are met."""
-    world = st.problems.SpidersAndFlies(spiders=3, flies=2, width=6, height=6, fly_behaviour="flee")
+    world = st.problems.SpidersAndFlies(spiders=3, flies=1, width=5, height=5, fly_behaviour="flee")
     imagined = dataclasses.replace(world, fly_behaviour="stay")
-    planner = st.OneAtATimeRollout(imagined, imagined.base_policy(), st.Simulation(horizon=20))
+    planner = st.OneAtATimeRollout(imagined, imagined.base_policy(), st.Simulation(horizon=20), schedule="sequential")
     found = st.evaluate(world, planner, jax.random.key(0), episodes=50, horizon=400)
     assert found.truncated == 0
