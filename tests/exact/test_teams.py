@@ -1,4 +1,7 @@
-"""Policy iteration one agent at a time at every state of 216 random teams, and the literature's small examples."""
+"""Policy iteration one agent at a time at every state of random teams, and the literature's small examples.
+
+Slow tests take 120 teams, others 24.
+"""
 
 import itertools
 
@@ -23,9 +26,10 @@ def below(lower, upper, scale=1e-9):
     return (lower <= upper + scale * (1 + np.abs(upper))).all()
 
 
+@pytest.mark.parametrize("numbers", [range(1), pytest.param(range(1, 5), marks=pytest.mark.slow)])
 @pytest.mark.parametrize("size", SIZES)
-def test_one_agent_at_a_time_falls_and_ends_agent_by_agent_optimal(size):
-    for number, (discount, termination) in itertools.product(range(5), ENDS[: 5 if size["agents"] < 4 else 4]):
+def test_one_agent_at_a_time_falls_and_ends_agent_by_agent_optimal(size, numbers):
+    for number, (discount, termination) in itertools.product(numbers, ENDS[: 5 if size["agents"] < 4 else 4]):
         model = st.problems.random_team(number, discount=discount, termination=termination, successors=3, **size)
         tables = exact.tabulate(model)
         base = np.asarray(model.base_policy().control)
@@ -100,8 +104,9 @@ def test_agent_by_agent_optimal_need_not_be_optimal():
     assert str(worse).startswith("The policy is not agent-by-agent optimal: at state 0 one agent alone can gain 1")
 
 
-def test_multiagent_value_iteration_falls_in_a_chain_between_the_policies_costs():
-    for seed, (discount, termination) in itertools.product(range(8), ENDS):
+@pytest.mark.parametrize("seeds", [range(2), pytest.param(range(2, 8), marks=pytest.mark.slow)])
+def test_multiagent_value_iteration_falls_in_a_chain_between_the_policies_costs(seeds):
+    for seed, (discount, termination) in itertools.product(seeds, ENDS):
         model = st.problems.random_team(
             seed, states=6, agents=3, controls=(2, 3, 2), discount=discount, termination=termination
         )
