@@ -6,9 +6,6 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.testing._finite_laws import finite_laws
-from seriatim.testing._lanes_law import lanes_law
-from seriatim.testing._report import Law, examine
 
 
 @st.record
@@ -167,25 +164,6 @@ class Chain:
         return st.Transition(following, following * 1.0, jnp.zeros(3, bool)), self.enumerated[state]
 
 
-# What the laws of finite models find, without the time that all others take; and what everybody is told.
-checks_of_finite_models = pytest.mark.parametrize(
-    "check",
-    [
-        pytest.param(lambda model: examine(finite_laws(model, jax.random.key(0))), id="finite laws"),
-        pytest.param(st.check_model, id="all laws", marks=pytest.mark.slow),
-    ],
-)
-checks_of_lanes = pytest.mark.parametrize(
-    "check",
-    [
-        pytest.param(
-            lambda model: examine([Law("many at once", lambda: lanes_law(model, jax.random.key(0)))]), id="law of lanes"
-        ),
-        pytest.param(st.check_model, id="all laws", marks=pytest.mark.slow),
-    ],
-)
-
-
 def test_a_finite_model_is_found_lawful():
     report = st.check_model(Chain(CHAIN, CHAIN))
     assert report.ok, str(report)
@@ -212,24 +190,21 @@ def test_a_finite_model_is_found_lawful():
         (Chain(CHAIN, CHAIN, cost=1.1), r"costs .* on average, where outcomes\(\) gives"),
     ],
 )
-@checks_of_finite_models
-def test_outcomes_that_differ_from_samples_are_found(check, model, sentence):
+def test_outcomes_that_differ_from_samples_are_found(model, sentence):
     with pytest.raises(st.InputError, match=sentence):
-        check(model).raise_if_broken()
+        st.check_model(model).raise_if_broken()
 
 
-@checks_of_finite_models
-def test_numbers_that_do_not_invert_are_found(check):
+def test_numbers_that_do_not_invert_are_found():
     mine = type("Mine", (Chain,), {"index": lambda self, x: 2 - x})(CHAIN, CHAIN)
     with pytest.raises(st.InputError, match=r"Mine\.index\(states\(\)\[0\]\) is 2; 0 is expected"):
-        check(mine).raise_if_broken()
+        st.check_model(mine).raise_if_broken()
 
 
-@checks_of_finite_models
-def test_states_that_are_missing_are_found(check):
+def test_states_that_are_missing_are_found():
     mine = type("Mine", (Chain,), {"states": lambda self: jnp.arange(2, dtype=jnp.int32)})(CHAIN, CHAIN)
     with pytest.raises(st.InputError, match="leads to a state that is not among"):
-        check(mine).raise_if_broken()
+        st.check_model(mine).raise_if_broken()
 
 
 POLICIES = {
@@ -264,8 +239,7 @@ def test_a_lawful_policy_is_found_lawful():
     assert report.ok, str(report)
 
 
-@checks_of_lanes
-def test_a_transformation_to_lanes_that_goes_wrong_is_noticed(check, monkeypatch):
+def test_a_transformation_to_lanes_that_goes_wrong_is_noticed(monkeypatch):
     def off_by_one(function, in_axes):
         def call(*arguments):
             after = jax.vmap(function, in_axes, -1)(*arguments)
@@ -274,7 +248,7 @@ def test_a_transformation_to_lanes_that_goes_wrong_is_noticed(check, monkeypatch
         return call
 
     monkeypatch.setattr("seriatim.testing._lanes_law.side_by_side", lambda f, axes, of: off_by_one(f, axes))
-    (failure,) = check(Lawful()).failures
+    (failure,) = st.check_model(Lawful()).failures
     assert "Lawful.transition differs in .state (int32[2, 8]) between one state and many" in failure.message
 
 
@@ -303,10 +277,9 @@ class LanesLast:
         return st.Transition(after, cost.astype(float), disturbance > 0.95)
 
 
-@checks_of_lanes
-def test_a_model_may_declare_that_it_keeps_lanes_apart(check):
-    assert check(LanesLast()).ok
-    (failure,) = check(LanesLast(keeps_apart=False)).failures
+def test_a_model_may_declare_that_it_keeps_lanes_apart():
+    assert st.check_model(LanesLast()).ok
+    (failure,) = st.check_model(LanesLast(keeps_apart=False)).failures
     assert "LanesLast.transition differs in .cost" in failure.message
     assert "it declares lanes_last, so keep the last axis apart" in failure.message
 
@@ -338,8 +311,7 @@ def sums_lanes(self, state, control, disturbance):
         (sums_lanes, r"differs in .cost (float32[8] and float32[3]) between one state and many"),
     ],
 )
-@checks_of_lanes
-def test_wrong_declarations_that_fail_are_named(check, transition, sentence):
+def test_wrong_declarations_that_fail_are_named(transition, sentence):
     model = type("Wrong", (LanesLast,), {"transition": transition})()
-    (failure,) = check(model).failures
+    (failure,) = st.check_model(model).failures
     assert sentence in failure.message
