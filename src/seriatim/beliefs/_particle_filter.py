@@ -127,7 +127,7 @@ class ParticleFilter:
         weights = normalised(joint, predicted)
         # A problem that surely ends leaves nothing to explain.
         deprived = (jnp.sum(joint) <= 0) & jnp.any((belief.weights > 0) & (going_on > 0))
-        return self._resampled(states, weights, belief.deprived + deprived, disturbance.resampling)
+        return self._resampled(states, weights, belief.deprived + deprived.astype(jnp.int32), disturbance.resampling)
 
     def likelihood(
         self,
@@ -177,7 +177,7 @@ def systematic(weights: Float[Array, " n"], uniform: Float[Array, ""]) -> Int[Ar
     """
     n = weights.shape[0]
     cumulative = jnp.cumsum(weights)
-    marks = (jnp.arange(n) + uniform) / n * cumulative[-1]
+    marks = (jnp.arange(n).astype(uniform.dtype) + uniform) / n * cumulative[-1]
     last = n - 1 - jnp.argmax((weights > 0)[::-1])
     return jnp.minimum(jnp.searchsorted(cumulative, marks, side="right"), last).astype(jnp.int32)
 

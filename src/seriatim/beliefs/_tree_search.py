@@ -178,9 +178,8 @@ class TreeSearch:
         slot = jnp.where(left.grows, left.slot, tree.children.edge.shape[0])  # beyond the end: nothing is written
         entry = Children(self._edge(left), left.mark, tree.used)
         children = jax.tree.map(lambda held, new: held.at[slot].set(new, mode="drop"), tree.children, entry)
-        grown = tree._replace(
-            used=tree.used + left.grows, children=children, truncated=tree.truncated + jnp.where(ended, 0, 1)
-        )
+        used = tree.used + left.grows.astype(jnp.int32)
+        grown = tree._replace(used=used, children=children, truncated=tree.truncated + jnp.where(ended, 0, 1))
         return self._backed_up(grown, left, rest)
 
     def _edge(self, now: "_Descent") -> Int[Array, ""]:
@@ -219,7 +218,7 @@ class TreeSearch:
     def _optimistic(self, tree: "_Tree", node: Int[Array, ""], allowed: Bool[Array, " a"]) -> Int[Array, ""]:
         visits = tree.visits[node]
         total = jnp.maximum(jnp.sum(visits), 1)
-        credit = self.exploration * jnp.sqrt(jnp.log(total) / jnp.maximum(visits, 1))
+        credit = self.exploration * jnp.sqrt(jnp.log(total) / jnp.maximum(visits, 1).astype(float))
         worth = jnp.where(visits > 0, tree.cost[node] - credit, -jnp.inf)
         # Controls never tried come first, and among them the first; a control not allowed comes never.
         return jnp.argmin(jnp.where(allowed, worth, jnp.inf)).astype(jnp.int32)
@@ -263,7 +262,7 @@ class TreeSearch:
         at = (left.nodes, left.controls)
         visits = tree.visits.at[at].add(1, mode="drop")
         before, count = tree.cost.at[at].get(mode="clip"), visits.at[at].get(mode="clip")
-        cost = tree.cost.at[at].add((totals - before) / jnp.maximum(count, 1), mode="drop")
+        cost = tree.cost.at[at].add((totals - before) / jnp.maximum(count, 1).astype(before.dtype), mode="drop")
         return tree._replace(visits=visits, cost=cost)
 
 

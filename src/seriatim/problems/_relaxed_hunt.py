@@ -110,7 +110,7 @@ def relax(model: Any, state: Hunt) -> RelaxedHunt:
     """
     check_relaxable(model)
     spiders = _at(model.terrain, state.spiders).astype(float)
-    untouched = spiders[:, None] * state.alive[None, :, None, None]
+    untouched = spiders[:, None] * state.alive[None, :, None, None].astype(float)
     return RelaxedHunt(spiders, untouched, state.flies, state.stage, state.active)
 
 
@@ -148,8 +148,9 @@ def _alive(untouched: Float[Array, "*batch m n height width"]) -> Float[Array, "
 
 def _at(terrain: Terrain, positions: Int[Array, "k 2"]) -> Bool[Array, "k height width"]:
     """Mark the cell of each position; none for (-1, -1)."""
-    row = positions[:, :1] == jnp.arange(terrain.height)
-    column = positions[:, 1:] == jnp.arange(terrain.width)
+    places = positions.astype(jnp.int32)
+    row = places[:, :1] == jnp.arange(terrain.height, dtype=jnp.int32)
+    column = places[:, 1:] == jnp.arange(terrain.width, dtype=jnp.int32)
     return row[:, :, None] & column[:, None, :]
 
 

@@ -94,14 +94,18 @@ def _descend(
         trained, remembered, total = now
         some = batch_of(step)
         mean, gradient = jax.value_and_grad(lambda p: jnp.mean(loss(eqx.combine(p, fixed), some)))(trained)
-        update, remembered = optimiser.update(gradient, remembered, trained)
-        rate = 0.5 * fitting.learning_rate * (1 + jnp.cos(jnp.pi * step / steps))
+        # Optax leaves promotions of types to JAX.
+        with jax.numpy_dtype_promotion("standard"):
+            update, remembered = optimiser.update(gradient, remembered, trained)
+        at = jnp.asarray(step, float)
+        rate = 0.5 * fitting.learning_rate * (1 + jnp.cos(jnp.pi * at / of))
         trained = jax.tree.map(lambda p, u: p - rate.astype(p.dtype) * u, trained, update)
-        return trained, remembered, total + jnp.where(step >= (1 - REPORTED) * steps, mean, 0.0)
+        return trained, remembered, total + jnp.where(at >= (1 - REPORTED) * of, mean, 0.0)
 
+    of = jnp.asarray(steps, float)
     start = (trained, optimiser.init(trained), jnp.zeros(()))
     trained, _, total = jax.lax.fori_loop(0, steps, one, start)
-    reported = steps - jnp.ceil((1 - REPORTED) * steps)
+    reported = of - jnp.ceil((1 - REPORTED) * of)
     return eqx.combine(trained, fixed), total / jnp.maximum(1, reported)
 
 

@@ -137,8 +137,10 @@ class PolicyGradient:
         """
         gradient, baseline, metrics = self.gradient(state)
         trained, fixed = eqx.partition(state.parameters, eqx.is_inexact_array)
-        updates, optimiser = self._optimiser.update(gradient, state.optimiser, trained)
-        parameters = eqx.combine(optax.apply_updates(trained, updates), fixed)
+        # Optax leaves promotions of types to JAX.
+        with jax.numpy_dtype_promotion("standard"):
+            updates, optimiser = self._optimiser.update(gradient, state.optimiser, trained)
+            parameters = eqx.combine(optax.apply_updates(trained, updates), fixed)
         metrics["gradient_norm"] = optax.tree.norm(gradient)
         return PolicyGradientState(state.step + 1, state.key, parameters, optimiser, baseline), metrics
 
@@ -257,7 +259,7 @@ def _relaxed_surrogate(
 
 
 def _mean_entropy(entropy: Float[Array, "*batch T"], seen: Played) -> Float[Array, ""]:
-    return jnp.sum(entropy) / jnp.maximum(jnp.sum(seen.playing), 1)
+    return jnp.sum(entropy) / jnp.maximum(jnp.sum(seen.playing), 1).astype(entropy.dtype)
 
 
 def _metrics(costs: Float[Array, "groups size"], unfinished: Any, entropy: Float[Array, ""]) -> Metrics:
@@ -274,7 +276,7 @@ def _mean_where(values: Float[Array, "*batch T"], counts: Any) -> Float[Array, "
     """Return the mean over all axes but the last, of those that count; 0 where none does."""
     axes = tuple(range(values.ndim - 1))
     total = jnp.sum(jnp.where(counts, values, 0), axis=axes)
-    return total / jnp.maximum(jnp.sum(counts, axis=axes), 1)
+    return total / jnp.maximum(jnp.sum(counts, axis=axes), 1).astype(total.dtype)
 
 
 def _check(trainer: PolicyGradient) -> None:

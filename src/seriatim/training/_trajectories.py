@@ -89,7 +89,9 @@ def played(policy: DecentralisedPolicy, keys: Streams, horizon: int, draw: Choic
         control = drawn(distributions.masked(logits, mask), jax.random.fold_in(keys.policy, t))
         disturbance = model.sample_disturbance(jax.random.fold_in(keys.disturbance, t))
         after = model.transition(state, control, disturbance)
-        cost = jnp.where(ended, 0, model.discount**t * after.cost)
+        cost = jnp.where(
+            ended, 0.0, jnp.asarray(model.discount, float) ** t.astype(float) * jnp.asarray(after.cost, float)
+        )
         return (after.state, memory, ended | after.done), (observations, mask, control, cost, ~ended)
 
     start = (model.initial_state(keys.start), policy.blank(), jnp.array(False))
@@ -159,7 +161,7 @@ def relaxed(
         after = model.relaxed_transition(state, control, disturbance)
         # Not masked where the problem has ended: the cost is zero there, but not its derivative. Had an earlier control
         # been another, the problem would have gone on.
-        cost = model.discount**t * after.cost
+        cost = jnp.asarray(model.discount, float) ** t.astype(float) * jnp.asarray(after.cost, float)
         entropy = jnp.where(ended, 0, jnp.mean(distributions.entropy(logits)))
         return (after.state, memory, ended | after.done), (cost, entropy)
 

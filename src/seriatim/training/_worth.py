@@ -102,7 +102,7 @@ def _changed(played: Int[Array, "T m batch"], num_controls: int) -> Int[Array, "
 
 def _advance(model: Model, now: _Now, control: Int[Array, "m lanes"], draws: Disturbance) -> _Now:
     after = side_by_side(model.transition, (-1, -1, -1), of=model)(now.state, control, draws)
-    weight = jnp.asarray(model.discount, float) ** now.t
+    weight = jnp.asarray(model.discount, float) ** now.t.astype(float)
     cost = jnp.where(now.ended, 0.0, weight * jnp.asarray(after.cost, float))
     return _Now(now.t + 1, after.state, now.cost + cost, now.ended | after.done)
 
