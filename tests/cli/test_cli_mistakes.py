@@ -18,7 +18,7 @@ def _seriatim(seriatim, without_type_checks):
 # What is typed wrongly: found before a model is compiled.
 TYPED = {
     "unknown model": (["compare", "spyders"], r"model spyders is unknown.*path/to/file\.py:name"),
-    "no such file": (["check", "nowhere.py:Model"], r"nowhere\.py: No such file"),
+    "no such file": (["check", "nowhere.py:Model"], r"nowhere\.py: no such file"),
     "file without name": (
         ["check", "{file}"],
         r"say what to take.* as in .*countdown\.py:name; it defines first_works",
