@@ -58,6 +58,7 @@ from seriatim.planning._turns import (
     before_turns,
     begin,
     in_given_order,
+    in_own_order,
     take_turns,
 )
 from seriatim.policy import Decision, Policy
@@ -243,7 +244,7 @@ class OneAtATimeRollout:
         order = given_order(self.order, m, keys.order)
         window = self._window()
         if window < 2:
-            return in_given_order(setting, start, order)
+            return unless_mapped(in_given_order, in_own_order)(setting, start, order)
         guess = start.control
         if self.guess is not None:
             guess = control_of(self.model, self.guess, setting.state, keys.signal, "The policy guess")
@@ -252,7 +253,7 @@ class OneAtATimeRollout:
             return speculatively(setting, start, order, guess, window)
 
         def in_turn(setting: Setting, start: Progress, order: Any, _: Any) -> Progress:
-            return in_given_order(setting, start, order)
+            return in_own_order(setting, start, order)
 
         if self.schedule == "auto" and jax.default_backend() == "cpu":
             # Many states fill the vectors by themselves, and turns waste nothing.

@@ -116,10 +116,8 @@ class Setting(NamedTuple):
         anywhere = _anywhere(chooses)
 
         def sampler(controls: Int[Array, "k m"], block: range) -> Simulated:
-            zeros = jnp.zeros((controls.shape[0], len(block)), reference.dtype)
-            nothing = Simulated(zeros, jnp.zeros(controls.shape[0], jnp.int32))
             samples: Simulated = jax.lax.cond(
-                anywhere, lambda: self.samples(controls, block, reference), lambda: nothing
+                anywhere, lambda: self.samples(controls, block, reference), lambda: _nothing(controls, block)
             )
             return samples
 
@@ -250,6 +248,69 @@ def _after(
 def in_given_order(setting: Setting, start: Progress, order: Int[Array, " m"]) -> Progress:
     """Let the agents choose one after the other."""
     return jax.lax.scan(lambda now, agent: (turn(setting, now, agent), None), start, order)[0]
+
+
+def in_own_order(setting: Setting, start: Progress, order: Int[Array, " m"]) -> Progress:
+    """Let the agents choose one after the other, at many states side by side, with the results of `in_given_order`.
+
+    At each state the agents that have a choice come first, in their order. So as many turns are simulated as the busiest
+    state has such agents; in one order for all states, as many as have a choice at any of them. The turn of an agent
+    without a choice changes nothing but its row of Q-factors, which is written afterwards.
+    """
+    chooses = _have_a_choice(setting, start.control)[order]
+    own = order[jnp.argsort(~chooses, stable=True)]
+
+    def step(now: Progress, agent: Int[Array, ""]) -> tuple[Progress, Float[Array, " samples"]]:
+        after = turn(setting, now, agent)
+        return after, after.samples
+
+    now, samples = jax.lax.scan(step, start, own)
+    before = jnp.cumsum(chooses) - chooses  # turns with a choice before each place in the order
+    met = jnp.concatenate([start.samples[None], samples])[before]
+
+    def written() -> Progress:
+        return _with_idle_rows(setting, now, order, chooses, met)
+
+    return jax.lax.cond(_anywhere(~jnp.all(chooses)), written, lambda: now)
+
+
+def _have_a_choice(setting: Setting, control: Int[Array, " m"]) -> Bool[Array, " m"]:
+    """Say which agents have an admissible control beside their present one."""
+    mask = setting.model.control_mask(setting.state)
+    others = mask & (jnp.arange(mask.shape[1], dtype=control.dtype) != control[:, None])
+    return jnp.any(others, axis=1)
+
+
+def _with_idle_rows(
+    setting: Setting,
+    now: Progress,
+    order: Int[Array, " m"],
+    chooses: Bool[Array, " m"],
+    met: Float[Array, "m samples"],
+) -> Progress:
+    """Write the rows of agents without a choice; `met` are the present control's costs at each place in the order."""
+
+    def rows(agent: Int[Array, ""], samples: Float[Array, " samples"]) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
+        at = now._replace(samples=samples)
+        controls, may = setting.alternatives(at.control, agent)
+        idle = jnp.zeros_like(may)
+        rounds = setting.allocation(controls.shape[0], samples.shape[0])
+        found = contest(_nothing, rounds, samples, controls, idle, setting.significance)
+        return _rows(setting, at, agent, controls[:, agent], found)
+
+    q_factors, q_errors = jax.vmap(rows)(order, met)
+    place = jnp.argsort(order)
+    idle = ~chooses[place][:, None]
+    return now._replace(
+        q_factors=jnp.where(idle, q_factors[place], now.q_factors),
+        q_errors=jnp.where(idle, q_errors[place], now.q_errors),
+    )
+
+
+def _nothing(controls: Int[Array, "n m"], block: range) -> Simulated:
+    """Simulate nothing."""
+    count = controls.shape[0]
+    return Simulated(jnp.zeros((count, len(block)), float), jnp.zeros(count, jnp.int32))
 
 
 class Turns(NamedTuple):
