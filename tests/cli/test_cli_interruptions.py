@@ -14,6 +14,14 @@ import pytest
 from seriatim.cli._interruptions import listening
 
 
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """Shells start what runs in the background with Ctrl-C ignored, and so do what they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Swallows:
     """Python swallows what is raised when an object is deleted, as in other functions that C code calls."""
 
