@@ -1,4 +1,4 @@
-"""In a batch, every state takes the turn of its own next agent that has a choice: same decisions, fewer turns."""
+"""In a batch, every state takes the turn of its own next agent that has a choice: same decisions, fewer simulations."""
 
 import jax
 import jax.numpy as jnp
@@ -33,13 +33,13 @@ class Workshop:
 
 @pytest.mark.parametrize("allocation", ["uniform", "halving"])
 def test_every_state_takes_its_own_turns(monkeypatch, allocation):
-    model, calls, turn = Workshop(), [], _turns.turn
+    model, calls, samples = Workshop(), [], _turns.Setting.samples
 
-    def counted(setting, now, agent, *exists):
-        jax.debug.callback(lambda _: calls.append(None), agent)
-        return turn(setting, now, agent, *exists)
+    def counted(setting, controls, *rest):
+        jax.debug.callback(lambda _: calls.append(len(controls)), controls)
+        return samples(setting, controls, *rest)
 
-    monkeypatch.setattr(_turns, "turn", counted)
+    monkeypatch.setattr(_turns.Setting, "samples", counted)
     plan = st.Simulation(horizon=1, num_samples=8)
     planner = st.OneAtATimeRollout(model, lambda state, key: jnp.zeros(4, jnp.int32), plan, allocation=allocation)
     states = jnp.concatenate([jnp.eye(4, dtype=bool), jnp.zeros((1, 4), bool)])
@@ -49,8 +49,8 @@ def test_every_state_takes_its_own_turns(monkeypatch, allocation):
     calls.clear()
     together = st.decide_many(planner, states, keys)
     jax.effects_barrier()
-    # A call for each state and turn: there is one turn, since no state has two agents with a choice.
-    assert len(calls) == 5
+    # The base control, the same at all states, and one turn at each: no state has two agents with a choice.
+    assert len(calls) == 1 + len(states)
     for i, one in enumerate(alone):
         for name in st.Decision.__dataclass_fields__:
             np.testing.assert_array_equal(getattr(one, name), getattr(together, name)[i], err_msg=name)

@@ -216,8 +216,7 @@ def _rows(
 
 def with_row(table: Float[Array, "m c"], agent: Int[Array, ""], row: Float[Array, " c"]) -> Float[Array, "m c"]:
     """Put one agent's row into a table."""
-    changed: Float[Array, "m c"] = jax.lax.dynamic_update_index_in_dim(table, row, agent, 0)
-    return changed
+    return jnp.where((jnp.arange(table.shape[0]) == agent)[:, None], row, table)
 
 
 def row_of(present: Int[Array, ""], here: Float[Array, ""], others: Float[Array, " c_less_1"]) -> Float[Array, " c"]:
@@ -271,7 +270,8 @@ def in_own_order(setting: Setting, start: Progress, order: Int[Array, " m"]) -> 
     def written() -> Progress:
         return _with_idle_rows(setting, now, order, chooses, met)
 
-    return jax.lax.cond(_anywhere(~jnp.all(chooses)), written, lambda: now)
+    finished: Progress = jax.lax.cond(_anywhere(~jnp.all(chooses)), written, lambda: now)
+    return finished
 
 
 def _have_a_choice(setting: Setting, control: Int[Array, " m"]) -> Bool[Array, " m"]:
