@@ -252,9 +252,9 @@ def in_given_order(setting: Setting, start: Progress, order: Int[Array, " m"]) -
 def in_own_order(setting: Setting, start: Progress, order: Int[Array, " m"]) -> Progress:
     """Let the agents choose one after the other, at many states side by side, with the results of `in_given_order`.
 
-    At each state the agents that have a choice come first, in their order. So as many turns are simulated as the busiest
-    state has such agents; in one order for all states, as many as have a choice at any of them. The turn of an agent
-    without a choice changes nothing but its row of Q-factors, which is written afterwards.
+    At each state the agents that have a choice come first, in their order. So as many turns are simulated as the
+    busiest state has such agents; in one order for all states, as many as have a choice at any of them. The turn of an
+    agent without a choice changes nothing but its row of Q-factors, which is written afterwards.
     """
     chooses = _have_a_choice(setting, start.control)[order]
     own = order[jnp.argsort(~chooses, stable=True)]
