@@ -264,7 +264,8 @@ def in_own_order(setting: Setting, start: Progress, order: Int[Array, " m"]) -> 
         return after, after.samples
 
     now, samples = jax.lax.scan(step, start, own)
-    before = jnp.cumsum(chooses) - chooses  # turns with a choice before each place in the order
+    turns = chooses.astype(jnp.int32)
+    before = jnp.cumsum(turns) - turns  # turns with a choice before each place in the order
     met = jnp.concatenate([start.samples[None], samples])[before]
 
     def written() -> Progress:
