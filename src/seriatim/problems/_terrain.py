@@ -68,7 +68,8 @@ class Terrain:
 
     def cell(self, positions: Int[Array, "k 2"]) -> Int[Array, " k"]:
         """Return the numbers of the cells at positions, `row * width + column`."""
-        return positions[:, 0].astype(jnp.int32) * self.width + positions[:, 1]
+        row, column = positions[:, 0].astype(jnp.int32), positions[:, 1].astype(jnp.int32)
+        return row * self.width + column
 
     def moves(self, positions: Int[Array, "k 2"]) -> Bool[Array, "k 5"]:
         """Say which moves are possible at each position; staying always is."""

@@ -144,7 +144,7 @@ def _part(
     def play(now: _Now) -> _Now:
         chance = jax.vmap(jax.random.uniform)(of_stage(choosing, now.t))
         # The state of stage t replaces the one kept with chance 1 / (t + 1): all stages are equally likely.
-        takes = ~now.done & (chance * (now.t + 1) < 1)
+        takes = ~now.done & (chance * (now.t + 1).astype(chance.dtype) < 1)
         kept_state = jax.tree.map(lambda new, old: jnp.where(takes, new, old), now.state, now.kept)
         control = kept(lambda: jnp.asarray(choose(now.state, of_stage(of.policy, now.t)), jnp.int32))
         control = kept(lambda: stray(now.state, control, of_stage(straying, now.t)))

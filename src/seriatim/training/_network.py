@@ -64,7 +64,7 @@ class Encoder(eqx.Module):
         seen = jax.nn.relu(entities @ self.entity.weight.T + self.entity.bias)
         # What a rectified unit says is never negative, so zero is nothing to the maximum.
         seen = jnp.where(told.present[:, None], seen, 0.0)
-        mean = jnp.sum(seen, axis=0) / jnp.maximum(1.0, jnp.sum(told.present))
+        mean = jnp.sum(seen, axis=0) / jnp.maximum(1.0, jnp.sum(told.present).astype(float))
         return jnp.concatenate([own, jnp.max(seen, axis=0), mean])
 
 
