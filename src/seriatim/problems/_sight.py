@@ -35,7 +35,7 @@ def window(terrain: Terrain, vision: float | int | None) -> Int[np.ndarray, "cel
     rows, columns = (min(math.floor(reach), size - 1) for size in (terrain.height, terrain.width))
     down, right = np.mgrid[-rows : rows + 1, -columns : columns + 1].reshape(2, -1)
     seen = abs(down) + abs(right) <= reach
-    return np.stack([down[seen], right[seen]], axis=1)
+    return np.stack([down[seen], right[seen]], axis=1).astype(np.int32)
 
 
 def observe(model: Any, state: Hunt | RelaxedHunt) -> Float[Array, "m k"]:
@@ -75,7 +75,7 @@ def _expected_flies(state: RelaxedHunt, cells: Int[np.ndarray, "cells 2"]) -> Fl
     """Add up, over flies, the chance that a spider stands so that it sees the fly there, and nobody has met it."""
     m, n, height, width = state.untouched.shape
     stand = state.flies.astype(jnp.int32)[:, None] - cells
-    inside = jnp.all((stand >= 0) & (stand < jnp.array([height, width])), axis=-1)
+    inside = jnp.all((stand >= 0) & (stand < jnp.array([height, width], jnp.int32)), axis=-1)
     row, column = jnp.clip(stand[..., 0], 0, height - 1), jnp.clip(stand[..., 1], 0, width - 1)
     chance = jnp.where(inside, state.untouched[:, jnp.arange(n)[:, None], row, column], 0)
     oneself = jnp.eye(m, dtype=bool)[:, :, None]
