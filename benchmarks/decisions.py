@@ -22,12 +22,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
+from seriatim.planning._decision import planner_keys
 
 import seriatim as st
 from benchmarks import _scalar as scalar
 from benchmarks._results import ROOT, Row, publish
 from benchmarks._timing import in_turns
-from seriatim.planning._common import planner_keys
 from seriatim.problems import SpidersAndFlies
 
 MAPS = ROOT.parent / "shared" / "data" / "maps"
@@ -98,7 +98,7 @@ def contest(case: Case) -> Contest:
     return Contest(model, simulation, states, jax.random.split(decide, case.states))
 
 
-def planner(one: Contest, schedule: str) -> st.OneAtATimeRollout:
+def planner(one: Contest, schedule: Any) -> st.OneAtATimeRollout:
     """Return the library's planner."""
     return st.OneAtATimeRollout(one.model, one.model.base_policy(), one.simulation, schedule=schedule)
 
@@ -109,15 +109,15 @@ Program = Callable[[], Any]
 def ours(one: Contest, case: Case) -> dict[str, Program]:
     """Return the library's programs, each returning the joint controls at all states."""
     if case.together:
-        rollout = planner(one, "auto")
+        rollout = planner(one, st.Speculative())
         return {"many": lambda: jax.block_until_ready(st.decide_many(rollout, one.states, one.keys)).control}
     pairs = [(jax.tree.map(lambda leaf, k=k: leaf[k], one.states), key) for k, key in enumerate(one.keys)]
 
-    def each(schedule: str) -> Program:
+    def each(schedule: Any) -> Program:
         rollout = planner(one, schedule)
         return lambda: [jax.block_until_ready(rollout(*pair)) for pair in pairs]
 
-    return {"in turn": each("sequential"), "default": each("auto")}
+    return {"in turn": each(st.InTurn()), "default": each(st.Speculative())}
 
 
 def _scalar_parts(one: Contest) -> tuple[Any, ...]:

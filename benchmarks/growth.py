@@ -46,7 +46,11 @@ def team(m: int, states: int) -> Row:
     pairs = [(model.initial_state(key), key) for key in keys]
     planners = {
         name: st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=HORIZON), schedule=schedule)
-        for name, schedule in (("in turn", "sequential"), ("speculative", "speculative"), ("default", "auto"))
+        for name, schedule in (
+            ("in turn", st.InTurn()),
+            ("speculative", st.Speculative(window=99)),
+            ("default", st.Speculative()),
+        )
     }
     decided = {name: [planner.decide(*pair) for pair in pairs] for name, planner in planners.items()}
     for some in zip(*decided.values(), strict=True):

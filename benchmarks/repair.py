@@ -75,7 +75,7 @@ def _team(robots: int) -> list[Row]:
         "all at once, base policy's controls": st.SignallingRollout(model, base, simulation=future),
     }
     if robots == 4:
-        policies["in turn, order optimised"] = st.OneAtATimeRollout(model, base, future, order="optimised")
+        policies["in turn, order optimised"] = st.OneAtATimeRollout(model, base, future, schedule=st.BestFirst())
         policies[ALL] = st.StandardRollout(model, base, future)
     found = {name: costs(model, each, EPISODES) for name, each in policies.items()}
     return [

@@ -58,13 +58,12 @@ def _game(model: Any, simulation: st.Simulation) -> list[Row]:
         entries = paired(each, found[0])
         row = {"predecessors": name, "to in turn": entries.pop("to the heuristic"), **entries}
         rows.append(row | {"% of in turn": 100 * each.mean / found[0].mean})
-    guesses = (("in turn", None, "sequential"), ("base policy's controls as guess", None, "speculative"))
-    for name, guess, schedule in (*guesses, ("network as guess", network, "speculative")):
-        effort = _effort(st.OneAtATimeRollout(model, base, simulation, schedule=schedule, guess=guess))
-        if schedule == "sequential":
-            rows[0] |= effort
-        else:
-            rows.append({"predecessors": f"in turn, {name}", **effort})
+    guesses = {"base policy's controls as guess": None, "network as guess": network}
+    rows[0] |= _effort(st.OneAtATimeRollout(model, base, simulation, schedule=st.InTurn()))
+    for name, guess in guesses.items():
+        ahead = st.Speculative(guess=guess, window=model.num_agents)
+        effort = _effort(st.OneAtATimeRollout(model, base, simulation, schedule=ahead))
+        rows.append({"predecessors": f"in turn, {name}", **effort})
     return rows
 
 

@@ -197,7 +197,7 @@ def test_every_verb_refuses_what_is_no_policy(mistake, without_type_checks):
         "in turn": lambda: st.OneAtATimeRollout(model, policy).decide(state, KEY),
         "standard": lambda: st.StandardRollout(model, policy)(state, KEY),
         "signalling": lambda: st.SignallingRollout(model, policy).decide(state, KEY),
-        "act": lambda: st.OneAtATimeRollout(model, policy).act(state, KEY),
+        "act": lambda: st.Anytime(st.OneAtATimeRollout(model, policy)).act(state, KEY),
         "many": lambda: st.decide_many(st.StandardRollout(model, policy), state[None], KEY[None]),
     }
     for verb in verbs.values():

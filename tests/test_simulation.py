@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.simulation import streams
+from seriatim.simulation._stage import streams
 
 
 @st.record

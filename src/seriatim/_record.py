@@ -9,6 +9,7 @@ inside every `vmap` and `jit`, on tracers. Here a record that JAX takes apart is
 """
 
 import dataclasses
+import functools
 import operator
 import weakref
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from typing import Any, TypeVar, dataclass_transform
 import jax
 
 from seriatim._constants import Constants
+from seriatim._errors import InputError
 
 T = TypeVar("T")
 
@@ -61,6 +63,33 @@ def record(cls: type[T]) -> type[T]:
     made.__reduce__ = _reduced  # type: ignore[method-assign]
     _register(made)
     return made
+
+
+def moved(**hints: str) -> Callable[[type[T]], type[T]]:
+    """Let a class answer names that it had before with one sentence that says what to write instead.
+
+    Args:
+        hints: for each keyword argument or attribute of before, the sentence.
+    """
+
+    def decorated(cls: type[T]) -> type[T]:
+        made: Any = cls
+        make = made.__init__
+
+        @functools.wraps(make)
+        def init(self: Any, *args: Any, **kwargs: Any) -> None:
+            for name in kwargs.keys() & hints.keys():
+                raise InputError(f"{cls.__name__} takes no {name} any more: {hints[name]}")
+            make(self, *args, **kwargs)
+
+        def missing(self: Any, name: str) -> Any:
+            hint = f" any more: {hints[name]}" if name in hints else ""
+            raise AttributeError(f"{cls.__name__} has no {name}{hint}", name=name, obj=self)
+
+        made.__init__, made.__getattr__ = init, missing
+        return cls
+
+    return decorated
 
 
 def _register(made: type[Any]) -> None:

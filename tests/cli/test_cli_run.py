@@ -10,7 +10,7 @@ import pytest
 import seriatim as st
 from seriatim.cli import _run
 from seriatim.cli._files import load_name
-from seriatim.simulation import streams
+from seriatim.simulation._stage import streams
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 QUICK = ("--horizon", "6", "--samples", "2")

@@ -10,7 +10,7 @@ import pytest
 import seriatim as st
 from seriatim.evaluation import time_decisions
 from seriatim.evaluation._deadlines import timing
-from seriatim.simulation import streams
+from seriatim.simulation._stage import streams
 
 
 def decision(compared, rows=2, controls=3):
@@ -90,7 +90,7 @@ def test_a_planner_that_is_warm_is_not_warmed_again():
         ({"decisions": 0}, "decisions=0: give a whole number from 1 up"),
         ({"horizon": 1.5}, "horizon=1.5: give a whole number from 1 up"),
         ({"horizon": 0}, "horizon=0: give a whole number from 1 up"),
-        ({"planner": "signalling"}, "SignallingRollout has no methods act and warmup"),
+        ({"planner": "signalling"}, r"SignallingRollout has no methods act and warmup.*give st.Anytime\(planner\)"),
     ],
 )
 def test_mistakes_are_refused(wrong, sentence, without_type_checks):

@@ -6,6 +6,7 @@ Statistical tests draw from fixed keys and state how often a right program would
 import dataclasses
 import itertools
 import math
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,19 +19,24 @@ from hypothesis import strategies as some
 
 import seriatim as st
 from seriatim._compile import jit
-from seriatim.planning._halving import contest, halving, uniform
-from seriatim.planning._lanes import Simulated
+from seriatim.planning._contest import contest
+from seriatim.planning._search import answered
+from seriatim.simulation._engine import Ask, compiled_engine
+from seriatim.simulation._futures import Costs
 
 SAMPLES = 16
 SIMULATION = st.Simulation(horizon=6, num_samples=SAMPLES)
 FALSE_ALARM = 1e-6
 EQUAL = ("control", "base_control", "improvement", "standard_error", "q_factors")
 SAVINGS = {
-    "halving": {"allocation": "halving"},
-    "drawn": {"max_candidates": 3},
-    "both": {"allocation": "halving", "max_candidates": 4, "order": "random"},
-    "optimised": {"allocation": "halving", "max_candidates": 3, "order": "optimised"},
+    "halving": st.InTurn(allocation=st.Halving()),
+    "drawn": st.InTurn(candidates=st.Sampled(3)),
+    "both": st.InTurn("random", st.Sampled(4), st.Halving()),
+    "optimised": st.BestFirst(st.Sampled(3), st.Halving()),
 }
+
+
+halving = st.Halving().rounds
 
 
 def slow(*values, **options):
@@ -39,10 +45,10 @@ def slow(*values, **options):
 
 # Two that take few programs, and two that combine them with other options.
 every_saving = pytest.mark.parametrize(
-    "options",
+    "schedule",
     [
-        pytest.param(options, id=name, marks=[] if name in ("halving", "drawn") else [pytest.mark.slow])
-        for name, options in SAVINGS.items()
+        pytest.param(schedule, id=name, marks=[] if name in ("halving", "drawn") else [pytest.mark.slow])
+        for name, schedule in SAVINGS.items()
     ],
 )
 
@@ -52,8 +58,8 @@ def team(seed=0, **options):
     return st.problems.random_team(seed, **(shape | options))
 
 
-def planner(model, simulation=SIMULATION, **options):
-    return st.OneAtATimeRollout(model, model.base_policy(), simulation, schedule="sequential", **options)
+def planner(model, simulation=SIMULATION, schedule=None, significance=1.0):
+    return st.OneAtATimeRollout(model, model.base_policy(), simulation, significance, schedule or st.InTurn())
 
 
 def everywhere(policy, seed):
@@ -73,7 +79,7 @@ def sampled_costs(model, states, keys, controls):
     """Simulate joint controls at each state, as a planner does under the same keys."""
 
     def one(state, key, some):
-        return st.planning.q_samples(
+        return st.simulation.q_samples(
             model, (model.base_policy(),), SIMULATION, state, some, jax.random.split(key, 4)[1]
         )
 
@@ -91,9 +97,14 @@ def test_a_sample_is_the_same_in_every_block():
 
     controls = jnp.array([[0, 0, 0], [1, 2, 1], [4, 0, 2]], jnp.int32)
     args = (model, (policy,), SIMULATION, jnp.int32(3), controls, jax.random.key(5))
-    whole = np.asarray(jit(st.planning.q_samples)(*args))
+    whole = np.asarray(jit(st.simulation.q_samples)(*args))
     assert len(np.unique(whole)) > SAMPLES
-    assert np.array_equal(jit(lambda *args: st.planning.q_samples(*args, block=range(4, 9)))(*args), whole[:, 4:9])
+
+    def part(model, policies, simulation, state, controls, key):
+        engine = compiled_engine(model, policies, simulation, state, key)
+        return engine.answer(Ask(controls, range(4, 9)))[0].costs
+
+    assert np.array_equal(jit(part)(*args), whole[:, 4:9])
 
 
 # Rounds
@@ -102,12 +113,12 @@ def test_a_sample_is_the_same_in_every_block():
 @given(alternatives=some.integers(1, 300), samples=some.integers(1, 5000))
 def test_rounds_end_with_all_samples_and_never_take_more(alternatives, samples):
     rounds = halving(alternatives, samples)
-    assert [i for r in rounds for i in r.block] == list(range(samples))
+    assert [i for r in rounds for i in r.samples] == list(range(samples))
     assert rounds[0].alternatives == alternatives
     assert len(rounds) == 1 or rounds[-1].alternatives == 1
     left = [r.alternatives for r in rounds]
     assert all(later < earlier for earlier, later in itertools.pairwise(left))
-    assert sum(r.alternatives * len(r.block) for r in rounds) <= alternatives * samples
+    assert sum(r.alternatives * len(r.samples) for r in rounds) <= alternatives * samples
 
 
 @pytest.mark.parametrize("halvings", range(1, 8))
@@ -115,7 +126,7 @@ def test_halving_takes_what_the_closed_form_says(halvings):
     alternatives, samples = 2**halvings, 2 ** (halvings + 3)
     rounds = halving(alternatives, samples)
     assert [r.alternatives for r in rounds] == [2**k for k in range(halvings, -1, -1)]
-    taken = sum(r.alternatives * len(r.block) for r in rounds)
+    taken = sum(r.alternatives * len(r.samples) for r in rounds)
     assert taken == samples + halvings * samples // 2
 
 
@@ -123,12 +134,12 @@ def test_halving_takes_what_the_closed_form_says(halvings):
 
 
 @every_saving
-def test_no_sampled_cost_rises_and_the_chosen_has_all_samples(options):
+def test_no_sampled_cost_rises_and_the_chosen_has_all_samples(schedule):
     """The improvement is what the controls give when they are simulated again, on all samples: nothing was left out."""
     improved = 0
     for seed in range(3):
         model = team(seed)
-        states, found = everywhere(planner(model, **options), seed)
+        states, found = everywhere(planner(model, schedule=schedule), seed)
         joint = found.control @ model.num_controls ** np.arange(model.num_agents - 1, -1, -1)
         assert np.asarray(model.is_feasible)[states, joint].all()
         both = np.stack([found.base_control, found.control], axis=1)
@@ -142,10 +153,10 @@ def test_no_sampled_cost_rises_and_the_chosen_has_all_samples(options):
     assert improved > 5
 
 
-@pytest.mark.parametrize("options", [SAVINGS["halving"], SAVINGS["drawn"]], ids=["halving", "drawn"])
-def test_each_agents_estimate_is_no_larger_than_its_predecessors(options):
+@pytest.mark.parametrize("schedule", [SAVINGS["halving"], SAVINGS["drawn"]], ids=["halving", "drawn"])
+def test_each_agents_estimate_is_no_larger_than_its_predecessors(schedule):
     for seed in range(3):
-        policy = planner(team(seed), significance=0.0, **options)
+        policy = planner(team(seed), significance=0.0, schedule=schedule)
         _, found = everywhere(policy, seed)
         chosen = np.take_along_axis(np.asarray(found.q_factors), np.asarray(found.control)[..., None], axis=2)[..., 0]
         first = np.take_along_axis(np.asarray(found.q_factors)[:, 0], np.asarray(found.base_control)[:, :1], axis=1)
@@ -155,10 +166,10 @@ def test_each_agents_estimate_is_no_larger_than_its_predecessors(options):
 
 
 @every_saving
-def test_ties_go_to_the_base_control(options):
+def test_ties_go_to_the_base_control(schedule):
     model = team()
     model = dataclasses.replace(model, costs=np.ones(model.costs.shape))
-    _, found = everywhere(planner(model, **options), 1)
+    _, found = everywhere(planner(model, schedule=schedule), 1)
     assert np.array_equal(found.control, model.base_control)
     assert not np.any(found.improvement)
 
@@ -168,15 +179,16 @@ def test_ties_go_to_the_base_control(options):
 
 def test_one_round_is_uniform_allocation_bit_for_bit():
     model, simulation = team(), st.Simulation(horizon=6, num_samples=4)
-    assert halving(4, 4) == uniform(4, 4)
-    (_, plain), (_, halved) = (everywhere(planner(model, simulation, allocation=a), 3) for a in ("uniform", "halving"))
+    assert halving(4, 4) == st.planning.Uniform().rounds(4, 4)
+    (_, plain), (_, halved) = (everywhere(planner(model, simulation, a), 3) for a in (None, SAVINGS["halving"]))
     assert same(plain, halved)
     assert np.array_equal(plain.num_trajectories, halved.num_trajectories)
 
 
 def test_candidates_enough_for_all_are_all_controls_bit_for_bit():
     model = team()
-    (_, plain), (_, drawn) = (everywhere(planner(model, max_candidates=k), 3) for k in (None, 5))
+    every = st.InTurn(candidates=st.Sampled(5))
+    (_, plain), (_, drawn) = (everywhere(planner(model, schedule=s), 3) for s in (None, every))
     assert same(plain, drawn)
 
 
@@ -187,7 +199,7 @@ def test_where_nothing_is_random_halving_decides_as_uniform_allocation():
         certain = np.zeros(model.probabilities.shape)
         certain[..., 0] = 1
         model = dataclasses.replace(model, probabilities=certain)
-        found = [everywhere(planner(model, allocation=a), seed)[1] for a in ("uniform", "halving")]
+        found = [everywhere(planner(model, schedule=s), seed)[1] for s in (None, SAVINGS["halving"])]
         assert np.array_equal(found[0].control, found[1].control)
         np.testing.assert_allclose(found[0].q_factors, found[1].q_factors, rtol=1e-5)
         assert np.all(found[1].num_trajectories < found[0].num_trajectories)
@@ -209,22 +221,22 @@ def test_work_is_reported_truthfully():
     model = team()
     m, c = model.num_agents, model.num_controls
 
-    def work(**options):
-        found = everywhere(planner(model, **options), 0)[1]
+    def work(schedule=None):
+        found = everywhere(planner(model, schedule=schedule), 0)[1]
         counts = (found.num_q_factors, found.num_simulations, found.num_trajectories, found.num_passes)
         return tuple(int(n[0]) for n in counts)
 
     simulations = m * (c - 1) + 1
     assert work() == (m * c, simulations, simulations * SAMPLES, m + 1)
     # 4 alternatives: 4 x 4, 2 x 4 and 1 x 8 samples, in three passes.
-    assert work(allocation="halving") == (m * c, simulations, SAMPLES + m * 32, 3 * m + 1)
-    assert work(max_candidates=3) == (m * 3, m * 2 + 1, (m * 2 + 1) * SAMPLES, m + 1)
+    assert work(SAVINGS["halving"]) == (m * c, simulations, SAMPLES + m * 32, 3 * m + 1)
+    assert work(SAVINGS["drawn"]) == (m * 3, m * 2 + 1, (m * 2 + 1) * SAMPLES, m + 1)
 
 
 def test_only_compared_controls_have_q_factors_and_they_are_the_same_as_ever():
     model = team()
     states, plain = everywhere(planner(model), 4)
-    _, drawn = everywhere(planner(model, max_candidates=3), 4)
+    _, drawn = everywhere(planner(model, schedule=SAVINGS["drawn"]), 4)
     compared = np.isfinite(drawn.q_factors)
     assert compared.sum(axis=2).max() == 3
     own = np.take_along_axis(compared, np.asarray(drawn.control)[..., None], axis=2)
@@ -244,7 +256,7 @@ def test_a_dropped_control_keeps_its_paired_estimate():
     rounds = halving(4, 8)
     assert [r.alternatives for r in rounds] == [4, 1]
     may = jnp.array([True, True, True, False])
-    found = jit(lambda: contest(reading(table), rounds, reference, numbers(4), may, 0.0))()
+    found = jit(lambda: answered(contest(rounds, reference, numbers(4), may, 0.0), Table(table))[0])()
     np.testing.assert_allclose(found.q_factors, [2.5, 5.5, 8.5, np.inf])
     assert found.best == 0
 
@@ -256,13 +268,15 @@ def numbers(n):
     return jnp.arange(n, dtype=jnp.int32)[:, None]
 
 
-def reading(table):
-    """Read samples that were drawn beforehand, instead of simulating."""
+class Table(NamedTuple):
+    """An engine that reads costs from a table: a row for each alternative."""
 
-    def sampler(controls, block):
-        return Simulated(table[controls[:, 0], block.start : block.stop], jnp.zeros(len(controls), jnp.int32))
+    table: jax.Array
 
-    return sampler
+    def answer(self, ask):
+        some = ask.samples or range(self.table.shape[1])
+        costs = self.table[ask.controls[:, 0], some.start : some.stop]
+        return Costs(costs, jnp.zeros(len(ask.controls), jnp.int32)), self
 
 
 MEANS = np.array([0.0, 0.5, 0.7, 0.7, 0.9, 1.2, 1.2, 1.5])  # of the alternatives' costs; the noise has deviation 1
@@ -287,7 +301,7 @@ def halving_misses_at_most(rounds):
     """
     bound = 0.0
     for earlier, later in itertools.pairwise(rounds):
-        scale = math.sqrt(2 / earlier.block.stop)
+        scale = math.sqrt(2 / earlier.samples.stop)
         bound += scipy.stats.norm.sf(MEANS[1:] - MEANS[0], scale=scale).sum() / later.alternatives
     return bound
 
@@ -296,14 +310,14 @@ def test_halving_finds_the_best_more_often_for_the_same_number_of_simulations(op
     del optimised
     trials, samples = 4000, 64
     rounds = halving(8, samples)
-    taken = sum(r.alternatives * len(r.block) for r in rounds)
+    taken = sum(r.alternatives * len(r.samples) for r in rounds)
     assert taken == 8 * 20
 
     def trial(key):
         noise = jax.random.normal(key, (8, samples))
         reference = jnp.full(samples, PRESENT)
         table = jnp.asarray(MEANS, noise.dtype)[:, None] + noise
-        return contest(reading(table), rounds, reference, numbers(8), jnp.ones(8, bool), 0.0).best
+        return answered(contest(rounds, reference, numbers(8), jnp.ones(8, bool), 0.0), Table(table))[0].best
 
     best = jax.jit(jax.vmap(trial))(jax.random.split(jax.random.key(0), trials))
     misses = int((best != 0).sum())
@@ -328,7 +342,7 @@ class Always:
 
 def test_a_proposal_decides_what_is_compared():
     model = team(infeasible=0.0, masked=0.0, controls=5)
-    policy = planner(model, max_candidates=3, proposal=Always(2, (3, 5)))
+    policy = planner(model, schedule=st.InTurn(candidates=st.Sampled(3, Always(2, (3, 5)))))
     _, found = everywhere(policy, 0)
     compared = np.isfinite(found.q_factors)
     present = np.asarray(found.base_control)[..., None] == np.arange(5)
@@ -339,23 +353,21 @@ def test_a_proposal_decides_what_is_compared():
 
 
 @pytest.mark.parametrize(
-    ("fields", "sentence"),
+    ("make", "sentence"),
     [
-        ({"allocation": "racing"}, "allocation='racing': give 'uniform' or 'halving'"),
-        ({"max_candidates": 2.5}, "max_candidates=2.5: a turn compares the present control and at least one other"),
-        ({"max_candidates": 1}, "max_candidates=1: a turn compares the present control and at least one other"),
-        ({"proposal": Always(0, (3, 5))}, "proposal draws the controls of a turn, but max_candidates=None"),
-        ({"proposal": 7, "max_candidates": 3}, "proposal=7 cannot be called"),
-        ({"schedule": "speculative", "allocation": "halving"}, "all samples of every control, which allocation="),
-        ({"schedule": "speculative", "max_candidates": 3}, "all samples of every control, which max_candidates=3"),
+        (lambda: st.InTurn(allocation="racing"), r"allocation='racing': give Uniform\(\) or Halving\(\)"),
+        (lambda: st.BestFirst(candidates=3), r"candidates=3: give Sampled\(number\), or None"),
+        (lambda: st.Sampled(2.5), "number=2.5: a turn compares the present control and at least one other"),
+        (lambda: st.Sampled(1), "number=1: a turn compares the present control and at least one other"),
+        (lambda: st.Sampled(3, 7), "proposal=7 cannot be called"),
     ],
 )
-def test_mistakes_are_refused(fields, sentence, without_type_checks):
+def test_mistakes_are_refused(make, sentence, without_type_checks):
     with pytest.raises(st.InputError, match=sentence):
-        without_type_checks(lambda: dataclasses.replace(planner(team()), **fields))
+        without_type_checks(make)
 
 
 def test_logits_of_the_wrong_shape_are_refused(without_type_checks):
-    policy = planner(team(), max_candidates=3, proposal=Always(0, (3, 4)))
+    policy = planner(team(), schedule=st.InTurn(candidates=st.Sampled(3, Always(0, (3, 4)))))
     with pytest.raises(st.InputError, match=r"logits of shape \(3, 4\); give one number for each agent"):
         without_type_checks(lambda: policy.decide(jnp.int32(0), jax.random.key(0)))

@@ -10,10 +10,11 @@ import pytest
 import seriatim as st
 from seriatim._compile import jit
 from seriatim.controls import is_admissible
-from seriatim.planning import _one_at_a_time, _standard
-from seriatim.planning._common import planner_keys
-from seriatim.planning._deadline import MARGIN, Pace, act, affordable
+from seriatim.planning import _standard
+from seriatim.planning._anytime import PIECES
+from seriatim.planning._decision import planner_keys
 from seriatim.planning._order import given_order
+from seriatim.planning._pace import MARGIN, Pace, affordable
 
 # Of each kind one: coupled constraints and few controls, in several samples; many controls and a deterministic model.
 MODELS = {
@@ -62,7 +63,8 @@ class Machine:
 def planner(name, order=None):
     make, simulation = MODELS[name]
     model = make()
-    return st.OneAtATimeRollout(model, model.base_policy(), simulation, order=order, schedule="sequential")
+    schedule = st.BestFirst() if order == "optimised" else st.InTurn(order)
+    return st.OneAtATimeRollout(model, model.base_policy(), simulation, schedule=schedule)
 
 
 def standard():
@@ -71,7 +73,9 @@ def standard():
 
 
 def paced(planner, **paces):
-    return dataclasses.replace(planner, pace=Pace(**{"begin": 0.0, "call": 0.0, "turn": TURN} | paces))
+    anytime = st.Anytime(planner)
+    anytime.pace = Pace(**{"begin": 0.0, "call": 0.0, "turn": TURN} | paces)
+    return anytime
 
 
 @jit
@@ -80,12 +84,14 @@ def initial_state(model, key):
 
 
 def decided(planner, seconds, seed=0, **machine):
-    pieces = _standard._PIECES if isinstance(planner, st.StandardRollout) else _one_at_a_time._PIECES
-    machine = Machine(pieces, **machine)
+    """Decide on a made-up machine, as if for the first time."""
+    machine = Machine(PIECES, **machine)
+    patient = planner if isinstance(planner, st.Anytime) else st.Anytime(planner)
+    anytime = st.Anytime(patient.planner, clock=machine.clock)
+    anytime.pace, anytime._pieces = patient.pace, machine.pieces
     key = jax.random.key(seed)
-    state = initial_state(planner.model, key)
-    budget = None if seconds is None else 1e3 * seconds
-    return act(machine.pieces, planner, state, key, budget, machine.clock), machine
+    state = initial_state(anytime.model, key)
+    return anytime.act(state, key, budget_ms=None if seconds is None else 1e3 * seconds), machine
 
 
 def same(one, other, *but):
@@ -241,7 +247,7 @@ def test_a_team_of_agents_without_choice_has_no_turns():
     idle = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=2, expectation="exact"))
     key = jax.random.key(0)
     state = model.initial_state(key)
-    assert same(idle.warmup().act(state, key, budget_ms=1e6), idle.decide(state, key))
+    assert same(st.Anytime(idle).warmup().act(state, key, budget_ms=1e6), idle.decide(state, key))
 
 
 @pytest.fixture
@@ -269,8 +275,8 @@ def compiled():
     ids=["random", "optimised", "spiders", "standard"],
 )
 def test_nothing_is_compiled_after_warmup(make, compiled):
-    cold = make()
-    warm = cold.warmup()
+    cold = st.Anytime(make())
+    warm = st.Anytime(cold.planner).warmup()
     model = warm.model
     keys = jax.random.split(jax.random.key(5), 4)
     state = model.initial_state(keys[0])
@@ -278,26 +284,34 @@ def test_nothing_is_compiled_after_warmup(make, compiled):
     successor = model.transition(state, model.base_policy()(state, keys[2]), w).state
     compiled.clear()
     for at in (state, successor):
-        for used in (warm, cold, paced(warm, turn=1e-9), paced(warm, turn=1e9), paced(warm, begin=1e9)):
+        for used in (
+            warm,
+            cold,
+            *(paced(cold.planner, **it) for it in ({"turn": 1e-9}, {"turn": 1e9}, {"begin": 1e9})),
+        ):
             for budget in (None, 1e-9, 1e6, 1e9):
                 used.act(at, keys[3], budget_ms=budget)
     assert not compiled
 
 
-def test_warmup_returns_a_planner_that_decides_alike():
-    cold = planner("team", "random")
+def test_with_a_clock_a_planner_decides_alike():
+    plain = planner("team", "random")
     key = jax.random.key(2)
-    state = cold.model.initial_state(key)
-    warm = cold.warmup(state, key)
-    assert cold.pace is None
+    state = plain.model.initial_state(key)
+    warm = st.Anytime(plain)
+    assert warm.pace is None
+    assert warm.warmup(state, key) is warm
     assert all(seconds >= 0 for seconds in warm.pace)
-    assert same(warm.decide(state, key), cold.decide(state, key))
-    assert same(warm.warmup().act(state, key), cold.decide(state, key))
+    assert same(warm.decide(state, key), plain.decide(state, key))
+    assert same(warm.act(state, key), plain.decide(state, key))
+    assert np.array_equal(warm(state, key), plain(state, key))
+    # As a policy it is compiled as the planner is: what it has measured is no part of a program.
+    assert same(jax.jit(lambda policy: policy.decide(state, key))(warm), plain.decide(state, key))
 
 
 @pytest.mark.parametrize("budget", [0, -1.0, float("nan"), "5"])
 def test_budgets_that_are_none_are_refused(budget, without_type_checks):
-    patient = planner("team")
+    patient = st.Anytime(planner("team"))
     key = jax.random.key(0)
     state = patient.model.initial_state(key)
     with pytest.raises(st.InputError, match="give the milliseconds a decision may take, a number above 0, or None"):
@@ -305,15 +319,17 @@ def test_budgets_that_are_none_are_refused(budget, without_type_checks):
 
 
 def test_no_time_passes_inside_a_transformation():
-    patient = planner("team")
+    patient = st.Anytime(planner("team"))
     key = jax.random.key(0)
     state = patient.model.initial_state(key)
     with pytest.raises(st.InputError, match="act was called inside jit, vmap"):
         jax.jit(lambda at: patient.act(at, key, budget_ms=1.0))(state)
     calls = {
-        "of the planner": lambda by: dataclasses.replace(patient, significance=by).act(state, key, budget_ms=1e6),
+        "of the planner": lambda by: st.Anytime(dataclasses.replace(patient.planner, significance=by)).act(
+            state, key, budget_ms=1e6
+        ),
         "with everything known": lambda by: patient.act(state, key),
-        "of a warmup": lambda by: patient.warmup(state, key).significance,
+        "of a warmup": lambda by: patient.warmup(state, key).pace.turn,
     }
     for what, call in calls.items():
         name = "warmup" if what == "of a warmup" else "act"

@@ -103,7 +103,7 @@ def test_a_deadline_refuses_it_too():
     planner = KINDS["in turn"](model, base)
     for budget in (None, 1e-9):
         with pytest.raises(st.InputError, match=sentence):
-            planner.act(STATE, KEY, budget_ms=budget)
+            st.Anytime(planner).act(STATE, KEY, budget_ms=budget)
 
 
 def test_of_many_states_the_first_is_named():
@@ -152,7 +152,11 @@ def test_halving_drops_what_is_no_number_first():
     """A nan would be kept as the best, and crowd out the control that is."""
     model = priced((5.0, NAN, 1.0))
     planner = st.OneAtATimeRollout(
-        model, always(0, 0), st.Simulation(horizon=1, num_samples=8), allocation="halving", significance=0.0
+        model,
+        always(0, 0),
+        st.Simulation(horizon=1, num_samples=8),
+        schedule=st.InTurn(allocation=st.Halving()),
+        significance=0.0,
     )
     found = planner.decide(STATE, KEY)
     np.testing.assert_array_equal(found.control, [2, 2])

@@ -47,10 +47,10 @@ PLANNERS = (st.OneAtATimeRollout, st.StandardRollout, st.SignallingRollout)
 WAYS = {
     "decide": lambda planner, *given: planner.decide(*given),
     "call": lambda planner, *given: planner(*given),
-    "act": lambda planner, *given: planner.act(*given),
-    "warmup": lambda planner, *given: planner.warmup(*given),
+    "act": lambda planner, *given: st.Anytime(planner).act(*given),
+    "warmup": lambda planner, *given: st.Anytime(planner).warmup(*given),
 }
-ASKED = [(kind, way) for kind in PLANNERS for way in WAYS if hasattr(kind, way) or way == "call"]
+ASKED = [(kind, way) for kind in PLANNERS for way in WAYS if hasattr(kind, "steps") or way in ("call", "decide")]
 every_way = pytest.mark.parametrize(("kind", "way"), ASKED)
 GOOD = STRICT.initial_state(KEY)
 

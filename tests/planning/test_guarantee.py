@@ -56,13 +56,17 @@ PLANNERS = {
     "standard": lambda model, simulation: st.StandardRollout(model, model.base_policy(), simulation, significance=0.0),
     "in turn": lambda model, simulation: st.OneAtATimeRollout(model, model.base_policy(), simulation, significance=0.0),
     "reversed": lambda model, simulation: st.OneAtATimeRollout(
-        model, model.base_policy(), simulation, order=tuple(range(model.num_agents))[::-1], significance=0.0
+        model,
+        model.base_policy(),
+        simulation,
+        schedule=st.Speculative(tuple(range(model.num_agents))[::-1]),
+        significance=0.0,
     ),
     "random": lambda model, simulation: st.OneAtATimeRollout(
-        model, model.base_policy(), simulation, order="random", significance=0.0
+        model, model.base_policy(), simulation, schedule=st.Speculative("random"), significance=0.0
     ),
     "optimised": lambda model, simulation: st.OneAtATimeRollout(
-        model, model.base_policy(), simulation, order="optimised", significance=0.0
+        model, model.base_policy(), simulation, schedule=st.BestFirst(), significance=0.0
     ),
 }
 

@@ -13,8 +13,8 @@ from seriatim._record import with_fields
 def test_turns_without_a_choice_are_not_simulated_and_not_counted(speculate):
     model = st.problems.SpidersAndFlies(spiders=2, flies=2, width=6, height=6, max_spiders=4)
     planner, plan = st.OneAtATimeRollout, st.Simulation(horizon=8)
-    rollout = planner(model, model.base_policy(), plan, schedule="sequential")
-    every = planner(model, model.base_policy(), plan, schedule="speculative")
+    rollout = planner(model, model.base_policy(), plan, schedule=st.InTurn())
+    every = planner(model, model.base_policy(), plan, schedule=st.Speculative(window=99))
     keys = jax.random.split(jax.random.key(0), 3)
     states = jax.jit(jax.vmap(model.initial_state))(keys)
     # The teams of a batch may differ: nobody at work, all, the two of the start.

@@ -12,7 +12,7 @@ import seriatim as st
 from seriatim.planning import _many
 
 MODEL = st.problems.SpidersAndFlies(spiders=2, flies=2, width=4, height=3)
-PLANNER = st.OneAtATimeRollout(MODEL, MODEL.base_policy(), st.Simulation(horizon=20), schedule="sequential")
+PLANNER = st.OneAtATimeRollout(MODEL, MODEL.base_policy(), st.Simulation(horizon=20), schedule=st.InTurn())
 KEYS = jax.random.split(jax.random.key(0), 11)
 STATES = jax.jit(jax.vmap(MODEL.initial_state))(KEYS)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.planning import _turns
+from seriatim.simulation._engine import CompiledEngine
 
 
 @st.record
@@ -31,17 +31,19 @@ class Workshop:
         return st.Transition(state, jnp.sum(pays), False)
 
 
-@pytest.mark.parametrize("allocation", ["uniform", "halving"])
+@pytest.mark.parametrize("allocation", [st.planning.Uniform(), st.Halving()], ids=["uniform", "halving"])
 def test_every_state_takes_its_own_turns(monkeypatch, allocation):
-    model, calls, samples = Workshop(), [], _turns.Setting.samples
+    model, calls, simulated = Workshop(), [], CompiledEngine._simulated
 
-    def counted(setting, controls, *rest):
-        jax.debug.callback(lambda _: calls.append(len(controls)), controls)
-        return samples(setting, controls, *rest)
+    def counted(engine, ask):
+        jax.debug.callback(lambda _: calls.append(len(ask.controls)), ask.controls)
+        return simulated(engine, ask)
 
-    monkeypatch.setattr(_turns.Setting, "samples", counted)
+    monkeypatch.setattr(CompiledEngine, "_simulated", counted)
     plan = st.Simulation(horizon=1, num_samples=8)
-    planner = st.OneAtATimeRollout(model, lambda state, key: jnp.zeros(4, jnp.int32), plan, allocation=allocation)
+    planner = st.OneAtATimeRollout(
+        model, lambda state, key: jnp.zeros(4, jnp.int32), plan, schedule=st.InTurn(allocation=allocation)
+    )
     states = jnp.concatenate([jnp.eye(4, dtype=bool), jnp.zeros((1, 4), bool)])
     keys = jax.random.split(jax.random.key(0), 5)
     alone = [planner.decide(state, key) for state, key in zip(states, keys, strict=True)]

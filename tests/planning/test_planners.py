@@ -15,15 +15,15 @@ from seriatim._compile import jit
 
 def in_turn(*args, **options):
     """Without guesses: they change nothing (test_speculative), and their programs are twice as large."""
-    return st.OneAtATimeRollout(*args, schedule="sequential", **options)
+    return st.OneAtATimeRollout(*args, **({"schedule": st.InTurn()} | options))
 
 
 def optimised(*args, **options):
-    return in_turn(*args, order="optimised", **options)
+    return in_turn(*args, schedule=st.BestFirst(), **options)
 
 
 def shuffled(*args, **options):
-    return in_turn(*args, order="random", **options)
+    return in_turn(*args, schedule=st.InTurn("random"), **options)
 
 
 def with_signal(model, base, simulation=None, **options):
@@ -52,7 +52,7 @@ ENUMERATED = st.Simulation(horizon=2, expectation="exact")
 # Numbers of the joint controls of three agents with three controls each.
 JOINT = np.array([9, 3, 1])
 FOUR = np.array([[0, 0, 0], [1, 2, 1], [0, 0, 0], [1, 0, 1]], np.int32)
-sampled = jit(st.planning.q_samples)
+sampled = jit(st.simulation.q_samples)
 
 
 @every_planner
@@ -281,9 +281,9 @@ def test_many_lanes_are_taken_in_turns(monkeypatch):
     model = team(SHAPE, 0)
     args = (model, (model.base_policy(),), SAMPLED, np.int32(0), FOUR, jax.random.key(0))
     whole = sampled(*args)
-    monkeypatch.setattr("seriatim.planning._q_factors.MAX_LANES", 12)
+    monkeypatch.setattr("seriatim.simulation._q_samples.MAX_LANES", 12)
     # Compiled anew, whatever was compiled before.
-    parts = jit(lambda *args: st.planning.q_samples(*args))(*args)
+    parts = jit(lambda *args: st.simulation.q_samples(*args))(*args)
     np.testing.assert_allclose(whole, parts, rtol=1e-6)
 
 
@@ -316,9 +316,9 @@ REFUSED = {
         lambda m: st.OneAtATimeRollout(m, m.base_policy(), significance=-1.0),
         r"significance=-1\.0",
     ),
-    "a window of True": (lambda m: st.OneAtATimeRollout(m, m.base_policy(), window=True), "window=True: give a whole"),
+    "a window of True": (lambda m: st.Speculative(window=True), "window=True: give a whole"),
     "an order that forgets an agent": (
-        lambda m: st.OneAtATimeRollout(m, m.base_policy(), order=(0, 1)),
+        lambda m: st.OneAtATimeRollout(m, m.base_policy(), schedule=st.InTurn((0, 1))),
         r"order=\(0, 1\) is no order of 3 agents",
     ),
     "an order signalling does not have": (

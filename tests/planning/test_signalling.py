@@ -78,7 +78,7 @@ def test_improving_alone_at_the_same_time_can_be_worse_than_the_base():
     at_once = decide(st.SignallingRollout, model)
     assert at_once.control.tolist() == [1, 1]
     assert float(at_once.improvement) < 0
-    in_turn = decide(st.OneAtATimeRollout, model, schedule="sequential")
+    in_turn = decide(st.OneAtATimeRollout, model, schedule=st.InTurn())
     assert sorted(in_turn.control.tolist()) == [0, 1]
 
 
@@ -94,7 +94,7 @@ def test_standard_rollout_leaves_what_is_agent_by_agent_optimal_for_what_is_opti
     "order", [None, (1, 0), *(pytest.param(name, marks=pytest.mark.slow) for name in ("random", "optimised"))]
 )
 def test_in_no_order_one_agent_alone_leaves_an_agent_by_agent_optimal_control(order):
-    found = decide(st.OneAtATimeRollout, one_stage(AGREE), order=order, schedule="sequential")
+    found = decide(st.OneAtATimeRollout, one_stage(AGREE), order=order, schedule=st.InTurn())
     assert found.control.tolist() == [0, 0]
 
 

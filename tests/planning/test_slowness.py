@@ -2,7 +2,6 @@
 made-up machine says what its pieces take."""
 
 import fractions
-import gc
 from typing import NamedTuple
 
 import jax.numpy as jnp
@@ -10,20 +9,28 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.planning._deadline import Pace, Pieces, Unfinished, _slowness, act, milliseconds
+from seriatim.planning._anytime import Pieces, Unfinished, milliseconds
+from seriatim.planning._pace import Pace
 
 TURNS, SECOND, BASE = 10, 1.0, 0.01
 
 
-@st.record
 class Planner:
-    pace: Pace | None = None
+    """Stands for a planner; the machine knows what it does."""
+
+    model = base = shape = None
+
+    def __call__(self, info, key):
+        raise NotImplementedError
+
+    decide = steps = __call__
 
 
 class Made(NamedTuple):
     """A decision: its control is the number of turns taken."""
 
     control: int
+    admissible: bool = True
 
 
 class Machine:
@@ -32,14 +39,21 @@ class Machine:
     def __init__(self):
         self.now, self.factor = 0.0, 1.0
 
-    def decide(self, planner, seconds):
+    def paced(self):
+        """Return a planner with a clock, that of this machine, and a pace."""
+        anytime = self.cold()
+        anytime.pace = Pace(SECOND, 0.0, SECOND, BASE)
+        return anytime
+
+    def cold(self):
+        anytime = st.Anytime(Planner(), clock=lambda: self.now)
+        anytime._pieces = Pieces(self._base, self._begin, self._advance)
+        return anytime
+
+    def decide(self, anytime, seconds):
         """Return the turns taken, -1 for none and no beginning, and the seconds it took."""
         start = self.now
-        pieces = Pieces(self._base, self._begin, self._advance)
-        return act(pieces, planner, None, None, 1e3 * seconds, self.clock).control, self.now - start
-
-    def clock(self):
-        return self.now
+        return anytime.act(None, None, budget_ms=1e3 * seconds).control, self.now - start
 
     def _base(self, *_):
         self.now += self.factor * BASE
@@ -49,20 +63,17 @@ class Machine:
         self.now += self.factor * SECOND
         return Unfinished(None, 0, TURNS, Made(0))
 
-    def _advance(self, planner, info, key, work, count):
+    def _advance(self, planner, info, key, unfinished, count):
         self.now += self.factor * count * SECOND
-        taken = (work or 0) + count
-        return Unfinished(taken, taken, TURNS - taken, Made(taken))
-
-
-def paced():
-    return Planner(Pace(SECOND, 0.0, SECOND, BASE))
+        taken = unfinished.work + count
+        return count, Unfinished(None, taken, TURNS - taken, Made(taken))
 
 
 @pytest.mark.parametrize("factor", [1.5, 2.0, 4.0, 10.0])
 @pytest.mark.parametrize("seconds", [2.0, 5.0, 9.0, 20.0])
 def test_decisions_are_not_late_in_a_row(without_type_checks, factor, seconds):
-    machine, planner = Machine(), paced()
+    machine = Machine()
+    planner = machine.paced()
     machine.factor = factor
     late = without_type_checks(lambda: [machine.decide(planner, seconds)[1] > seconds for _ in range(60)])
     # The factor is learned in log(factor) / log(1.5) decisions.
@@ -71,8 +82,9 @@ def test_decisions_are_not_late_in_a_row(without_type_checks, factor, seconds):
 
 def test_when_the_machine_is_idle_again_the_budget_is_used_again(without_type_checks):
     def play():
-        machine, planner = Machine(), paced()
-        fresh = machine.decide(paced(), 9.0)[0]
+        machine = Machine()
+        planner = machine.paced()
+        fresh = machine.decide(machine.paced(), 9.0)[0]
         machine.factor = 4.0
         slow = [machine.decide(planner, 9.0)[0] for _ in range(10)][-1]
         machine.factor = 1.0
@@ -85,31 +97,26 @@ def test_when_the_machine_is_idle_again_the_budget_is_used_again(without_type_ch
 
 def test_one_interruption_counts_little(without_type_checks):
     def play():
-        machine, planner = Machine(), paced()
+        machine = Machine()
+        planner = machine.paced()
         machine.factor = 50.0
         machine.decide(planner, 9.0)
         machine.factor = 1.0
-        return [machine.decide(planner, 9.0)[0] for _ in range(5)], machine.decide(paced(), 9.0)[0]
+        return [machine.decide(planner, 9.0)[0] for _ in range(5)], machine.decide(machine.paced(), 9.0)[0]
 
     after, fresh = without_type_checks(play)
     assert after[0] >= 1
     assert after[-1] == fresh
 
 
-def test_what_was_learned_belongs_to_one_planner_and_goes_with_it(without_type_checks):
-    machine, planner, other = Machine(), paced(), paced()
+def test_what_was_learned_belongs_to_one_clock(without_type_checks):
+    machine = Machine()
+    used, other, cold = machine.paced(), machine.paced(), machine.cold()
     machine.factor = 3.0
-    without_type_checks(lambda: machine.decide(planner, 9.0))
-    assert _slowness[planner] > 1
-    assert other not in _slowness
-    cold = Planner()
+    without_type_checks(lambda: machine.decide(used, 9.0))
     without_type_checks(lambda: machine.decide(cold, 9.0))
-    assert cold not in _slowness
-    gc.collect()
-    count = len(_slowness)
-    del planner
-    gc.collect()
-    assert len(_slowness) == count - 1
+    assert used._slowness > 1
+    assert other._slowness == cold._slowness == 1
 
 
 @pytest.mark.parametrize("budget", [5, 5.0, np.float32(5), np.int64(5), jnp.float32(5), jnp.int32(5), np.array(5.0)])

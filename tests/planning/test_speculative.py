@@ -54,7 +54,7 @@ class Clairvoyant:
 def sequential(name, order=None):
     make, simulation = MODELS[name]
     model = make()
-    return st.OneAtATimeRollout(model, model.base_policy(), simulation, order=order, schedule="sequential")
+    return st.OneAtATimeRollout(model, model.base_policy(), simulation, schedule=st.InTurn(order))
 
 
 def same(one, other):
@@ -71,7 +71,7 @@ def test_speculation_is_taking_turns_bit_for_bit(name, window, guess):
     turns = sequential(name, order="random")
     m, c = turns.model.num_agents, turns.model.num_controls
     policy = None if guess == "base" else Stubborn(m, c)
-    guessed = dataclasses.replace(turns, schedule="speculative", window=window, guess=policy)
+    guessed = dataclasses.replace(turns, schedule=st.Speculative("random", policy, window or m))
     for seed in range(6):
         key = jax.random.key(seed)
         state = turns.model.initial_state(key)
@@ -90,7 +90,7 @@ def test_a_right_guess_takes_one_pass_and_wastes_nothing(name):
     m, c = turns.model.num_agents, turns.model.num_controls
     key = jax.random.key(3)
     state = turns.model.initial_state(key)
-    guessed = dataclasses.replace(turns, schedule="speculative", guess=Clairvoyant(turns, key))
+    guessed = dataclasses.replace(turns, schedule=st.Speculative(guess=Clairvoyant(turns, key), window=m))
     found = guessed.decide(state, key)
     assert same(found, turns.decide(state, key))
     # One for the base control, which every order starts from, and one for all turns.
@@ -103,32 +103,30 @@ def test_many_states_at_once_are_decided_alike():
     turns = sequential("wandering")
     keys = jax.random.split(jax.random.key(0), 5)
     states = jax.vmap(turns.model.initial_state)(keys)
-    found = st.decide_many(dataclasses.replace(turns, schedule="speculative"), states, keys)
+    found = st.decide_many(dataclasses.replace(turns, schedule=st.Speculative(window=99)), states, keys)
     assert same(found, st.decide_many(turns, states, keys))
 
 
 @pytest.mark.parametrize(
-    ("fields", "sentence"),
+    ("schedule", "sentence"),
     [
-        ({"schedule": "parallel"}, "schedule='parallel': give 'auto', 'sequential' or 'speculative'"),
-        ({"window": 0}, "window=0: give a whole number of turns from 1 up"),
-        ({"window": 2.5}, "window=2.5: give a whole number of turns from 1 up"),
-        ({"guess": 3}, "guess=3 cannot be called"),
-        (
-            {"schedule": "speculative", "order": "optimised"},
-            "schedule='speculative' needs the order before the choices",
-        ),
+        (lambda: "parallel", r"schedule='parallel': give InTurn\(...\), Speculative\(...\) or BestFirst\(...\)"),
+        (lambda: st.Speculative(window=0), "window=0: give a whole number of turns from 1 up"),
+        (lambda: st.Speculative(window=2.5), "window=2.5: give a whole number of turns from 1 up"),
+        (lambda: st.Speculative(guess=3), "guess=3 cannot be called"),
+        (lambda: st.Speculative("optimised"), "order='optimised' is no order of 3 agents"),
     ],
 )
-def test_mistakes_are_refused(fields, sentence, without_type_checks):
+def test_mistakes_are_refused(schedule, sentence, without_type_checks):
     with pytest.raises(st.InputError, match=sentence):
-        without_type_checks(lambda: dataclasses.replace(sequential("team"), **fields))
+        without_type_checks(lambda: dataclasses.replace(sequential("team"), schedule=schedule()))
 
 
 @pytest.mark.parametrize(("said", "seen"), [(None, "None"), ([0], r"an array of shape \(1,\)")])
 def test_guesses_for_other_than_all_agents_are_refused(said, seen, without_type_checks):
     turns = sequential("team")
-    guessed = dataclasses.replace(turns, schedule="speculative", guess=lambda state, key: said and jnp.array(said))
+    said_so = st.Speculative(guess=lambda state, key: said and jnp.array(said), window=3)
+    guessed = dataclasses.replace(turns, schedule=said_so)
     key = jax.random.key(0)
     with pytest.raises(st.InputError, match=f"guess returned {seen}.*return a joint control"):
         without_type_checks(lambda: guessed.decide(turns.model.initial_state(key), key))

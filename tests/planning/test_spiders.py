@@ -48,7 +48,7 @@ def test_fifteen_spiders_on_a_real_map_are_better_than_their_heuristic():
 def test_fifteen_spiders_take_61_simulations_and_never_all_joint_controls():
     model = st.problems.SpidersAndFlies()
     state = model.initial_state(jax.random.key(0))
-    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=5), schedule="sequential")
+    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=5), schedule=st.InTurn())
     decided = planner.decide(state, jax.random.key(1))
     assert (decided.num_q_factors, decided.num_simulations) == (75, 61)
     with pytest.raises(st.InputError, match=r"5\*\*15 = 30,517,578,125 joint controls.*one-at-a-time would compare 75"):
@@ -74,7 +74,7 @@ PLAN_OF_NOBODY = st.Simulation(horizon=40, num_samples=1, nominal_from=0)
 def test_flies_that_arrive_in_mid_episode_are_caught_by_a_planner_that_expects_none():
     """The nominal disturbance imagines that nobody comes: whoever does is news, and the next decision takes it in."""
     model = st.problems.SpidersAndFlies(spiders=2, flies=1, width=6, height=6, arrival_stages=(3, 6), cost="flies")
-    planner = st.OneAtATimeRollout(model, model.base_policy(), PLAN_OF_NOBODY, schedule="sequential")
+    planner = st.OneAtATimeRollout(model, model.base_policy(), PLAN_OF_NOBODY, schedule=st.InTurn())
     for seed in range(5):
         played = st.simulate(model, planner, jax.random.key(seed), horizon=60)
         assert played.terminated
@@ -97,6 +97,6 @@ def test_the_planner_may_believe_in_another_world():
     """Rollout with a wrong model is still a policy: flies that stay are imagined, flies that flee are met."""
     world = st.problems.SpidersAndFlies(spiders=3, flies=1, width=5, height=5, fly_behaviour="flee")
     imagined = dataclasses.replace(world, fly_behaviour="stay")
-    planner = st.OneAtATimeRollout(imagined, imagined.base_policy(), st.Simulation(horizon=20), schedule="sequential")
+    planner = st.OneAtATimeRollout(imagined, imagined.base_policy(), st.Simulation(horizon=20), schedule=st.InTurn())
     found = st.evaluate(world, planner, jax.random.key(0), episodes=50, horizon=400)
     assert found.truncated == 0

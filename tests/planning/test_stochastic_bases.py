@@ -41,21 +41,22 @@ def at_every_state(planner):
 @functools.cache
 def decided(schedule):
     simulation = st.Simulation(horizon=10, num_samples=8)
-    return at_every_state(st.OneAtATimeRollout(team(), Lots(team()), simulation, schedule=schedule, significance=0.0))
+    turns = st.InTurn() if schedule == "in turn" else st.Speculative(window=3)
+    return at_every_state(st.OneAtATimeRollout(team(), Lots(team()), simulation, 0.0, turns))
 
 
-@pytest.mark.parametrize("schedule", ["sequential", "speculative"])
+@pytest.mark.parametrize("schedule", ["in turn", "speculative"])
 def test_no_sampled_cost_rises_along_the_turns(schedule):
     found = decided(schedule)
     best = np.asarray(found.q_factors).min(axis=-1)
     assert (np.diff(best, axis=1) <= 1e-5).all()
     assert (np.asarray(found.improvement) >= -1e-5).all()
-    if schedule == "sequential":
+    if schedule == "in turn":
         assert (np.asarray(found.num_simulations) <= 3 * 2 + 1).all()
 
 
 def test_both_schedules_draw_the_same_lots():
-    one, other = decided("sequential"), decided("speculative")
+    one, other = decided("in turn"), decided("speculative")
     assert np.array_equal(one.control, other.control)
     assert np.array_equal(one.q_factors, other.q_factors)
 
@@ -70,7 +71,7 @@ def test_the_same_lots_are_drawn_for_every_candidate():
     paying = dataclasses.replace(free, costs=jnp.broadcast_to(joint[None, :, None], free.costs.shape).astype(float))
     # The candidate's own stage is paid as well: subtract it, and what is left is the base's, the same for all.
     simulation = st.Simulation(horizon=6, num_samples=4)
-    planner = st.OneAtATimeRollout(paying, Lots(paying), simulation, significance=0.0, schedule="sequential")
+    planner = st.OneAtATimeRollout(paying, Lots(paying), simulation, significance=0.0, schedule=st.InTurn())
     found = planner.decide(np.int32(3), jax.random.key(2))
     row = np.asarray(found.q_factors)[2]
     own = np.arange(3)
@@ -85,7 +86,7 @@ def test_the_policy_is_improved():
     """
     model = team()
     simulation = st.Simulation(horizon=40, num_samples=64)
-    planner = st.OneAtATimeRollout(model, Lots(model), simulation, schedule="sequential")
+    planner = st.OneAtATimeRollout(model, Lots(model), simulation, schedule=st.InTurn())
     tables = tabulate(model, dense=True)
     allowed = np.isfinite(tables.costs)
     law = tables.transitions.reshape(12, 27, 12)

@@ -45,8 +45,8 @@ def planners(model):
     base, plan = model.base_policy(), st.Simulation(horizon=5, num_samples=3)
     return {
         "base": base,
-        "in turn": st.OneAtATimeRollout(model, base, plan, schedule="sequential"),
-        "speculative": st.OneAtATimeRollout(model, base, plan, schedule="speculative"),
+        "in turn": st.OneAtATimeRollout(model, base, plan, schedule=st.InTurn()),
+        "speculative": st.OneAtATimeRollout(model, base, plan, schedule=st.Speculative(window=99)),
         "signalling": st.SignallingRollout(model, base, simulation=plan),
     }
 

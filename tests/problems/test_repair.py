@@ -176,7 +176,7 @@ def test_the_heuristic_is_the_published_one():
 def beliefs_and_planner(world):
     model = world.belief_model()
     simulation = st.Simulation(horizon=6, num_samples=4, terminal_cost=DamageForever(world))
-    return model, st.OneAtATimeRollout(model, model.base_policy(), simulation, schedule="sequential")
+    return model, st.OneAtATimeRollout(model, model.base_policy(), simulation, schedule=st.InTurn())
 
 
 def test_one_at_a_time_costs_less_than_the_heuristic_on_a_line():

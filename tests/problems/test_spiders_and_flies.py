@@ -301,7 +301,7 @@ def test_two_spiders_in_one_cell_are_not_feasible():
 def test_the_heuristic_and_its_rollout_are_feasible_at_every_stage(seed):
     model = st.problems.SpidersAndFlies(spiders=4, flies=3, width=4, height=3, collisions=False)
     base = model.base_policy()
-    rollout = st.OneAtATimeRollout(model, base, st.Simulation(horizon=20), schedule="sequential")
+    rollout = st.OneAtATimeRollout(model, base, st.Simulation(horizon=20), schedule=st.InTurn())
     for policy in (base, rollout):
         played = jax.tree.map(np.asarray, st.simulate(model, policy, jax.random.key(seed), horizon=15))
         for t in range(int(played.length)):

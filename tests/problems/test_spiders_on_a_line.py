@@ -49,7 +49,7 @@ def stages(model, policy, start, horizon=80):
 def test_one_agent_at_a_time_is_optimal_between_the_flies(length):
     model = st.problems.SpidersOnALine(length)
     simulation = st.Simulation(horizon=4 * length)
-    planner = st.OneAtATimeRollout(model, model.base_policy(), simulation, schedule="sequential")
+    planner = st.OneAtATimeRollout(model, model.base_policy(), simulation, schedule=st.InTurn())
     best = shortest(length, 2)
     for start in itertools.product(range(1, length - 1), repeat=2):
         assert stages(model, planner, start) == best[start, (True, True)]

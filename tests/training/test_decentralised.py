@@ -75,7 +75,7 @@ def test_a_rollout_on_top_is_no_worse_on_any_sample_and_speculation_changes_noth
         st.OneAtATimeRollout(
             around, policy, st.Simulation(horizon=8, num_samples=4), schedule=schedule, significance=0.0
         )
-        for schedule in ("sequential", "speculative")
+        for schedule in (st.InTurn(), st.Speculative(window=99))
     )
     state = around.initial_state(jax.random.key(4))
     one, other = in_turn.decide(state, jax.random.key(5)), ahead.decide(state, jax.random.key(5))

@@ -145,11 +145,11 @@ def test_confidence_is_the_chance_that_samples_tell_the_best_two_apart(q, errors
     np.testing.assert_allclose(confidence(labels), [[sure]], atol=1e-6)
 
 
-@pytest.mark.parametrize("schedule", ["sequential", pytest.param("speculative", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("schedule", [st.InTurn(), pytest.param(st.Speculative(window=2), marks=pytest.mark.slow)])
 def test_errors_of_q_factors_are_those_of_paired_differences(schedule):
     """By brute force: the same samples, drawn by the engine itself."""
-    from seriatim.planning import q_samples
-    from seriatim.planning._common import planner_keys
+    from seriatim.planning._decision import planner_keys
+    from seriatim.simulation import q_samples
 
     model = st.problems.random_team(2, states=6, agents=2, controls=3, masked=0.0)
     simulation = st.Simulation(horizon=4, num_samples=16)

@@ -17,7 +17,7 @@ from watched import expected_cost, watched
 
 import seriatim as st
 from seriatim.gradients import CHOICES
-from seriatim.simulation import streams
+from seriatim.simulation._stage import streams
 from seriatim.training import (
     TRAJECTORY_ESTIMATORS,
     PolicyGradient,

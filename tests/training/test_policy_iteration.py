@@ -266,7 +266,7 @@ def test_where_networks_choose_what_is_infeasible_the_heuristic_plays():
         ({"rounds": 0}, "rounds=0"),
         ({"noise": 1.5}, "noise=1.5"),
         ({"temperature": -1.0}, "temperature=-1.0"),
-        ({"order": (0, 0)}, "order"),
+        ({"schedule": st.InTurn((0, 0))}, "order"),
         (
             {"policy": lambda state, key: jnp.zeros(2, jnp.int32)},
             "policy is a function, which cannot be fitted; give what policy_cl",

@@ -15,7 +15,7 @@ import seriatim as st
 from seriatim._compile import jit
 from seriatim.controls import is_admissible
 from seriatim.model import Key, State
-from seriatim.simulation import Streams, stage, streams
+from seriatim.simulation._stage import Streams, stage, streams
 
 
 class Stage(NamedTuple):

@@ -120,13 +120,18 @@ def _planner(name: str, loaded: Loaded, base: Any, planning: Planning, signal: A
     if name == "standard":
         return st.StandardRollout(model, base, simulation, **given)
     if name == "one-at-a-time":
-        return st.OneAtATimeRollout(model, base, simulation, order=planning.order, guess=signal, **given)
+        return st.OneAtATimeRollout(model, base, simulation, schedule=schedule(planning.order, signal), **given)
     if name == "signalling-learned" and signal is None:
         raise InputError("signalling-learned needs the run of a policy that agents guess by; give --signal DIR.")
     guessed = signal if name == "signalling-learned" else None
     # Agents that choose all at once have no turns to optimise.
     order = None if planning.order == "optimised" else planning.order
     return st.SignallingRollout(model, base, guessed, simulation, order=order, **given)
+
+
+def schedule(order: Any, guess: Any = None) -> Any:
+    """Return how agents take their turns, by the name of an order."""
+    return st.BestFirst() if order == "optimised" else st.Speculative(order, guess)
 
 
 def _optimal(loaded: Loaded) -> Any:

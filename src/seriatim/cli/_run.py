@@ -97,12 +97,12 @@ def _require_savable(path: Path, loaded: Loaded) -> None:
 
 
 def _warm(policy: Any, name: str, state: Any, key: Any, budget_ms: float) -> Punctual:
-    if not isinstance(policy, Punctual):
+    if not isinstance(policy, (st.OneAtATimeRollout, st.StandardRollout)):
         raise InputError(
             f"--budget-ms {budget_ms:g}: {name} has no turns that a deadline could leave out; leave the option out, or "
             "give --policy one-at-a-time or standard."
         )
-    return policy.warmup(state, key)
+    return st.Anytime(policy).warmup(state, key)
 
 
 def _play(model: Any, policy: Any, key: Any, horizon: int, budget_ms: float | None, delay: float | None) -> _Episode:

@@ -20,7 +20,7 @@ from seriatim.cli._load import Loaded, load
 from seriatim.cli._numbers import plural, with_errors
 from seriatim.cli._options import Classifier, Gradient, Iteration, Loop, Network, Planning, Problem
 from seriatim.cli._output import console, described, print_json, print_table
-from seriatim.cli._policies import base_policy, require_lawful
+from seriatim.cli._policies import base_policy, require_lawful, schedule
 from seriatim.cli._progress import Show, progress
 
 # Labels made between two checkpoints.
@@ -69,7 +69,7 @@ def policy_iteration(
             long if cut is None else st.Simulation(horizon=cut, num_samples=labelling.samples),
             first_simulation=long,
             significance=1.0 if labelling.significance is None else labelling.significance,
-            order=labelling.order,
+            schedule=schedule(labelling.order),
             part=min(PART, settings["states"]),
             fitting=training.Fitting(passes=passes),
             on=workers,

@@ -21,7 +21,7 @@ from seriatim._preconditions import require_model
 from seriatim._record import record
 from seriatim.model import Key, Model, State
 from seriatim.policy import Decision, Planner
-from seriatim.simulation import Streams, stage, streams
+from seriatim.simulation._stage import Streams, stage, streams
 
 
 @runtime_checkable
@@ -43,7 +43,7 @@ class Punctual(Planner, Protocol):
         ...
 
     def warmup(self, state: State = None, key: Key | None = None) -> "Punctual":
-        """Compile what `act` needs, and return the planner with its pace."""
+        """Compile what `act` needs, learn the pace, and return the planner."""
         ...
 
 
@@ -88,22 +88,23 @@ def time_decisions(
     `i` is a function of `fold_in(key, i)` and of what there was time for.
 
     Args:
-        planner: one with `act`.
+        planner: one that keeps deadlines, `seriatim.Anytime(planner)`.
         key: decides all that is random.
         budget_ms: milliseconds a decision may take, by the wall clock; None takes all turns.
         decisions: how many are timed, over as many episodes as that takes.
         horizon: stages after which an episode is cut and the next one begins.
 
     Raises:
-        InputError: `decisions` or `horizon` is less than 1, the budget is not above 0, or the planner has no `act`.
+        InputError: `decisions` or `horizon` is less than 1, the budget is not above 0, or the planner
+            keeps no deadline.
     """
     for name, value in (("decisions", decisions), ("horizon", horizon)):
         if not is_whole(value, 1):
             raise InputError(f"{name}={value!r}: give a whole number from 1 up.")
     if not isinstance(planner, Punctual):
         raise InputError(
-            f"{type(planner).__name__} has no methods act and warmup, so it has no deadlines; give a planner that has, "
-            "such as OneAtATimeRollout."
+            f"{type(planner).__name__} has no methods act and warmup, so it keeps no deadline; give "
+            "st.Anytime(planner)."
         )
     require_model(planner.model, starts=True)
     ready = planner if planner.pace is not None else planner.warmup()

@@ -9,12 +9,13 @@ import numpy as np
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
 from seriatim._preconditions import name_of, require_model, require_playable, why_not_allowed
-from seriatim.evaluation._episodes import Played, UnderWay, play_episodes
 from seriatim.evaluation._estimate import Estimate, estimate
 from seriatim.model import Key, Model
 from seriatim.parallel import Backend
 from seriatim.policy import Policy
-from seriatim.simulation import simulate, streams
+from seriatim.simulation._episodes import Played, UnderWay, play_episodes
+from seriatim.simulation._stage import streams
+from seriatim.simulation._trajectory import simulate
 
 # Episodes of one part, where several workers play.
 PLAYED_AT_ONCE, PLANNED_AT_ONCE = 1000, 50

@@ -16,9 +16,9 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from seriatim._compile import jit
-from seriatim.evaluation._episodes import UnderWay
 from seriatim.model import Key, Model, State
 from seriatim.policy import Decision, Policy
+from seriatim.simulation._episodes import UnderWay
 
 # Decisions timed for one figure, and the seconds after which fewer will do.
 DECISIONS = 21

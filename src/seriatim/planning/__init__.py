@@ -1,19 +1,25 @@
-"""Planners: a base policy in, a better policy out, by simulating what follows each candidate control."""
+"""Planners: a base policy in, a better policy out, by simulating what follows each joint control."""
 
+from seriatim.planning._anytime import Anytime
+from seriatim.planning._candidates import Proposal, Sampled
+from seriatim.planning._contest import Halving, Uniform
 from seriatim.planning._many import decide_many
 from seriatim.planning._one_at_a_time import OneAtATimeRollout
-from seriatim.planning._proposals import Proposal
-from seriatim.planning._q_factors import q_samples
+from seriatim.planning._schedule import BestFirst, InTurn, Speculative
 from seriatim.planning._signalling import SignallingRollout
-from seriatim.planning._simulation import Simulation
 from seriatim.planning._standard import StandardRollout
 
 __all__ = [
+    "Anytime",
+    "BestFirst",
+    "Halving",
+    "InTurn",
     "OneAtATimeRollout",
     "Proposal",
+    "Sampled",
     "SignallingRollout",
-    "Simulation",
+    "Speculative",
     "StandardRollout",
+    "Uniform",
     "decide_many",
-    "q_samples",
 ]

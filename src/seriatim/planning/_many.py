@@ -17,7 +17,7 @@ from seriatim.model import Key, State
 from seriatim.parallel import Backend, Devices, Local, over_keys
 from seriatim.parallel._backends import cores
 from seriatim.parallel._over_keys import Progress
-from seriatim.planning._common import require_admissible_base
+from seriatim.planning._decision import require_admissible_base
 from seriatim.policy import Decision, Planner
 
 # States decided side by side; more are taken in turns, which bounds the memory.

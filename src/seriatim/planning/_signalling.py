@@ -14,6 +14,7 @@ Sinica 8(2), 2021, 249-272.
 """
 
 import dataclasses
+import functools
 from typing import NamedTuple
 
 import jax
@@ -26,23 +27,23 @@ from seriatim._preconditions import control_of
 from seriatim._record import record, static
 from seriatim.model import Key, Model, State
 from seriatim.planning._choice import choose
-from seriatim.planning._common import (
+from seriatim.planning._decision import (
     DEFAULT_SIGNIFICANCE,
     admitted,
-    asked,
+    base_control_of,
     check_planner,
     control_alone,
     decision,
+    engine_of,
     planner_keys,
-    players,
 )
 from seriatim.planning._explained import explained
-from seriatim.planning._lanes import Simulated
 from seriatim.planning._order import Order, check_order, given_order
-from seriatim.planning._q_factors import allowed, simulated
-from seriatim.planning._simulation import Simulation
+from seriatim.planning._search import Asking, AtOnce, Reference, Search, decided
 from seriatim.planning._turns import deviations
 from seriatim.policy import Decision, Policy
+from seriatim.simulation._engine import Ask, Engine
+from seriatim.simulation._settings import Simulation
 
 
 @record
@@ -78,7 +79,7 @@ class SignallingRollout:
 
     def __post_init__(self) -> None:
         check_planner(self.model, self.base, self.simulation, self.significance)
-        check_order(self.order, self.model.num_agents, names=("random",))
+        check_order(self.order, self.model.num_agents)
         if self.signal is not None and not callable(self.signal):
             raise InputError(f"signal={self.signal!r} cannot be called; give a policy, or None for the base policy.")
 
@@ -93,78 +94,49 @@ class SignallingRollout:
     @explained
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
-        base_control = asked(self.model, self.base, info, keys.base)
-        m, c = self.model.num_agents, self.model.num_controls
+        base_control = base_control_of(self.model, self.base, info, keys.base)
+        return decided(self.search(info, key), engine_of(self, info, keys, asks_often=False), base_control)
+
+    def search(self, info: State, key: Key) -> Search:
+        """Return how a decision is found: at once."""
+        m, keys = self.model.num_agents, planner_keys(key)
+        signals = None
+        if self.signal is not None:
+            signals = control_of(self.model, self.signal, info, keys.signal, "The policy signal")
         order = given_order(self.order, m, keys.order)
-        contexts = self._contexts(info, base_control, order, keys.signal)
-        deviating = _deviations(contexts, base_control, c)
+        return AtOnce(functools.partial(_apart, self.significance, order, signals))
 
-        def future(controls: Int[Array, "n m"]) -> Simulated:
-            return simulated(self.model, players(self), self.simulation, info, controls, keys.simulation)
 
-        found = future(jnp.concatenate([contexts, deviating.reshape(-1, m)]))
-        samples = found.costs
-        references = jnp.broadcast_to(samples[: len(contexts)], (m, samples.shape[1]))
-        chosen = self._choose(info, base_control, contexts, references, deviating, samples)
-        together = future(chosen.control[None])
-        return decision(
-            self.model,
-            self.simulation,
-            admissible=allowed(self.model, info, base_control[None])[0],
-            control=chosen.control,
-            base_control=base_control,
-            q_factors=chosen.q_factors,
-            q_errors=chosen.q_errors,
-            chosen=together.costs[0],
-            # The first agent has nobody to guess: it reckons with the base control, whatever the signal.
-            reference=references[order[0]],
-            num_q_factors=m * c,
-            num_simulations=samples.shape[0] + 1,
-            num_incomparable=chosen.incomparable,
-            num_truncated=jnp.sum(found.truncated, dtype=jnp.int32) + together.truncated[0],
-        )
-
-    def _choose(
-        self,
-        info: State,
-        base_control: Int[Array, " m"],
-        contexts: Int[Array, "contexts m"],
-        references: Float[Array, "m samples"],
-        deviating: Int[Array, "m c_less_1 m"],
-        samples: Float[Array, "n samples"],
-    ) -> "_Chosen":
-        """Let every agent choose in its own context; fall back on the base control where the result is infeasible."""
-        m, c = self.model.num_agents, self.model.num_controls
-        usable = jnp.broadcast_to(allowed(self.model, info, contexts), (m,))
-        references = jnp.where(usable[:, None], references, jnp.inf)
-        q_factors = jnp.broadcast_to(jnp.mean(references, axis=1)[:, None], (m, c))
-        if c == 1:
-            return _Chosen(base_control, q_factors, jnp.zeros_like(q_factors), jnp.zeros((), jnp.int32))
-        alternatives = samples[len(contexts) :].reshape(m, c - 1, -1)
-        admissible = allowed(self.model, info, deviating.reshape(-1, m)).reshape(m, c - 1)
-        choice = jax.vmap(choose, (0, 0, 0, None))(references, alternatives, admissible, self.significance)
-        agents = jnp.arange(m)
-        own = deviating[agents, :, agents]
-        control = jnp.where(choice.best < 0, base_control, own[agents, choice.best])
-        control = jnp.where(allowed(self.model, info, control[None])[0], control, base_control)
-        errors = jnp.zeros_like(q_factors).at[agents[:, None], own].set(choice.errors)
-        q_factors = q_factors.at[agents[:, None], own].set(choice.q_factors)
-        return _Chosen(control, q_factors, errors, jnp.sum(choice.incomparable, dtype=jnp.int32))
-
-    def _contexts(
-        self, info: State, base_control: Int[Array, " m"], order: Int[Array, " m"], key: Key
-    ) -> Int[Array, "contexts m"]:
-        """Return the joint control each agent reckons with: guesses before it, base at it and after it.
-
-        Without a signal all agents reckon with the base control, and one row serves them all.
-        """
-        if self.signal is None:
-            return base_control[None]
-        m = base_control.shape[0]
-        guess = jnp.broadcast_to(control_of(self.model, self.signal, info, key, "The policy signal"), (m, m))
-        place = jnp.zeros(m, jnp.int32).at[order].set(jnp.arange(m, dtype=jnp.int32))
-        precedes = place[None, :] < place[:, None]
-        return jnp.where(precedes, guess, jnp.broadcast_to(base_control, (m, m)))
+def _apart(
+    significance: float | Float[Array, ""],
+    order: Int[Array, " m"],
+    signals: Int[Array, " m"] | None,
+    engine: Engine,
+    base_control: Int[Array, " m"],
+) -> Asking[Decision]:
+    """Let every agent choose in its own context, and simulate what they arrive at together."""
+    m, c = engine.num_agents, engine.num_controls
+    contexts = _contexts(base_control, order, signals)
+    deviating = _deviations(contexts, base_control, c)
+    found = yield Ask(jnp.concatenate([contexts, deviating.reshape(-1, m)]))
+    samples = found.costs
+    references = jnp.broadcast_to(samples[: len(contexts)], (m, samples.shape[1]))
+    chosen = _choose(significance, engine, base_control, contexts, references, deviating, samples)
+    together = yield Ask(chosen.control[None])
+    admissible = engine.allowed(base_control[None])[0]
+    return decision(
+        engine,
+        # The first agent has nobody to guess: it reckons with the base control, whatever the signal.
+        Reference(base_control, admissible, references[order[0]]),
+        control=chosen.control,
+        q_factors=chosen.q_factors,
+        q_errors=chosen.q_errors,
+        chosen=together.costs[0],
+        num_q_factors=m * c,
+        num_simulations=samples.shape[0] + 1,
+        num_incomparable=chosen.incomparable,
+        num_truncated=jnp.sum(found.truncated, dtype=jnp.int32) + together.truncated[0],
+    )
 
 
 class _Chosen(NamedTuple):
@@ -174,6 +146,49 @@ class _Chosen(NamedTuple):
     q_factors: Float[Array, "m c"]
     q_errors: Float[Array, "m c"]
     incomparable: Int[Array, ""]
+
+
+def _choose(
+    significance: float | Float[Array, ""],
+    engine: Engine,
+    base_control: Int[Array, " m"],
+    contexts: Int[Array, "contexts m"],
+    references: Float[Array, "m samples"],
+    deviating: Int[Array, "m c_less_1 m"],
+    samples: Float[Array, "n samples"],
+) -> _Chosen:
+    """Let every agent choose in its own context; fall back on the base control where the result is infeasible."""
+    m, c = engine.num_agents, engine.num_controls
+    usable = jnp.broadcast_to(engine.allowed(contexts), (m,))
+    references = jnp.where(usable[:, None], references, jnp.inf)
+    q_factors = jnp.broadcast_to(jnp.mean(references, axis=1)[:, None], (m, c))
+    if c == 1:
+        return _Chosen(base_control, q_factors, jnp.zeros_like(q_factors), jnp.zeros((), jnp.int32))
+    alternatives = samples[len(contexts) :].reshape(m, c - 1, -1)
+    admissible = engine.allowed(deviating.reshape(-1, m)).reshape(m, c - 1)
+    choice = jax.vmap(choose, (0, 0, 0, None))(references, alternatives, admissible, significance)
+    agents = jnp.arange(m)
+    own = deviating[agents, :, agents]
+    control = jnp.where(choice.best < 0, base_control, own[agents, choice.best])
+    control = jnp.where(engine.allowed(control[None])[0], control, base_control)
+    errors = jnp.zeros_like(q_factors).at[agents[:, None], own].set(choice.errors)
+    q_factors = q_factors.at[agents[:, None], own].set(choice.q_factors)
+    return _Chosen(control, q_factors, errors, jnp.sum(choice.incomparable, dtype=jnp.int32))
+
+
+def _contexts(
+    base_control: Int[Array, " m"], order: Int[Array, " m"], signals: Int[Array, " m"] | None
+) -> Int[Array, "contexts m"]:
+    """Return the joint control each agent reckons with: guesses before it, base at it and after it.
+
+    Without a signal all agents reckon with the base control, and one row serves them all.
+    """
+    if signals is None:
+        return base_control[None]
+    m = base_control.shape[0]
+    place = jnp.zeros(m, jnp.int32).at[order].set(jnp.arange(m, dtype=jnp.int32))
+    precedes = place[None, :] < place[:, None]
+    return jnp.where(precedes, jnp.broadcast_to(signals, (m, m)), jnp.broadcast_to(base_control, (m, m)))
 
 
 def _deviations(

@@ -23,14 +23,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim._compile import unless_mapped
 from seriatim.planning._choice import choose
-from seriatim.planning._halving import chosen_samples
-from seriatim.planning._turns import Progress, Setting, deviations, row_of
+from seriatim.planning._contest import chosen_samples
+from seriatim.planning._in_turn import in_own_order
+from seriatim.planning._search import Asking, Reference, advanced
+from seriatim.planning._turns import Progress, Rules, begin, deviations, row_of
+from seriatim.policy import Decision
+from seriatim.simulation._engine import Ask, Engine
 
 
-class _Pass(NamedTuple):
+class Pass(NamedTuple):
     """Final turns, the guess of the others, and the progress up to the last final turn."""
 
+    reference: Reference
     final: Int[Array, ""]
     guess: Int[Array, " m"]
     now: Progress
@@ -47,56 +53,74 @@ class _Turns(NamedTuple):
     truncated: Int[Array, " window"]
 
 
-def speculatively(
-    setting: Setting, start: Progress, order: Int[Array, " m"], guess: Int[Array, " m"], window: int
-) -> Progress:
-    """Let the agents choose as if one after the other.
+class GuessedTurns(NamedTuple):
+    """The search in which a step is a pass: a window of turns, computed at once from guesses of what precedes them.
 
-    Args:
-        setting: of the decision.
-        start: the base control and its samples.
-        order: the agents in their turn.
-        guess: what they are expected to choose.
-        window: how many turns are computed at once.
+    `guess` is what the agents are expected to choose, None the base control. `unless_together` says that where many
+    states are decided together, they fill the machine by themselves, and turns, which waste nothing, are taken instead.
     """
-    m = setting.model.num_agents
-    place = jnp.argmax(order == jnp.arange(m)[:, None], axis=1).astype(jnp.int32)
 
-    def play(one: _Pass) -> _Pass:
-        return _accepted(setting, one, _simulated(setting, one, order, place, window), place)
+    rules: Rules
+    order: Int[Array, " m"]
+    guess: Int[Array, " m"] | None
+    window: int
+    unless_together: bool
 
-    return jax.lax.while_loop(lambda one: one.final < m, play, _Pass(jnp.zeros((), jnp.int32), guess, start)).now
+    def begin(self, engine: Engine, base_control: Int[Array, " m"]) -> Asking[Pass]:
+        reference, now = yield from begin(engine, base_control, all_samples=True)
+        return Pass(reference, jnp.zeros((), jnp.int32), base_control if self.guess is None else self.guess, now)
+
+    def step(self, engine: Engine, work: Pass) -> Asking[Pass]:
+        """Simulate the controls of the next turns, each in the context of the guesses before it."""
+        m, c, window = engine.num_agents, engine.num_controls, self.window
+        place = jnp.argmax(self.order == jnp.arange(m)[:, None], axis=1).astype(jnp.int32)
+
+        def candidates(turn: Int[Array, ""]) -> Int[Array, "c_less_1 m"]:
+            guessed = (place >= work.final) & (place < turn)
+            return deviations(jnp.where(guessed, work.guess, work.now.control), self.order[turn], c)
+
+        turns = work.final + jnp.arange(window, dtype=jnp.int32)
+        inside = jnp.minimum(turns, m - 1)
+        controls = jax.vmap(candidates)(inside)
+        flat = controls.reshape(-1, m)
+        found = yield Ask(flat)
+        simulated = _Turns(
+            agent=self.order[inside],
+            exists=turns < m,
+            controls=controls,
+            samples=found.costs.reshape(window, c - 1, -1),
+            allowed=engine.allowed(flat).reshape(window, c - 1),
+            truncated=jnp.sum(found.truncated.reshape(window, c - 1), axis=1, dtype=jnp.int32),
+        )
+        return _accepted(self.rules.significance, work, simulated, place)
+
+    def left(self, work: Pass) -> Int[Array, ""]:
+        return self.order.shape[0] - work.final
+
+    def decision(self, engine: Engine, work: Pass) -> Decision:
+        return work.now.decision(engine, work.reference)
+
+    def finished(self, engine: Engine, work: Pass) -> Pass:
+        if not self.unless_together:
+            return advanced(self, engine, work)[1]
+        now: Progress = unless_mapped(_in_passes, _in_turn)(self, engine, work)
+        return work._replace(now=now)
 
 
-def _simulated(setting: Setting, one: _Pass, order: Int[Array, " m"], place: Int[Array, " m"], window: int) -> _Turns:
-    """Simulate the candidates of the next turns, each in the context of the guesses before it."""
-    m, c = setting.model.num_agents, setting.model.num_controls
-
-    def candidates(turn: Int[Array, ""]) -> Int[Array, "c_less_1 m"]:
-        guessed = (place >= one.final) & (place < turn)
-        return deviations(jnp.where(guessed, one.guess, one.now.control), order[turn], c)
-
-    turns = one.final + jnp.arange(window, dtype=jnp.int32)
-    inside = jnp.minimum(turns, m - 1)
-    controls = jax.vmap(candidates)(inside)
-    flat = controls.reshape(-1, m)
-    found = setting.samples(flat)
-    return _Turns(
-        agent=order[inside],
-        exists=turns < m,
-        controls=controls,
-        samples=found.costs.reshape(window, c - 1, -1),
-        allowed=setting.allowed(flat).reshape(window, c - 1),
-        truncated=jnp.sum(found.truncated.reshape(window, c - 1), axis=1, dtype=jnp.int32),
-    )
+def _in_passes(search: GuessedTurns, engine: Engine, work: Pass) -> Progress:
+    return advanced(search, engine, work)[1].now
 
 
-def _accepted(setting: Setting, one: _Pass, turns: _Turns, place: Int[Array, " m"]) -> _Pass:
+def _in_turn(search: GuessedTurns, engine: Engine, work: Pass) -> Progress:
+    return in_own_order(search.rules, engine, work.now, search.order)
+
+
+def _accepted(significance: float | Float[Array, ""], one: Pass, turns: _Turns, place: Int[Array, " m"]) -> Pass:
     """Let the agents of a window choose; accept their choices as far as the guesses before them were right."""
-    now, c, window = one.now, setting.model.num_controls, turns.agent.shape[0]
+    now, window, c = one.now, turns.agent.shape[0], turns.controls.shape[1] + 1
     base, guessed = now.control[turns.agent], one.guess[turns.agent]
     references = _references(now.samples, turns.samples, (guessed - base) % c - 1)
-    choice = jax.vmap(choose, (0, 0, 0, None))(references, turns.samples, turns.allowed, setting.significance)
+    choice = jax.vmap(choose, (0, 0, 0, None))(references, turns.samples, turns.allowed, significance)
     own = turns.controls[jnp.arange(window), choice.best, turns.agent]
     chosen = jnp.where(choice.best < 0, base, own)
     # Every turn up to the first wrong guess is final, that turn included.
@@ -124,7 +148,7 @@ def _accepted(setting: Setting, one: _Pass, turns: _Turns, place: Int[Array, " m
         incomparable=now.incomparable + jnp.sum(jnp.where(jnp.arange(window) < count, choice.incomparable, 0)),
         truncated=now.truncated + jnp.sum(jnp.where(turns.exists, turns.truncated, 0)),
     )
-    return _Pass(one.final + count, jnp.where(has_turn, chosen[at], one.guess), progress)
+    return Pass(one.reference, one.final + count, jnp.where(has_turn, chosen[at], one.guess), progress)
 
 
 def _references(

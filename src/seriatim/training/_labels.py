@@ -27,7 +27,7 @@ from seriatim._record import record
 from seriatim.lanes import kept, side_by_side
 from seriatim.model import Key, Model, State
 from seriatim.policy import Decision, Policy
-from seriatim.simulation import streams
+from seriatim.simulation._stage import Lanes, begun, lane_stage, streams
 
 # Episodes played side by side.
 TOGETHER = 512
@@ -116,14 +116,11 @@ _visited = jit(_sampled)
 
 
 class _Now(NamedTuple):
-    """Episodes at one stage, lanes last; `kept` is the state each has kept, `cost` what it has cost since."""
+    """Episodes at one stage; `kept` is the state that each has kept, and their costs are those since."""
 
     t: Int[Array, ""]
-    state: State
+    lanes: Lanes
     kept: State
-    cost: Float[Array, " lanes"]
-    weight: Float[Array, " lanes"]
-    done: Bool[Array, " lanes"]
 
 
 def _part(
@@ -133,10 +130,9 @@ def _part(
     episodes, choosing, straying = jax.vmap(lambda key: tuple(jax.random.split(key, 3)))(keys)
     of = jax.vmap(streams)(episodes)
     start = jax.vmap(model.initial_state, out_axes=-1)(of.start)
-    discount = jnp.asarray(model.discount, float)
     choose = jax.vmap(policy, (-1, -1), -1) if hasattr(policy, "decide") else side_by_side(policy, (-1, -1))
     stray = side_by_side(functools.partial(_astray, model, noise), (-1, -1, -1))
-    transition = side_by_side(model.transition, (-1, -1, -1), of=model)
+    advance = lane_stage(model)
 
     def of_stage(keys: Key, t: Int[Array, ""]) -> Key:
         return jax.vmap(lambda key: jax.random.fold_in(key, t))(keys)
@@ -144,20 +140,19 @@ def _part(
     def play(now: _Now) -> _Now:
         chance = jax.vmap(jax.random.uniform)(of_stage(choosing, now.t))
         # The state of stage t replaces the one kept with chance 1 / (t + 1): all stages are equally likely.
-        takes = ~now.done & (chance * (now.t + 1).astype(chance.dtype) < 1)
-        kept_state = jax.tree.map(lambda new, old: jnp.where(takes, new, old), now.state, now.kept)
-        control = kept(lambda: jnp.asarray(choose(now.state, of_stage(of.policy, now.t)), jnp.int32))
-        control = kept(lambda: stray(now.state, control, of_stage(straying, now.t)))
+        lanes, playing = now.lanes, ~now.lanes.done
+        takes = playing & (chance * (now.t + 1).astype(chance.dtype) < 1)
+        kept_state = jax.tree.map(lambda new, old: jnp.where(takes, new, old), lanes.state, now.kept)
+        control = kept(lambda: jnp.asarray(choose(lanes.state, of_stage(of.policy, now.t)), jnp.int32))
+        control = kept(lambda: stray(lanes.state, control, of_stage(straying, now.t)))
         drawn = jax.vmap(model.sample_disturbance, out_axes=-1)(of_stage(of.disturbance, now.t))
-        after = transition(now.state, control, drawn)
-        cost, weight = jnp.where(takes, 0.0, now.cost), jnp.where(takes, 1.0, now.weight)
-        cost = jnp.where(now.done, cost, cost + weight * after.cost)
-        return _Now(now.t + 1, after.state, kept_state, cost, weight * discount, now.done | after.done)
+        cost, weight = jnp.where(takes, 0.0, lanes.cost), jnp.where(takes, 1.0, lanes.weight)
+        after, _ = advance(lanes._replace(cost=cost, weight=weight), control, drawn, playing)
+        return _Now(now.t + 1, after, kept_state)
 
-    lanes = keys.shape[0]
-    begin = _Now(jnp.int32(0), start, start, jnp.zeros(lanes), jnp.ones(lanes), jnp.zeros(lanes, bool))
-    end = jax.lax.while_loop(lambda now: (now.t < horizon) & ~jnp.all(now.done), play, begin)
-    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), end.kept), end.cost
+    begin = _Now(jnp.int32(0), begun(start, keys.shape[0]), start)
+    end = jax.lax.while_loop(lambda now: (now.t < horizon) & ~jnp.all(now.lanes.done), play, begin)
+    return jax.tree.map(lambda leaf: jnp.moveaxis(leaf, -1, 0), end.kept), end.lanes.cost
 
 
 def _astray(

@@ -33,7 +33,7 @@ from seriatim._preconditions import require_model
 from seriatim._record import record, static, with_fields
 from seriatim.gradients import CHOICES, MovingBaseline
 from seriatim.model import Key, RelaxedModel
-from seriatim.simulation import Streams, streams
+from seriatim.simulation._stage import Streams, streams
 from seriatim.training._decentralised import DecentralisedPolicy
 from seriatim.training._trajectories import (
     Choices,

@@ -34,10 +34,11 @@ from seriatim._record import record, static, with_fields
 from seriatim.evaluation import Estimate, evaluate
 from seriatim.model import Key, Model, State
 from seriatim.parallel import Backend
-from seriatim.planning import OneAtATimeRollout, Simulation, decide_many
-from seriatim.planning._common import check_planner
-from seriatim.planning._order import check_order
+from seriatim.planning import OneAtATimeRollout, Speculative, decide_many
+from seriatim.planning._decision import check_planner
+from seriatim.planning._schedule import Schedule, check_schedule
 from seriatim.policy import Policy
+from seriatim.simulation import Simulation
 from seriatim.training._classifier import NetworkValue
 from seriatim.training._decentralised import DecentralisedPolicy
 from seriatim.training._fit import Fitting, loss_of
@@ -101,7 +102,7 @@ class PolicyIteration:
         first_simulation: the same where the base is the heuristic, which is simulated more quickly; None: as
             `simulation`.
         significance: of the rollout that labels: standard errors by which an agent must gain to leave its base control.
-        order: of the agents in rollout.
+        schedule: how agents take their turns in rollout.
         states: labels of an iteration, N.
         rounds: in which they are made; all but the first learn from states the classifier itself comes to.
         part: labels of one step.
@@ -128,7 +129,7 @@ class PolicyIteration:
     simulation: Simulation = dataclasses.field(default_factory=Simulation)
     first_simulation: Simulation | None = None
     significance: float | int = 1.0
-    order: Any = static(default=None)
+    schedule: Schedule = Speculative()
     states: int = static(default=4096)
     rounds: int = static(default=2)
     part: int = static(default=512)
@@ -267,9 +268,7 @@ class PolicyIteration:
         simulation = self._simulation(int(state.iteration))
         if self._needs_value(simulation):
             simulation = with_fields(simulation, terminal_cost=with_fields(self.value, parameters=state.value))
-        return OneAtATimeRollout(
-            self.model, self._present(state), simulation, order=self.order, significance=self.significance
-        )
+        return OneAtATimeRollout(self.model, self._present(state), simulation, self.significance, self.schedule)
 
     def _labelled(self, state: PolicyIterationState, first: int) -> PolicyIterationState:
         """Label the next states."""
@@ -385,7 +384,7 @@ def _check(trainer: PolicyIteration) -> None:
     _check_networks(trainer)
     require_model(trainer.model, starts=True)
     check_planner(trainer.model, trainer.base, trainer.simulation, trainer.significance)
-    check_order(trainer.order, trainer.model.num_agents)
+    check_schedule(trainer.schedule, trainer.model.num_agents)
     least = {"states": HELD_OUT, "rounds": 1, "part": 1, "episodes": 2, "horizon": 1, "value_states": 1}
     for name, bound in least.items():
         if getattr(trainer, name) < bound:

@@ -33,7 +33,7 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim import distributions
 from seriatim._record import record
 from seriatim.model import Key, State
-from seriatim.simulation import Streams
+from seriatim.simulation._stage import Streams, move
 from seriatim.training._decentralised import DecentralisedPolicy
 
 # `(logits [m, c], key) -> choices [m, c]`
@@ -87,8 +87,7 @@ def played(policy: DecentralisedPolicy, keys: Streams, horizon: int, draw: Choic
         observations, mask = model.agent_observations(state), model.control_mask(state)
         logits, memory = policy.propose(observations, memory)
         control = drawn(distributions.masked(logits, mask), jax.random.fold_in(keys.policy, t))
-        disturbance = model.sample_disturbance(jax.random.fold_in(keys.disturbance, t))
-        after = model.transition(state, control, disturbance)
+        after = move(model, state, control, keys, t)
         cost = jnp.where(
             ended, 0.0, jnp.asarray(model.discount, float) ** t.astype(float) * jnp.asarray(after.cost, float)
         )

@@ -25,14 +25,12 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seriatim.lanes import kept, side_by_side
 from seriatim.model import Disturbance, Model, State
-from seriatim.simulation import Streams
+from seriatim.simulation._stage import Lanes, Streams, begun, lane_stage
 
 
 class _Now(NamedTuple):
     t: Int[Array, ""]
-    state: State  # [..., lanes]
-    cost: Float[Array, " lanes"]
-    ended: Bool[Array, " lanes"]
+    lanes: Lanes
 
 
 def worth_of_controls(model: Model, keys: Streams, controls: Int[Array, "batch T m"]) -> Float[Array, "batch T m c"]:
@@ -61,23 +59,24 @@ def worth_of_controls(model: Model, keys: Streams, controls: Int[Array, "batch T
     def at(tree: Any, t: Int[Array, ""]) -> Any:
         return kept(lambda: jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, t, keepdims=False), tree))
 
-    def stage(main: _Now, t: Int[Array, ""]) -> tuple[_Now, Float[Array, " lanes"]]:
-        lanes = _Now(t, repeated(main.state), jnp.zeros(batch * each), jnp.repeat(main.ended, each))
-        lanes = _advance(model, lanes, at(changed, t), at(draws_lanes, t))
+    advance = lane_stage(model)
+
+    def stage(main: Lanes, t: Int[Array, ""]) -> tuple[Lanes, Float[Array, " lanes"]]:
+        begin = Lanes(*repeated((main.state, jnp.zeros(batch), main.weight, main.done)))
+        changed_lanes, _ = advance(begin, at(changed, t), at(draws_lanes, t), ~begin.done)
 
         def more(now: _Now) -> Bool[Array, ""]:
-            return (now.t < stages) & ~jnp.all(now.ended)
+            return (now.t < stages) & ~jnp.all(now.lanes.done)
 
         def on(now: _Now) -> _Now:
-            control = _admissible(model, now.state, at(played_lanes, now.t))
-            return _advance(model, now, control, at(draws_lanes, now.t))
+            control = _admissible(model, now.lanes.state, at(played_lanes, now.t))
+            return _Now(now.t + 1, advance(now.lanes, control, at(draws_lanes, now.t), ~now.lanes.done)[0])
 
-        lanes = jax.lax.while_loop(more, on, lanes)
-        return _advance(model, main, at(played, t), at(draws, t)), lanes.cost
+        end = jax.lax.while_loop(more, on, _Now(t + 1, changed_lanes))
+        return advance(main, at(played, t), at(draws, t), ~main.done)[0], end.lanes.cost
 
     start = jax.vmap(model.initial_state, out_axes=-1)(keys.start)
-    main = _Now(jnp.int32(0), start, jnp.zeros(batch), jnp.zeros(batch, bool))
-    _, costs = jax.lax.scan(stage, main, jnp.arange(stages, dtype=jnp.int32))
+    _, costs = jax.lax.scan(stage, begun(start, batch), jnp.arange(stages, dtype=jnp.int32))
     return jnp.moveaxis(costs.reshape(stages, batch, m, model.num_controls), 0, 1)
 
 
@@ -98,13 +97,6 @@ def _changed(played: Int[Array, "T m batch"], num_controls: int) -> Int[Array, "
     other = jnp.arange(num_controls, dtype=played.dtype)
     changed = jnp.where(own, other, played[..., None, None])
     return jnp.broadcast_to(changed, (stages, m, batch, m, num_controls)).reshape(stages, m, -1)
-
-
-def _advance(model: Model, now: _Now, control: Int[Array, "m lanes"], draws: Disturbance) -> _Now:
-    after = side_by_side(model.transition, (-1, -1, -1), of=model)(now.state, control, draws)
-    weight = jnp.asarray(model.discount, float) ** now.t.astype(float)
-    cost = jnp.where(now.ended, 0.0, weight * jnp.asarray(after.cost, float))
-    return _Now(now.t + 1, after.state, now.cost + cost, now.ended | after.done)
 
 
 def _admissible(model: Model, state: State, control: Int[Array, "m lanes"]) -> Int[Array, "m lanes"]:

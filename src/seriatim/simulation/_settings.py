@@ -141,6 +141,15 @@ def weight_cut_off(simulation: Simulation, model: Model) -> Float[Array, ""]:
     return jnp.asarray(model.discount, float) ** num_stages(simulation, model).astype(float)
 
 
+def tail_bound(simulation: Simulation, model: Model) -> Float[Array, ""]:
+    """Return the most that cutting can have changed a Q-factor, `a**H * cost_bound / (1 - a)`; infinite if unknown."""
+    if simulation.cost_bound is None:
+        return jnp.full((), jnp.inf, float)
+    bound = jnp.asarray(simulation.cost_bound, float)
+    rest = jnp.where(bound > 0, bound / (1 - jnp.asarray(model.discount, float)), 0.0)
+    return weight_cut_off(simulation, model) * rest
+
+
 def num_samples(simulation: Simulation, model: Model) -> int:
     """Return the number of samples of each Q-factor: a constant, known before anything is compiled."""
     if simulation.num_samples is not None:

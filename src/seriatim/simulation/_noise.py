@@ -1,11 +1,12 @@
-"""What the samples of a decision meet: for each a key for the disturbances, one for the policies, and what was drawn.
+"""The noise of a decision: all that is random in its simulations, decided before any control is compared.
 
-All candidates of all turns meet the same. The disturbances of the first stages are therefore drawn once, for all of
-them; those of later stages when they are reached, from the same keys and with the same results.
+For each sample there is a key for the disturbances and one for the policies. All joint controls that a decision
+compares meet the same noise. The disturbances of the first stages are therefore drawn once, for all of them; those of
+later stages when they are reached, from the same keys and with the same results.
 
-Samples lie in blocks. A simulation waits for the longest of those that are simulated together, so it pays to put
-together what will take about as long: once the base control has been simulated, its samples tell. Sorted by their cost,
-and cut into blocks, they are what `simulate_lanes` shares out.
+Samples lie in blocks. A simulation waits for the longest of those that are simulated together, so those that will take
+about as long belong together. Once the base control has been simulated, the costs of its samples tell: sorted by them,
+and cut into blocks, samples are what `_futures.py` shares out.
 """
 
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from jaxtyping import Array, Int
 from seriatim._errors import InputError
 from seriatim.lanes import side_by_side
 from seriatim.model import Disturbance, Key, Model
-from seriatim.planning._simulation import Simulation, num_samples
+from seriatim.simulation._settings import Simulation, num_samples
 
 # Bytes and stages of disturbances that are drawn beforehand for one state, at most.
 AHEAD_BYTES, AHEAD_STAGES = 2**17, 64
@@ -25,16 +26,16 @@ AHEAD_BYTES, AHEAD_STAGES = 2**17, 64
 BLOCK, ENOUGH = 8, 16
 
 
-class Draws(NamedTuple):
-    """What the samples of one state meet; `ahead` holds the disturbances of the first stages, or is None."""
+class Noise(NamedTuple):
+    """What the samples at one state meet; `ahead` holds the disturbances of the first stages, or is None."""
 
     disturbance_keys: Key  # [blocks, block]
     policy_keys: Key  # [blocks, block]
     ahead: Disturbance | None  # [blocks, stages, ..., block]
 
 
-def draws_of(model: Model, simulation: Simulation, key: Key, *, beforehand: bool = False) -> Draws:
-    """Return what the samples of a decision meet, in one block.
+def noise_of(model: Model, simulation: Simulation, key: Key, *, beforehand: bool = False) -> Noise:
+    """Return the noise of a decision, its samples in one block.
 
     Args:
         model: the problem.
@@ -46,12 +47,12 @@ def draws_of(model: Model, simulation: Simulation, key: Key, *, beforehand: bool
         key = jax.random.wrap_key_data(key)
     disturbance_keys, policy_keys = jax.random.split(key, (2, num_samples(simulation, model)))
     ahead = _drawn_beforehand(model, simulation, disturbance_keys) if beforehand else None
-    return Draws(disturbance_keys[None], policy_keys[None], ahead)
+    return Noise(disturbance_keys[None], policy_keys[None], ahead)
 
 
 def _drawn_beforehand(model: Model, simulation: Simulation, keys: Key) -> Disturbance | None:
     def stage(t: Int[Array, ""]) -> Disturbance:
-        return jax.tree.map(lambda leaf: leaf[0], drawn(model, simulation, keys[None], t))
+        return jax.tree.map(lambda leaf: leaf[0], draw(model, simulation, keys[None], t))
 
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(stage, jnp.int32(0))))
     if size == 0:
@@ -63,9 +64,9 @@ def _drawn_beforehand(model: Model, simulation: Simulation, keys: Key) -> Distur
     return jax.tree.map(lambda leaf: leaf[None], every)
 
 
-def some_of(draws: Draws, block: range) -> Draws:
-    """Return the draws of consecutive samples, of those that lie in one block."""
-    one: Draws = jax.tree.map(lambda leaf: leaf[..., block.start : block.stop], draws)
+def of_samples(noise: Noise, samples: range) -> Noise:
+    """Return the noise of consecutive samples, of those that lie in one block."""
+    one: Noise = jax.tree.map(lambda leaf: leaf[..., samples.start : samples.stop], noise)
     return one
 
 
@@ -74,7 +75,7 @@ def worth_sorting(samples: int) -> bool:
     return samples >= ENOUGH
 
 
-def in_order(draws: Draws, order: Int[Array, " samples"]) -> Draws:
+def reordered(noise: Noise, order: Int[Array, " samples"]) -> Noise:
     """Put samples that lie in one block into an order, and cut them into equal blocks of `BLOCK` or a little less."""
     samples = order.shape[0]
     size = next(n for n in range(min(BLOCK, samples), 0, -1) if samples % n == 0)
@@ -83,7 +84,7 @@ def in_order(draws: Draws, order: Int[Array, " samples"]) -> Draws:
         placed = leaf[0][..., order]
         return jnp.moveaxis(placed.reshape(*placed.shape[:-1], samples // size, size), -2, 0)
 
-    blocks: Draws = jax.tree.map(cut, draws)
+    blocks: Noise = jax.tree.map(cut, noise)
     return blocks
 
 
@@ -107,7 +108,7 @@ def disturbances(
         t: the stage.
     """
     if ahead is None:
-        return drawn(model, simulation, keys, t)
+        return draw(model, simulation, keys, t)
     stages = jax.tree.leaves(ahead)[0].shape[1]
 
     def look() -> Disturbance:
@@ -117,10 +118,10 @@ def disturbances(
 
     if simulation.horizon is not None and simulation.horizon <= stages:
         return look()
-    return jax.lax.cond(t < stages, look, lambda: drawn(model, simulation, keys, t))
+    return jax.lax.cond(t < stages, look, lambda: draw(model, simulation, keys, t))
 
 
-def drawn(model: Model, simulation: Simulation, keys: Key, t: Int[Array, ""]) -> Disturbance:
+def draw(model: Model, simulation: Simulation, keys: Key, t: Int[Array, ""]) -> Disturbance:
     """Draw the disturbance of stage `t` for every key, `[blocks, ..., block]`, or take the nominal one."""
 
     def one(key: Key, t: Int[Array, ""]) -> Disturbance:
@@ -132,8 +133,8 @@ def drawn(model: Model, simulation: Simulation, keys: Key, t: Int[Array, ""]) ->
     every = jax.tree.map(apart, side_by_side(one, (-1, None))(keys.reshape(-1), t))
     if simulation.nominal_from is None:
         return every
-    chosen = t >= simulation.nominal_from
-    return jax.tree.map(lambda d, w: jnp.where(chosen, jnp.asarray(w)[..., None], d), every, _nominal(model))
+    nominal = t >= simulation.nominal_from
+    return jax.tree.map(lambda d, w: jnp.where(nominal, jnp.asarray(w)[..., None], d), every, _nominal(model))
 
 
 def _nominal(model: Model) -> Disturbance:

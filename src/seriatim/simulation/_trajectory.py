@@ -6,7 +6,7 @@ state and meet the same disturbances, stage by stage, whatever they do: common r
 ever receives a key from which a disturbance was or will be drawn.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,36 +16,14 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
-from seriatim._preconditions import control_of, name_of, require_model, require_playable, require_policy
+from seriatim._preconditions import require_model, require_playable, require_policy
 from seriatim._record import record
-from seriatim.model import Key, Model, State, Transition
+from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
+from seriatim.simulation._stage import stage, streams
 
 # An episode that is kept takes no more memory than this.
 MOST_BYTES = 2**34
-
-
-class Streams(NamedTuple):
-    """The three independent streams of keys of one episode."""
-
-    start: Key
-    disturbance: Key
-    policy: Key
-
-
-def streams(key: Key) -> Streams:
-    """Split an episode's key into its streams."""
-    start, disturbance, policy = jax.random.split(key, 3)
-    return Streams(start, disturbance, policy)
-
-
-def stage(
-    model: Model, policy: Policy, state: State, keys: Streams, t: Int[Array, ""] | int
-) -> tuple[Int[Array, " m"], Transition]:
-    """Play stage `t`: the policy chooses, the disturbance of the stage is drawn, the model moves."""
-    control = control_of(model, policy, state, jax.random.fold_in(keys.policy, t), f"The policy {name_of(policy)}")
-    disturbance = model.sample_disturbance(jax.random.fold_in(keys.disturbance, t))
-    return control, model.transition(state, control, disturbance)
 
 
 @record

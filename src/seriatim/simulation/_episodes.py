@@ -24,7 +24,7 @@ from seriatim.controls import is_admissible
 from seriatim.lanes import kept, side_by_side, spaced
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
-from seriatim.simulation import Streams, streams
+from seriatim.simulation._stage import Lanes, Streams, begun, lane_stage, streams
 
 # Bytes of state in all lanes, so that they fit the cache, and the fewest and the most lanes.
 BYTES, FEWEST, MOST = 2**17, 64, 2048
@@ -69,10 +69,7 @@ class _Lanes(NamedTuple):
     episode: Int[Array, " lanes"]
     keys: Streams
     t: Int[Array, " lanes"]
-    state: State  # [..., lanes]
-    cost: Float[Array, " lanes"]
-    weight: Float[Array, " lanes"]  # discount**t
-    done: Bool[Array, " lanes"]
+    course: Lanes
     fault: Int[Array, " lanes"]
     incomparable: Int[Array, " lanes"]
 
@@ -117,7 +114,7 @@ def play_episodes(
 
 
 def _under_way(lanes: _Lanes) -> UnderWay:
-    return UnderWay(lanes.state, np.asarray(lanes.t), np.asarray(lanes.episode) >= 0)
+    return UnderWay(lanes.course.state, np.asarray(lanes.t), np.asarray(lanes.episode) >= 0)
 
 
 def _plans(policy: Policy) -> bool:
@@ -149,7 +146,7 @@ def _begin(model: Model, key: Key, episodes: Int[Array, " n"]) -> _Lanes:
     keys = side_by_side(lambda i: streams(jax.random.fold_in(key, i)), (-1,))(episodes)
     state = side_by_side(model.initial_state, (-1,))(keys.start)
     zero = jnp.zeros(n, jnp.int32)
-    return _Lanes(episodes, keys, zero, state, jnp.zeros(n), jnp.ones(n), jnp.zeros(n, bool), zero - 1, zero)
+    return _Lanes(episodes, keys, zero, begun(state, n), zero - 1, zero)
 
 
 def _advance(
@@ -167,7 +164,7 @@ def _advance(
     stage = _stage(model, policy)
 
     def playing(lanes: _Lanes) -> Bool[Array, " lanes"]:
-        return (lanes.episode >= 0) & ~lanes.done & (lanes.t < horizon)
+        return (lanes.episode >= 0) & ~lanes.course.done & (lanes.t < horizon)
 
     def go_on(now: _Now) -> Bool[Array, ""]:
         unfinished = (now.begun < episodes) | jnp.any(playing(now.lanes))
@@ -220,7 +217,7 @@ def _write(results: Played, written: Int[Array, ""], lanes: _Lanes, ended: Bool[
     """Append the summaries of the episodes that have ended."""
     nowhere = results.cost.shape[0]
     place = jnp.where(ended, written + jnp.cumsum(ended) - 1, nowhere)
-    summary = Played(lanes.episode, lanes.cost, lanes.t, lanes.done, lanes.fault, lanes.incomparable)
+    summary = Played(lanes.episode, lanes.course.cost, lanes.t, lanes.course.done, lanes.fault, lanes.incomparable)
     appended: Played = jax.tree.map(lambda all, each: all.at[place].set(each, mode="drop"), results, summary)
     return appended
 
@@ -246,9 +243,7 @@ def _chooser(model: Model, policy: Policy) -> Any:
 
 def _stage(model: Model, policy: Policy) -> Any:
     """Return the function that plays one stage in the lanes that are playing; in the others it changes no summary."""
-    discount = jnp.asarray(model.discount, float)
-    choose = _chooser(model, policy)
-    transition = side_by_side(model.transition, (-1, -1, -1), of=model)
+    choose, advance = _chooser(model, policy), lane_stage(model)
     draw, fold_in = side_by_side(model.sample_disturbance, (-1,)), side_by_side(jax.random.fold_in, (-1, -1))
     feasible = getattr(model, "feasible", None)
 
@@ -258,20 +253,17 @@ def _stage(model: Model, policy: Policy) -> Any:
 
     def stage(lanes: _Lanes, playing: Bool[Array, " lanes"]) -> _Lanes:
         own_keys = fold_in(lanes.keys.policy, lanes.t)
-        chosen = kept(lambda: choose(lanes.state, own_keys))
+        chosen = kept(lambda: choose(lanes.course.state, own_keys))
         control = chosen.control
-        after = transition(lanes.state, control, draw(fold_in(lanes.keys.disturbance, lanes.t)))
+        course, after = advance(lanes.course, control, draw(fold_in(lanes.keys.disturbance, lanes.t)), playing)
         cost = jnp.asarray(after.cost, float)
-        lawful = side_by_side(obeys, (-1, -1))(lanes.state, control) & jnp.isfinite(cost)
+        lawful = side_by_side(obeys, (-1, -1))(lanes.course.state, control) & jnp.isfinite(cost)
         lawful = lawful if chosen.admissible is None else lawful & chosen.admissible
         blind = lanes.incomparable
         blind = blind if chosen.incomparable is None else blind + jnp.where(playing & chosen.incomparable, 1, 0)
         return lanes._replace(
             t=lanes.t + playing.astype(jnp.int32),
-            state=after.state,
-            cost=jnp.where(playing, lanes.cost + lanes.weight * cost, lanes.cost),
-            weight=lanes.weight * discount,
-            done=jnp.where(playing, after.done, lanes.done),
+            course=course,
             fault=jnp.where(playing & ~lawful & (lanes.fault < 0), lanes.t, lanes.fault),
             incomparable=blind,
         )

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.planning import _draws, _lanes
-from seriatim.planning._draws import draws_of, in_order
+from seriatim.simulation import _futures, _noise
+from seriatim.simulation._noise import noise_of, reordered
 
 SAMPLES = 24
 SIMULATION = st.Simulation(horizon=30, num_samples=SAMPLES)
@@ -53,15 +53,15 @@ def slow(*values):
 @pytest.mark.parametrize("samples", [slow(1), slow(8), slow(16), 24, 31])
 def test_an_order_loses_no_sample_and_takes_what_belongs_to_it_along(samples):
     simulation = st.Simulation(horizon=5, num_samples=samples)
-    draws = draws_of(team(), simulation, jax.random.key(0), beforehand=True)
+    noise = noise_of(team(), simulation, jax.random.key(0), beforehand=True)
     order = np.random.default_rng(2).permutation(samples)
-    cut = in_order(draws, jnp.asarray(order))
+    cut = reordered(noise, jnp.asarray(order))
     blocks, block = cut.policy_keys.shape
     assert blocks * block == samples
-    assert block <= _draws.BLOCK
-    assert np.array_equal(words(cut.policy_keys).reshape(samples, -1), words(draws.policy_keys)[0, order])
-    assert np.array_equal(words(cut.disturbance_keys).reshape(samples, -1), words(draws.disturbance_keys)[0, order])
-    moves, all_moves = np.asarray(cut.ahead.moves), np.asarray(draws.ahead.moves)
+    assert block <= _noise.BLOCK
+    assert np.array_equal(words(cut.policy_keys).reshape(samples, -1), words(noise.policy_keys)[0, order])
+    assert np.array_equal(words(cut.disturbance_keys).reshape(samples, -1), words(noise.disturbance_keys)[0, order])
+    moves, all_moves = np.asarray(cut.ahead.moves), np.asarray(noise.ahead.moves)
     for k, sample in enumerate(order):
         assert np.array_equal(moves[k // block, :, :, k % block], all_moves[0, :, :, sample])
 
@@ -73,8 +73,12 @@ def words(keys):
 @pytest.mark.parametrize(
     ("schedule", "beforehand", "decide"),
     [
-        ("sequential", True, decide_each),
-        *(slow(schedule, ahead, decide) for schedule in ("sequential", "speculative") for ahead in (True, False)),
+        (st.InTurn(), True, decide_each),
+        *(
+            slow(schedule, ahead, decide)
+            for schedule in (st.InTurn(), st.Speculative(window=3))
+            for ahead in (True, False)
+        ),
     ],
 )
 def test_sorting_changes_nothing_that_is_decided(schedule, beforehand, decide, monkeypatch):
@@ -82,9 +86,9 @@ def test_sorting_changes_nothing_that_is_decided(schedule, beforehand, decide, m
     states, keys = some_states()
     planner = st.OneAtATimeRollout(model, model.base_policy(), SIMULATION, schedule=schedule)
     if not beforehand:
-        monkeypatch.setattr(_draws, "AHEAD_BYTES", 0)
+        monkeypatch.setattr(_noise, "AHEAD_BYTES", 0)
     found = decide(planner, states, keys)
-    monkeypatch.setattr(_draws, "ENOUGH", SAMPLES + 1)
+    monkeypatch.setattr(_noise, "ENOUGH", SAMPLES + 1)
     plain = decide(planner, states, keys)
     for field in ("control", "base_control", "q_factors", "improvement", "num_trajectories"):
         assert np.array_equal(getattr(found, field), getattr(plain, field)), field
@@ -96,7 +100,7 @@ def test_sorting_changes_nothing_that_is_decided(schedule, beforehand, decide, m
 @functools.cache
 def decided_alone():
     states, keys = some_states()
-    planner = st.OneAtATimeRollout(team(), team().base_policy(), SIMULATION, schedule="sequential")
+    planner = st.OneAtATimeRollout(team(), team().base_policy(), SIMULATION, schedule=st.InTurn())
     return stacked([planner.decide(at(states, k), key) for k, key in enumerate(keys)])
 
 
@@ -107,9 +111,9 @@ def decided_alone():
 def test_what_is_simulated_together_changes_nothing(chunk, monkeypatch):
     model = team()
     states, keys = some_states()
-    planner = st.OneAtATimeRollout(model, model.base_policy(), SIMULATION, schedule="sequential")
+    planner = st.OneAtATimeRollout(model, model.base_policy(), SIMULATION, schedule=st.InTurn())
     expected = decided_alone()
-    monkeypatch.setattr(_lanes, "CHUNK", chunk)
+    monkeypatch.setattr(_futures, "CHUNK", chunk)
     found = decide(planner, states, keys)
     assert all(
         np.array_equal(one, other) for one, other in zip(jax.tree.leaves(found), jax.tree.leaves(expected), strict=True)
@@ -120,7 +124,7 @@ def test_what_is_simulated_together_changes_nothing(chunk, monkeypatch):
 def test_a_planner_that_is_called_gives_the_control_it_decides(kind):
     model = team()
     make = {"standard": st.StandardRollout, "one at a time": st.OneAtATimeRollout, "signalling": st.SignallingRollout}
-    options = {"schedule": "sequential"} if kind == "one at a time" else {}
+    options = {"schedule": st.InTurn()} if kind == "one at a time" else {}
     planner = make[kind](model, model.base_policy(), simulation=SIMULATION, **options)
     states, keys = some_states()
     for k, key in enumerate(keys):

@@ -1,4 +1,4 @@
-"""What all planners share: checks at the door, the players of later stages, the certificate of a decision."""
+"""What all planners share: checks of their arguments, the policies of later stages, and the decision they return."""
 
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
@@ -13,8 +13,10 @@ from seriatim._preconditions import control_of, require_model, require_policy, w
 from seriatim._record import with_fields
 from seriatim.model import Key, Model, State
 from seriatim.planning._choice import gain
-from seriatim.planning._simulation import Simulation, weight_cut_off
+from seriatim.planning._search import Reference
 from seriatim.policy import Decision, Policy
+from seriatim.simulation._engine import CompiledEngine, Engine, compiled_engine
+from seriatim.simulation._settings import Simulation
 
 DEFAULT_SIGNIFICANCE = 1.0
 
@@ -92,7 +94,7 @@ def require_admissible_base(planner: Any, info: State, key: Key, admissible: Any
     """
     if isinstance(admissible, jax.core.Tracer) or _is_true(admissible):
         return
-    base_control = asked(planner.model, planner.base, info, planner_keys(key).base)
+    base_control = base_control_of(planner.model, planner.base, info, planner_keys(key).base)
     reason = why_not_allowed(planner.model, info, base_control) or f"{base_control}, which may not be applied"
     raise InputError(
         f"The base policy chose {reason}; planners improve on a base policy that is admissible and feasible at every "
@@ -108,7 +110,7 @@ def _is_true(flag: Array) -> bool:
         return bool(flag)
 
 
-def players(planner: R) -> tuple[Policy, ...]:
+def stage_policies(planner: R) -> tuple[Policy, ...]:
     """Return who plays stages 1, 2, ... of a simulation: the planner with shorter lookahead, then its base.
 
     With lookahead l the planner itself plays l - 1 more stages, each time looking one stage less ahead and to the same
@@ -121,10 +123,10 @@ def players(planner: R) -> tuple[Policy, ...]:
     horizon = planner.simulation.horizon
     simulation = with_fields(planner.simulation, lookahead=shorter, horizon=None if horizon is None else horizon - 1)
     inner = with_fields(planner, simulation=simulation)
-    return (inner, *players(inner))
+    return (inner, *stage_policies(inner))
 
 
-def asked(model: Model, base: Policy, info: State, key: Key) -> Int[Array, " m"]:
+def base_control_of(model: Model, base: Policy, info: State, key: Key) -> Int[Array, " m"]:
     """Ask the base policy for its control.
 
     Raises:
@@ -149,17 +151,21 @@ def check_planner(model: Model, base: Policy, simulation: Simulation, significan
         )
 
 
+def engine_of(planner: Any, info: State, keys: PlannerKeys, *, asks_often: bool = True) -> CompiledEngine:
+    """Return the engine that a planner asks at a state."""
+    return compiled_engine(
+        planner.model, stage_policies(planner), planner.simulation, info, keys.simulation, asks_often=asks_often
+    )
+
+
 def decision(
-    model: Model,
-    simulation: Simulation,
+    engine: Engine,
+    reference: Reference,
     *,
-    admissible: Bool[Array, ""],
     control: Int[Array, " m"],
-    base_control: Int[Array, " m"],
     q_factors: Float[Array, "..."],
     q_errors: Float[Array, "..."],
     chosen: Float[Array, " samples"],
-    reference: Float[Array, " samples"],
     num_q_factors: int | Int[Array, ""],
     num_simulations: int | Int[Array, ""],
     num_incomparable: Int[Array, ""],
@@ -171,16 +177,17 @@ def decision(
 
     By default every joint control was simulated on all samples.
     """
-    improvement, error = gain(reference, chosen)
+    improvement, error = gain(reference.samples, chosen)
     if num_trajectories is None:
-        num_trajectories = num_simulations * reference.shape[0]
+        num_trajectories = num_simulations * reference.samples.shape[0]
     # The same joint control has no error, whatever the number of samples; nor has an exact expectation.
-    same = jnp.all(control == base_control) | (simulation.expectation == "exact")
+    same = jnp.all(control == reference.control) | engine.is_exact()
+    weight, bound = engine.tail()
     return Decision(
         control=control,
-        base_control=base_control,
+        base_control=reference.control,
         q_factors=q_factors,
-        q_errors=jnp.zeros_like(q_errors) if simulation.expectation == "exact" else q_errors,
+        q_errors=jnp.zeros_like(q_errors) if engine.is_exact() else q_errors,
         improvement=improvement,
         # Nor is anything known of it where a cost is no number.
         standard_error=jnp.where(same & ~jnp.isnan(improvement), 0.0, error),
@@ -188,21 +195,12 @@ def decision(
         num_simulations=jnp.asarray(num_simulations, jnp.int32),
         num_passes=jnp.asarray(num_passes, jnp.int32),
         num_trajectories=jnp.asarray(num_trajectories, jnp.int32),
-        admissible=admissible,
+        admissible=reference.admissible,
         num_incomparable=num_incomparable,
         num_truncated=num_truncated,
-        tail_weight=jnp.where(num_truncated > 0, weight_cut_off(simulation, model), 0.0),
-        tail_bound=_tail_bound(model, simulation, num_truncated),
+        tail_weight=jnp.where(num_truncated > 0, weight, 0.0),
+        tail_bound=jnp.where(num_truncated > 0, bound, 0.0),
     )
-
-
-def _tail_bound(model: Model, simulation: Simulation, truncated: Int[Array, ""]) -> Float[Array, ""]:
-    """Return the most that cutting can have changed a Q-factor: `a**H * cost_bound / (1 - a)`, if anything was cut."""
-    if simulation.cost_bound is None:
-        return jnp.asarray(jnp.where(truncated > 0, jnp.inf, 0.0), float)
-    bound = jnp.asarray(simulation.cost_bound, float)
-    rest = jnp.where(bound > 0, bound / (1 - jnp.asarray(model.discount, float)), 0.0)
-    return jnp.where(truncated > 0, weight_cut_off(simulation, model) * rest, 0.0)
 
 
 def undecided(base_control: Int[Array, " m"], admissible: Bool[Array, ""], shape: tuple[int, ...]) -> Decision:
