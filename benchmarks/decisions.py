@@ -22,12 +22,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
-from seriatim.planning._decision import planner_keys
 
 import seriatim as st
 from benchmarks import _scalar as scalar
 from benchmarks._results import ROOT, Row, publish
 from benchmarks._timing import in_turns
+from seriatim.planning._decision import planner_keys
 from seriatim.problems import SpidersAndFlies
 
 MAPS = ROOT.parent / "shared" / "data" / "maps"

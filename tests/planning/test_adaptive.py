@@ -205,9 +205,9 @@ def test_where_nothing_is_random_halving_decides_as_uniform_allocation():
         assert np.all(found[1].num_trajectories < found[0].num_trajectories)
 
 
-@pytest.mark.parametrize("options", [SAVINGS["drawn"], slow(SAVINGS["both"])], ids=["drawn", "both"])
-def test_one_state_is_decided_as_among_many(options):
-    policy = planner(team(), **options)
+@pytest.mark.parametrize("schedule", [SAVINGS["drawn"], slow(SAVINGS["both"])], ids=["drawn", "both"])
+def test_one_state_is_decided_as_among_many(schedule):
+    policy = planner(team(), schedule=schedule)
     states, alone = everywhere(policy, 2)
     found = st.decide_many(policy, policy.model.states(), jax.random.split(jax.random.key(2), len(states)))
     assert np.array_equal(found.control, alone.control)

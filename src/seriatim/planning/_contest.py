@@ -25,7 +25,7 @@ I. Danihelka, A. Guez, J. Schrittwieser, D. Silver, Policy Improvement by Planni
 """
 
 import math
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -69,6 +69,7 @@ class Contest(NamedTuple):
     truncated: Int[Array, ""]
 
 
+@runtime_checkable
 class Allocation(Protocol):
     """How samples are shared out among the alternatives of a turn."""
 

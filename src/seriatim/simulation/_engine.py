@@ -6,9 +6,7 @@ engine here writes simulations into the program that is being compiled; another 
 other processes.
 """
 
-from __future__ import annotations
-
-from typing import NamedTuple, Protocol, Self, runtime_checkable
+from typing import NamedTuple, Protocol, TypeVar, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -22,6 +20,8 @@ from seriatim.simulation._futures import Costs
 from seriatim.simulation._noise import Noise, noise_of, of_samples, reordered, worth_sorting
 from seriatim.simulation._q_samples import sampled_costs
 from seriatim.simulation._settings import Simulation, tail_bound, weight_cut_off
+
+E = TypeVar("E")
 
 
 class Ask(NamedTuple):
@@ -66,7 +66,7 @@ class Engine(Protocol):
         """Say which joint controls are admissible for each agent and feasible for the team."""
         ...
 
-    def answer(self, ask: Ask) -> tuple[Costs, Self]:
+    def answer(self: E, ask: Ask) -> tuple[Costs, E]:
         """Return the costs, `[n, samples]`, and the engine for the next ask."""
         ...
 
@@ -113,7 +113,7 @@ class CompiledEngine(NamedTuple):
 
         return jax.vmap(one)(controls)
 
-    def answer(self, ask: Ask) -> tuple[Costs, Self]:
+    def answer(self, ask: Ask) -> tuple[Costs, "CompiledEngine"]:
         if ask.needed is None:
             found = self._simulated(ask)
         else:
