@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 
 import seriatim as st
-from seriatim.evaluation import _episodes
+from seriatim.simulation import _episodes
 
 # A test of this file that compares an estimate with the truth fails by chance once in a million runs.
 Z = scipy.stats.norm.isf(0.5e-6)

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.evaluation import Interrupted, _episodes, _preparation, _timing
+from seriatim.evaluation import Interrupted, _preparation, _timing
+from seriatim.simulation import _episodes
 
 KEY = jax.random.key(0)
 
