@@ -16,8 +16,8 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
-from seriatim._preconditions import control_of, name_of, require_model, require_playable, require_policy
-from seriatim._record import record
+from seriatim._preconditions import control_of, ends_after, name_of, require_model, require_playable, require_policy
+from seriatim._record import record, with_fields
 from seriatim.model import Key, Model, State, Transition
 from seriatim.policy import Policy
 
@@ -42,10 +42,14 @@ def streams(key: Key) -> Streams:
 def stage(
     model: Model, policy: Policy, state: State, keys: Streams, t: Int[Array, ""] | int
 ) -> tuple[Int[Array, " m"], Transition]:
-    """Play stage `t`: the policy chooses, the disturbance of the stage is drawn, the model moves."""
+    """Play stage `t`: the policy chooses, the disturbance of the stage is drawn, the model moves.
+
+    The last stage of a model that names one (`ends_after`) ends the problem.
+    """
     control = control_of(model, policy, state, jax.random.fold_in(keys.policy, t), f"The policy {name_of(policy)}")
     disturbance = model.sample_disturbance(jax.random.fold_in(keys.disturbance, t))
-    return control, model.transition(state, control, disturbance)
+    after, stages = model.transition(state, control, disturbance), ends_after(model)
+    return control, after if stages is None else with_fields(after, done=jnp.asarray(after.done) | (t + 1 >= stages))
 
 
 @record
@@ -77,7 +81,8 @@ def simulate(model: Model, policy: Policy, key: Key, *, horizon: int = 400, stat
         policy: chooses the joint control at every stage.
         key: decides everything random in the episode.
         horizon: the number of stages after which it is cut, T.
-        state: where to start; by default the model draws the initial state.
+        state: where to start; by default the model draws the initial state. All stages of a model that `ends_after` so
+            many are then still to come.
 
     Raises:
         InputError: `horizon` is no whole number from 1 up, or its states would take more memory than 16 GiB; the model

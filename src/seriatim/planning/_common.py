@@ -13,10 +13,12 @@ from seriatim._preconditions import control_of, require_model, require_policy, w
 from seriatim._record import with_fields
 from seriatim.model import Key, Model, State
 from seriatim.planning._choice import gain
-from seriatim.planning._simulation import Simulation, weight_cut_off
+from seriatim.planning._simulation import DEFAULT_SAMPLES, Simulation, num_samples, weight_cut_off
 from seriatim.policy import Decision, Policy
 
 DEFAULT_SIGNIFICANCE = 1.0
+# A decision counts its futures in 32 bits.
+MOST_FUTURES = 2**31 - 1
 
 
 class PlannerKeys(NamedTuple):
@@ -194,6 +196,26 @@ def decision(
         tail_weight=jnp.where(num_truncated > 0, weight_cut_off(simulation, model), 0.0),
         tail_bound=_tail_bound(model, simulation, num_truncated),
     )
+
+
+def check_futures(model: Model, simulation: Simulation, simulated: int) -> None:
+    """Refuse a decision that would simulate more futures than `Decision.num_trajectories` can count.
+
+    Args:
+        model: of the planner.
+        simulation: how many samples a joint control is given.
+        simulated: the most joint controls that a decision simulates.
+    """
+    at_most = simulated * (simulation.num_samples or DEFAULT_SAMPLES)
+    if simulation.expectation == "exact" or at_most <= MOST_FUTURES:
+        return
+    samples = num_samples(simulation, model)
+    if simulated * samples > MOST_FUTURES:
+        raise InputError(
+            f"num_samples={samples:,} and up to {simulated:,} joint controls make {simulated * samples:,} futures of "
+            f"one decision, and at most {MOST_FUTURES:,} can be counted; give at most "
+            f"{max(1, MOST_FUTURES // simulated):,} samples."
+        )
 
 
 def _tail_bound(model: Model, simulation: Simulation, truncated: Int[Array, ""]) -> Float[Array, ""]:

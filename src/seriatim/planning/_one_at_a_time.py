@@ -31,9 +31,11 @@ from seriatim._record import record, static, with_fields
 from seriatim.model import Key, Model, State
 from seriatim.planning._common import (
     DEFAULT_SIGNIFICANCE,
+    MOST_FUTURES,
     PlannerKeys,
     admitted,
     asked,
+    check_futures,
     check_planner,
     control_alone,
     decision,
@@ -139,6 +141,7 @@ class OneAtATimeRollout:
         check_order(self.order, self.model.num_agents)
         _check_schedule(self)
         _check_savings(self)
+        check_futures(self.model, self.simulation, 1 + self._turns_in_all * (self.model.num_controls - 1))
 
     def __call__(self, info: State, key: Key) -> Int[Array, " m"]:
         """Return the control of `decide`, in less time: a compiled program of its own leaves the evidence out."""
@@ -260,13 +263,21 @@ class OneAtATimeRollout:
             return unless_mapped(speculate, in_turn)(setting, start, order, guess)
         return speculate(setting, start, order, guess)
 
+    @property
+    def _turns_in_all(self) -> int:
+        """The turns of a decision; in the optimised order, of every agent that might take each."""
+        m = self.model.num_agents
+        return m * (m + 1) // 2 if self.order == "optimised" else m
+
     def _window(self) -> int:
         """Return how many turns to compute at once; 1 is taking turns."""
         m, c = self.model.num_agents, self.model.num_controls
         if self.schedule == "sequential" or _saves(self):
             return 1
         if self.window is not None or self.schedule == "speculative" or jax.default_backend() != "cpu":
-            return min(self.window or m, m)
+            # Every guess may be wrong, and then a pass makes one turn final: all futures must still be counted.
+            countable = MOST_FUTURES // (1 + m * (c - 1) * num_samples(self.simulation, self.model))
+            return min(self.window or m, m, max(1, countable))
         lanes = LANES_OF_LARGE_TEAMS if m >= LARGE else LANES_FOR_FREE
         return min(lanes // ((c - 1) * num_samples(self.simulation, self.model)), m)
 

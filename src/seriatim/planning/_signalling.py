@@ -30,6 +30,7 @@ from seriatim.planning._common import (
     DEFAULT_SIGNIFICANCE,
     admitted,
     asked,
+    check_futures,
     check_planner,
     control_alone,
     decision,
@@ -79,6 +80,7 @@ class SignallingRollout:
     def __post_init__(self) -> None:
         check_planner(self.model, self.base, self.simulation, self.significance)
         check_order(self.order, self.model.num_agents, names=("random",))
+        check_futures(self.model, self.simulation, 1 + self.model.num_agents * self.model.num_controls)
         if self.signal is not None and not callable(self.signal):
             raise InputError(f"signal={self.signal!r} cannot be called; give a policy, or None for the base policy.")
 

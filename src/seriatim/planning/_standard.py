@@ -27,6 +27,7 @@ from seriatim.planning._common import (
     DEFAULT_SIGNIFICANCE,
     admitted,
     asked,
+    check_futures,
     check_planner,
     control_alone,
     decision,
@@ -95,6 +96,7 @@ class StandardRollout:
                 f"max_joint_controls={self.max_joint_controls:,}; one-at-a-time would compare {m * c:,} "
                 "(OneAtATimeRollout)."
             )
+        check_futures(self.model, self.simulation, 1 + num_joint_controls(m, c))
 
     def __call__(self, info: State, key: Key) -> Int[Array, " m"]:
         """Return the control of `decide`, in less time: a compiled program of its own leaves the evidence out."""
