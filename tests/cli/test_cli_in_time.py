@@ -79,6 +79,8 @@ def test_without_time_the_table_has_what_is_known_and_says_so(tiger, best, capsy
     assert "the time was over: give --max-seconds for more" in shown
     rows = _solved.entries(tiger, 0, answer)["policies"]
     assert [row["converged"] for row in rows.values()] == [True, False, False, False]
+    assert {(row["largest_gap"], row["above_optimum"]) for row in rows.values()} == {(None, None)}
+    assert _solved._printed("base", answer.rows["base"], answer) == ["base", "20", "", "", ""]
 
 
 def test_with_time_enough_nothing_is_said(tiger, best, capsys):

@@ -64,6 +64,11 @@ class Answer(NamedTuple):
         """The least cost, `[s]`."""
         return self.rows["optimal"].cost_to_go
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the optimum was found in time: how far policies are above it is not known before."""
+        return self.rows["optimal"].converged
+
 
 def entries(loaded: Loaded, seed: int, answer: Answer) -> dict[str, Any]:
     """Return what there is to say, as JSON has it."""
@@ -73,8 +78,8 @@ def entries(loaded: Loaded, seed: int, answer: Answer) -> dict[str, Any]:
         policies[name] = {
             "cost_at_start": mean,
             "standard_error": error,
-            "largest_gap": float(np.max(_gap(row, answer))),
-            "above_optimum": _above(row, answer),
+            "largest_gap": float(np.max(_gap(row, answer))) if answer.is_known else None,
+            "above_optimum": _above(row, answer) if answer.is_known else None,
             "iterations": row.iterations,
             "converged": row.converged,
         }
@@ -157,6 +162,8 @@ def _printed(name: str, row: Row, answer: Answer) -> list[str]:
     gap = float(_gap(row, answer).max())
     count = "" if row.iterations is None else f"{row.iterations:,}"
     shown = _cost(start) if error == 0 else f"{start:.6g} ± {error:.2g}"
+    if not answer.is_known:
+        return [name, shown, "", "", count]
     return [name, shown, _cost(gap if gap > _least_gap(answer) else 0.0), share(_above(row, answer)), count]
 
 
