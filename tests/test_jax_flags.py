@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim._compile import unknown
+from seriatim._compile import jit, unknown, unless_mapped
 from seriatim.planning._choice import gain
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +44,27 @@ def test_what_is_not_known_is_no_nan_where_nan_stops_programs():
         assert unknown() == np.inf
         _, error = gain(jnp.ones(1), jnp.zeros((2, 1)))
         assert np.isinf(error).all()
+
+
+def test_what_is_not_known_is_no_nan_in_a_batch_either():
+    """JAX maps the programs of a batch with that flag off, whatever the user has set."""
+
+    def not_known(x):
+        return jnp.full_like(x, unknown())
+
+    batch = jax.vmap(jax.jit(lambda x: unless_mapped(not_known, not_known)(x)))
+    with jax.debug_nans(True):
+        assert np.isinf(batch(jnp.zeros(2))).all()
+
+
+def test_programs_are_written_anew_where_nan_stops_programs():
+    """A program that was written before the flag was set holds nan for what is not known."""
+    told = jit(lambda x: x + unknown())
+    x = np.float32(1)
+    assert np.isnan(told(x))
+    with jax.debug_nans(True):
+        assert np.isinf(told(x))
+    assert np.isnan(told(x))
 
 
 # Files whose tests are quick, of every part that runs programs.
