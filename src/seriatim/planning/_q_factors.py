@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim._compile import split
+from seriatim._compile import as_called, split
 from seriatim._errors import InputError
 from seriatim.controls import is_admissible
 from seriatim.model import Key, Model, State
@@ -128,6 +128,7 @@ def _sampled(
         return found
 
     @one.def_vmap
+    @as_called
     def _(count: int, mapped: Any, arrays: Any, *states: Any) -> tuple[Simulated, Simulated]:
         both: Any = Simulated(True, True)  # type: ignore[arg-type]
 
