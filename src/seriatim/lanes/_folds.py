@@ -39,7 +39,7 @@ PIECE = 50
 # Numbers under a fold, all lanes counted, from which its repeated parts are worth a kernel of their own.
 LARGE = 2**14
 # What several others use gets a kernel of its own from so many operations and so many reductions in a row on.
-# In 144 lanes 24 operations took less time than 64; the stages of spiders and flies have four reductions in a row at most.
+# In 144 lanes 24 operations took less time than 64; stages of spiders and flies have four reductions in a row at most.
 LONG, CHAIN = 24, 5
 
 
