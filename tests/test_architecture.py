@@ -42,7 +42,7 @@ ALLOWED = {
     "testing": TYPES | {"simulation", "lanes"},
     "formats": TYPES,
     "drawing": TYPES | {"simulation"},
-    "problems": TYPES | {"formats", "drawing", "beliefs"},
+    "problems": TYPES | {"formats", "drawing", "beliefs", "exact"},
     "__main__": {"cli"},
     "cli": TYPES
     | {"simulation", "planning", "exact", "evaluation", "testing", "formats", "drawing", "problems", "training"},

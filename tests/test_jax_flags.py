@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim._compile import unknown
+from seriatim._compile import jit, unknown, unless_mapped
 from seriatim.planning._choice import gain
 
 ROOT = Path(__file__).parents[1]
@@ -46,17 +46,56 @@ def test_what_is_not_known_is_no_nan_where_nan_stops_programs():
         assert np.isinf(error).all()
 
 
-# Files whose tests are quick, of every part that runs programs.
+def test_what_is_not_known_is_no_nan_in_a_batch_either():
+    """JAX maps the programs of a batch with that flag off, whatever the user has set."""
+
+    def not_known(x):
+        return jnp.full_like(x, unknown())
+
+    batch = jax.vmap(jax.jit(lambda x: unless_mapped(not_known, not_known)(x)))
+    with jax.debug_nans(True):
+        assert np.isinf(batch(jnp.zeros(2))).all()
+
+
+def test_programs_are_written_anew_where_nan_stops_programs():
+    """A program that was written before the flag was set holds nan for what is not known."""
+    told = jit(lambda x: x + unknown())
+    x = np.float32(1)
+    assert np.isnan(told(x))
+    with jax.debug_nans(True):
+        assert np.isinf(told(x))
+    assert np.isnan(told(x))
+
+
+# A part of the quick tests, since all take too long: of every part of the library that writes programs, those that send
+# most of it through JAX. The comment says what each group reaches; `tests/problems/test_strict_types.py` has the
+# methods of every problem.
 QUICK = [
+    # Planning: turns of one state and of a batch, all kinds of planners, budgets of time, refusals.
     "tests/planning/test_idle_agents.py",
-    "tests/planning/test_explained.py",
+    "tests/planning/test_planners.py::test_a_planner_that_is_called_gives_the_control_it_decides",
+    "tests/planning/test_explained.py::test_a_raw_key_is_a_key",
+    "tests/planning/test_explained.py::test_a_state_of_another_size_is_decided_if_the_model_can_work_with_it",
+    # Beliefs: particles, exact and factored filters, the search tree, a belief as a state.
     "tests/beliefs/test_tree_search.py",
     "tests/beliefs/test_factored_filter.py",
-    "tests/evaluation",
-    "tests/exact/test_solvers.py",
-    "tests/training/test_labels.py",
-    "tests/training/test_policy_gradient.py",
+    # Evaluation and lanes: episodes side by side, lanes filled again, what is refused, decisions against the clock.
+    "tests/evaluation/test_evaluate.py::test_every_episode_is_played_once_in_whatever_lane",
+    "tests/evaluation/test_evaluate.py::test_differences_are_paired",
+    "tests/evaluation/test_evaluate.py::test_inadmissible_controls_and_infinite_costs_are_refused",
+    "tests/evaluation/test_deadlines.py",
+    # Exact: every solver.
+    "tests/exact/test_solvers.py::test_all_solvers_find_the_best_of_all_policies",
+    # Training: labels from rollout, fits, trajectories with hard and with soft controls, the worth of controls.
+    "tests/training/test_labels.py::test_every_stage_of_an_episode_is_as_likely_and_costs_are_those_from_there",
+    "tests/training/test_labels.py::test_who_strays_keeps_to_what_is_admissible_and_feasible",
+    "tests/training/test_labels.py::test_fitting_is_least_squares_of_the_rows_that_count",
+    "tests/training/test_labels.py::test_nothing_is_fitted_to_no_rows",
+    "tests/training/test_policy_gradient.py::test_controls_are_worth_what_the_changed_trajectory_costs",
+    "tests/training/test_policy_gradient.py::test_training_lowers_the_cost",
+    # Choices and their gradients.
     "tests/distributions/test_arguments.py",
+    "tests/gradients/test_mixed_types.py",
 ]
 VALUES = {"JAX_CHECK_TRACER_LEAKS": "1", "JAX_NUMPY_DTYPE_PROMOTION": "strict", "JAX_DEBUG_NANS": "1"}
 

@@ -38,6 +38,24 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
         static_argnames: keyword arguments that are constants whatever they are (sizes, lengths).
     """
 
+    # `unknown` is another number where JAX stops at nan, and JAX does not compile anew where that flag has changed.
+    programs = _compiled(function), _compiled(function)
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        options = tuple([(k, Constant(v)) for k, v in sorted(kwargs.items()) if k in static_argnames])
+        names = tuple([k for k in sorted(kwargs) if k not in static_argnames])
+        parts = [taken_apart(part) for part in (*args, *[kwargs[k] for k in names])]
+        compiled = programs[jax.debug_nans.value]
+        result: R = compiled([leaves for leaves, _ in parts], tuple([shell for _, shell in parts]), names, options)
+        return result
+
+    return call
+
+
+def _compiled(function: Callable[..., R]) -> Any:
+    """Compile a function of arguments that have been taken apart."""
+
     @functools.partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
     def compiled(traced: Any, shells: Any, names: Any, options: Any) -> R:
         given = [shell.filled(leaves) for shell, leaves in zip(shells, traced, strict=True)]
@@ -48,15 +66,7 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
             shell.found_as_left(whole)
         return result
 
-    @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        options = tuple([(k, Constant(v)) for k, v in sorted(kwargs.items()) if k in static_argnames])
-        names = tuple([k for k in sorted(kwargs) if k not in static_argnames])
-        parts = [taken_apart(part) for part in (*args, *[kwargs[k] for k in names])]
-        result: R = compiled([leaves for leaves, _ in parts], tuple([shell for _, shell in parts]), names, options)
-        return result
-
-    return call
+    return compiled
 
 
 class _Shell:
@@ -184,6 +194,7 @@ def unless_mapped(alone: Callable[P, R], together: Callable[P, R]) -> Callable[P
         one = jax.custom_batching.custom_vmap(functools.partial(apply, alone))
 
         @one.def_vmap
+        @as_called
         def _(count: int, mapped: list[list[bool]], arrays: list[Any]) -> tuple[R, Any]:
             axes = [0 if is_mapped else None for is_mapped in mapped[0]]
             results = jax.vmap(functools.partial(apply, together), (axes,), axis_size=count)(arrays)
@@ -195,9 +206,24 @@ def unless_mapped(alone: Callable[P, R], together: Callable[P, R]) -> Callable[P
     return call
 
 
+def as_called(rule: Callable[P, R]) -> Callable[P, R]:
+    """Let a rule of `custom_vmap` write its program under the flags of the call it belongs to.
+
+    JAX applies such a rule with `jax_debug_nans` off, whatever the user has set; `unknown` would then be nan.
+    """
+    stops = jax.debug_nans.value
+
+    @functools.wraps(rule)
+    def apply(*args: P.args, **kwargs: P.kwargs) -> R:
+        with jax.debug_nans(stops):
+            return rule(*args, **kwargs)
+
+    return apply
+
+
 def unknown() -> float:
     """Return the number for what is not known: nan, or infinity where JAX stops at nan (`jax_debug_nans`)."""
-    return math.inf if jax.config.jax_debug_nans else math.nan  # type: ignore[attr-defined]
+    return math.inf if jax.debug_nans.value else math.nan
 
 
 def split(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float, Int
 from seriatim._compile import taken_apart
 from seriatim._diagnosis import constant_fields, explanation, field_explanation
 from seriatim._errors import InputError
-from seriatim._numbers import real_number
+from seriatim._numbers import is_whole, real_number
 from seriatim._structure import in_words, require_arrays, require_same, shapes
 from seriatim.model import Key, Model, State, Transition
 
@@ -45,11 +45,12 @@ def require_model(model: Any, *, starts: bool = False) -> None:
         starts: whether episodes start from its initial states.
 
     Raises:
-        InputError: it is a class; a size or the discount is out of range; a method is missing, raises, cannot be
-            traced, or returns what the protocol does not allow.
+        InputError: it is a class; a size, the discount or `ends_after` is out of range; a method is missing, raises,
+            cannot be traced, or returns what the protocol does not allow.
     """
     require_sizes(model)
     require_discount(model)
+    ends_after(model)
     require_methods(model, METHODS if starts else METHODS[1:])
     try:
         leaves, shell = taken_apart(model)
@@ -89,6 +90,31 @@ def require_discount(model: Any) -> None:
         raise InputError(
             f"{type(model).__name__}.discount is {discount!r}; a number above 0 and at most 1 is expected."
         )
+
+
+def ends_after(model: Any) -> int | None:
+    """Return the number of stages after which the problem ends on purpose, or None if the model names none.
+
+    This is the one place where `ends_after` of a model is read.
+
+    Raises:
+        InputError: it is no whole number from 1 up.
+    """
+    stages: Any = getattr(model, "ends_after", None)
+    if stages is None or isinstance(stages, jax.core.Tracer):
+        return stages  # type: ignore[return-value]
+    if not is_whole(stages, 1):
+        raise InputError(
+            f"{type(model).__name__}.ends_after is {stages!r}; give the number of stages after which the problem ends, "
+            "a whole number from 1 up, or None."
+        )
+    return int(stages)
+
+
+def within_problem(model: Any, horizon: int) -> int:
+    """Return the horizon, or the number of stages of the problem if it ends before."""
+    stages = ends_after(model)
+    return int(horizon) if stages is None else min(int(horizon), stages)
 
 
 def require_methods(model: Any, methods: tuple[str, ...]) -> None:

@@ -74,8 +74,10 @@ class Model(Protocol):
     * `base_policy() -> Policy`: the heuristic that comes with the model.
     * `endless = True`: no control ever ends the problem. The command line then cuts simulations, if the discount is
       below 1; with discount 1 it takes `--horizon` for the number of stages of a `FiniteHorizon`.
-    * `ends_after = 120`: the problem ends after so many stages, on purpose. The command line then plans and plays
-      `FiniteHorizon(model, 120)`, whose episodes are not cut but over; in Python, make one.
+    * `ends_after = 120`: the problem ends after so many stages, on purpose. Episodes that get there are over, and count
+      as ended wherever they are played: `simulate`, `evaluate`, `compare`, training. Planners simulate no more stages
+      than that. The command line plans and plays `FiniteHorizon(model, 120)`, whose planners know how many stages are
+      left; in Python, make one.
     * `terminal_cost() -> Value | None`: what the command line adds where it cuts them; without it, nothing.
     * `features(state, agent) -> Float["k"] | Features`: what a network is told of the state on behalf of an agent.
     * `draw(state) -> str`: an SVG picture; `text(state) -> str`: one for the terminal.

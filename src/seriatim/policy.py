@@ -38,7 +38,8 @@ class Decision:
             of `seriatim.controls.joint_controls`. Nan where a deadline left no time to estimate them.
         q_errors: shaped like `q_factors`, standard errors of their differences to the Q-factor of the control that the
             row was compared with (the agent's present one; standard rollout: the base control), paired on common
-            random numbers; 0 for that control and for exact expectations, nan where not known.
+            random numbers; 0 for that control and for exact expectations, nan where not known (infinite where
+            `jax_debug_nans` is set, with which JAX stops at nan).
         improvement: estimated cost of `base_control` less that of `control`, both followed by the base policy.
         standard_error: of `improvement`, from paired differences on common random numbers; nan where one sample
             leaves it unknown, 0 where the expectation is exact. Choosing the best of noisy estimates flatters it: take

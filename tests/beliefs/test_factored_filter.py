@@ -39,7 +39,7 @@ class Watch:
         rows = jnp.take_along_axis(self.site_transition(known, control), levels[:, None, None], axis=1)[:, 0]
         after = jnp.sum(jnp.cumsum(rows, axis=1) <= disturbance[:SITES, None], axis=1).astype(jnp.int32)
         state = self.join(self._walk(known, control), jnp.minimum(after, LEVELS - 1))
-        return st.Transition(state, jnp.sum(levels) * 1.0, jnp.array(False))
+        return st.Transition(state, jnp.sum(levels).astype(float), jnp.array(False))
 
     def observation(self, state, control, disturbance):
         known, levels = self.split(state)
@@ -77,7 +77,7 @@ class Watch:
         return jnp.where(here[:, None], jnp.where(shown, 1 - self.error, jnp.where(wrong, self.error, 0.0)), 1.0)
 
     def expected_cost(self, known, sites, control):
-        return jnp.sum(sites * jnp.arange(LEVELS))
+        return jnp.sum(sites * jnp.arange(LEVELS, dtype=float))
 
     def _walk(self, known, control):
         return jnp.where(control[0] == 1, 1 - known, known)
@@ -95,7 +95,7 @@ class Watch:
         each = jnp.array(list(itertools.product(range(LEVELS), repeat=SITES)), jnp.int32)
         chance = jnp.prod(rows[jnp.arange(SITES), each], axis=1)
         after = jax.vmap(self.join, (None, 0))(self._walk(known, control), each)
-        cost = jnp.full(len(each), jnp.sum(levels) * 1.0)
+        cost = jnp.full(len(each), jnp.sum(levels).astype(float))
         return st.Transition(after, cost, jnp.zeros(len(each), bool)), chance
 
     def initial_distribution(self):

@@ -2,6 +2,8 @@
 
 import json
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from seriatim.cli._options import Planning
 from seriatim.cli._policies import _optimal, _simulation, base_policy
 from seriatim.cli._solve import _narrowed, _starts
 from seriatim.cli._solved import Answer, Between, Row, Starts, _head, _printed
+from seriatim.finite_horizon import TimedState
 
 # To run pays 1 where the machine is good, to repair costs 3 and makes it good. The start is known to be bad.
 MACHINE = """discount: 1
@@ -127,3 +130,61 @@ def test_rollout_is_not_worse_than_its_base_over_three_stages(seriatim, place):
     for name in ("one-at-a-time", "optimal"):
         assert found[name]["difference_to_base"]["mean"] <= 0
         assert found[name]["truncated"] == 0
+
+
+# To run is paid 1 where the machine is good; to repair costs 3 and makes it good; the start is bad. In the first file
+# running leads to bad, so no repair ever pays for itself. In the second a good machine stays good: a look ten stages
+# ahead promises a repair 9 - 3, while only two of three stages are left to be paid for.
+BREAKS = MACHINE.replace("start: 0.1 0.9", "start: bad").replace("T: run identity", "T: run : * : bad 1")
+LASTS = MACHINE.replace("start: 0.1 0.9", "start: bad")
+
+
+@pytest.mark.parametrize("text", [BREAKS, LASTS])
+def test_over_three_stages_from_a_bad_machine_nothing_is_worth_its_price(text, tmp_path):
+    """Exactly: to run for ever costs 0, to repair first 3 - 1 or 3 - 2. One agent at a time stays at 0."""
+    (tmp_path / "machine.pomdp").write_text(text)
+    tables = st.exact.tabulate(st.formats.load(tmp_path / "machine.pomdp"))
+    run = np.zeros((2, 1), int)
+    rollout = st.exact.finite_horizon(tables, 3, improvement="one-at-a-time", initial=run)
+    optimum = st.exact.finite_horizon(tables, 3)
+    bad = 1
+    # No agent can improve on running from there, so what one-at-a-time rollout chooses costs the same.
+    assert rollout.history[:, 0, bad].tolist() == [0] * (1 + rollout.iterations)
+    assert optimum.cost_to_go[0][bad] == 0
+    assert optimum.control[:, bad].tolist() == [[0], [0], [0]]
+    repaired = np.array([[[0], [1]], [[0], [0]], [[0], [0]]])
+    assert st.exact.finite_horizon_cost(tables, repaired, 3)[0][bad] == (2 if text == BREAKS else 1)
+
+
+def test_a_planner_that_knows_of_three_stages_does_not_repair(tmp_path):
+    """One that looks ten stages ahead does, at a loss of 1."""
+    (tmp_path / "machine.pomdp").write_text(LASTS)
+    model = st.formats.load(tmp_path / "machine.pomdp")
+    base, bad = model.base_policy(), jnp.int32(1)
+    assert base.control.tolist() == [0]
+    one_sample = st.Simulation(horizon=10, num_samples=1)
+    far = st.OneAtATimeRollout(model, base, one_sample).decide(bad, jax.random.key(0))
+    assert (far.control.tolist(), float(far.improvement)) == ([1], 9 - 3)
+    three = st.FiniteHorizon(model, 3)
+    planner = st.OneAtATimeRollout(three, three.base_policy(), one_sample)
+    near = planner.decide(TimedState(bad, jnp.int32(3)), jax.random.key(0))
+    assert near.q_factors.tolist() == [[0, 1]]
+    assert near.control.tolist() == [0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("text", [BREAKS, LASTS])
+@pytest.mark.parametrize("suffix", ["pomdp", "mdp"])
+def test_the_commands_say_zero_too(seriatim, tmp_path, text, suffix):
+    if suffix == "mdp":  # the format without observations
+        lines = [line for line in text.splitlines() if not line.startswith(("observations", "O:"))]
+        text = "\n".join(line.replace(": * : * : *", ": * : *").replace("good : * : *", "good : *") for line in lines)
+    place = tmp_path / f"machine.{suffix}"
+    place.write_text(text + "\n")
+    found = json.loads(seriatim("solve", place, "--horizon", "3", "--format", "json").out)["policies"]
+    assert {name: row["cost_at_start"] for name, row in found.items()} == dict.fromkeys(found, 0)
+    given = ("--horizon", "3", "--format", "json")
+    compared = json.loads(seriatim("compare", place, *given, "--episodes", "4").out)["policies"]
+    assert {name: row["mean"] for name, row in compared.items()} == {"base": 0, "one-at-a-time": 0}
+    assert {row["truncated"] for row in compared.values()} == {0}
+    assert json.loads(seriatim("run", place, *given, "--policy", "one-at-a-time").out)["cost"] == 0

@@ -32,7 +32,7 @@ class Queues:
         return None
 
     def transition(self, state, control, disturbance):
-        served = jnp.zeros_like(state["queues"]).at[:2].set(control)
+        served = jnp.zeros_like(state["queues"]).at[:2].set(control.astype(float))
         queues = jnp.maximum(state["queues"] - served + self.offset, 0)
         after = {"queues": queues, "time": state["time"] + 1}
         return st.Transition(after, jnp.sum(queues), after["time"] > 3)

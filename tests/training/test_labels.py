@@ -91,7 +91,7 @@ class Fenced:
     def transition(self, state, control, disturbance):
         admissible = jnp.all(self.control_mask(state)[jnp.arange(2), control])
         strayed = jnp.any(control != 0)
-        after = state + 1 + 10 * strayed
+        after = state + 1 + 10 * strayed.astype(jnp.int32)
         return st.Transition(jnp.where(admissible & self.feasible(state, control), after, 1000), jnp.zeros(()), False)
 
 
@@ -186,7 +186,7 @@ def test_fitting_is_least_squares_of_the_rows_that_count():
 
 
 def test_nothing_is_fitted_to_no_rows():
-    rows = jnp.full((4, 3), jnp.nan), jnp.full(4, jnp.nan)
+    rows = np.full((4, 3), np.nan, np.float32), np.full(4, np.nan, np.float32)
     found, _ = fit(loss_of(squares), jnp.ones(3), rows, jnp.zeros(4), jax.random.key(0), Fitting())
     np.testing.assert_array_equal(found, jnp.ones(3))
 

@@ -163,7 +163,7 @@ def test_controls_are_worth_what_the_changed_trajectory_costs():
             fits = mask[jnp.arange(2), plan[t]] | (t == changed_at)
             control = jnp.where(fits, plan[t], jnp.argmax(mask, axis=1))
             after = model.transition(state, control, model.sample_disturbance(jax.random.fold_in(keys.disturbance, t)))
-            total += jnp.where(ended | (t < changed_at), 0.0, 0.9**t * after.cost)
+            total += jnp.where(ended | (t < changed_at), 0.0, 0.9 ** t.astype(float) * after.cost)
             return (after.state, ended | after.done, total), None
 
         start = model.initial_state(keys.start), jnp.array(False), jnp.zeros(())

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._errors import InputError
-from seriatim._preconditions import require_model
+from seriatim._preconditions import ends_after, require_model
 from seriatim._record import record, static
 from seriatim.beliefs._filter import Belief, Filter
 from seriatim.beliefs._lanes import one_or_many
@@ -77,6 +77,11 @@ class BeliefModel:
     def discount(self) -> Any:
         """The discount factor of one stage."""
         return self.model.discount
+
+    @property
+    def ends_after(self) -> int | None:
+        """The number of stages after which the problem ends on purpose, if the model says one."""
+        return ends_after(self.model)
 
     def initial_state(self, key: Key) -> Belief:
         """Return the filter's first belief."""

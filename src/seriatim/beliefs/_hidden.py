@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
+from seriatim._preconditions import ends_after
 from seriatim._record import record
 from seriatim.beliefs._belief_model import BeliefDisturbance, check_observed
 from seriatim.beliefs._filter import Belief, Filter
@@ -64,6 +65,11 @@ class HiddenModel:
     def discount(self) -> Any:
         """The discount factor of one stage."""
         return self.model.discount
+
+    @property
+    def ends_after(self) -> int | None:
+        """The number of stages after which the problem ends on purpose, if the model says one."""
+        return ends_after(self.model)
 
     def initial_state(self, key: Key) -> HiddenState:
         """Draw the true state, and believe what is known of it beforehand."""

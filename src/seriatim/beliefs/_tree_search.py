@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from seriatim._compile import jit, unknown
@@ -40,6 +41,8 @@ from seriatim.policy import Decision, Policy
 
 # Pairs of a history and a joint control that a tree may hold.
 MAX_PAIRS = 2**26
+# Stands for a cost that is no number where controls are tried: above every cost, and below that of what is not allowed.
+LARGEST = float(np.finfo(np.float32).max)
 
 Stages: TypeAlias = int | Int[Array, ""]
 
@@ -49,7 +52,9 @@ class TreeSearch:
     """Monte Carlo tree search over beliefs, a planner: all agents at once, c**m joint controls a node.
 
     `Decision.q_factors` is `[c**m]`, infinite for controls never tried; `improvement` compares its own estimates, and
-    its standard error is unknown (nan).
+    its standard error is unknown (nan). A cost of nan or infinity, at any stage that was simulated, makes the Q-factor
+    of the control that led there nan or infinite: `Decision.num_incomparable` counts these controls, and none is
+    chosen.
 
     Attributes:
         filter: whose beliefs they are; its model is what the search simulates. Histories part where observations
@@ -129,7 +134,9 @@ class TreeSearch:
         tree = jax.lax.fori_loop(0, self.num_simulations, one, self._empty())
         q = jnp.where(tree.visits[0] > 0, tree.cost[0], jnp.inf)
         base_control = control_of(self._model, self.base, belief, ask, "The playout policy")
-        best = jnp.argmin(jnp.where(jnp.isnan(q), jnp.inf, q))
+        base = joint_index(base_control, self._model.num_controls)
+        # Where nothing can be compared, the base control stays.
+        best = jnp.where(jnp.any(jnp.isfinite(q)), jnp.argmin(jnp.where(jnp.isnan(q), jnp.inf, q)), base)
         compared = jnp.sum(tree.visits[0] > 0, dtype=jnp.int32)
         count, c = jnp.asarray(self.num_simulations, jnp.int32), self._model.num_controls
         exists = jnp.all((base_control >= 0) & (base_control < c))
@@ -141,15 +148,15 @@ class TreeSearch:
             base_control=base_control,
             q_factors=q,
             q_errors=jnp.full_like(q, unknown()),
-            improvement=q[joint_index(base_control, c)] - q[best],
+            improvement=q[base] - q[best],
             standard_error=jnp.full((), unknown()),
             num_q_factors=compared,
             num_simulations=compared,
             num_passes=count,
             num_trajectories=count,
             # As everywhere in the tree: by the hidden state, here the likeliest, at which the base control was chosen.
-            admissible=self._allowed(self.filter.most_likely(belief))[joint_index(base_control, c)] & exists,
-            num_incomparable=jnp.sum(jnp.isnan(q), dtype=jnp.int32),
+            admissible=self._allowed(self.filter.most_likely(belief))[base] & exists,
+            num_incomparable=jnp.sum((tree.visits[0] > 0) & ~jnp.isfinite(q), dtype=jnp.int32),
             num_truncated=truncated,
             tail_weight=jnp.where(truncated > 0, weight, 0.0),
             tail_bound=jnp.asarray(jnp.where(truncated > 0, jnp.inf, 0.0), float),
@@ -220,7 +227,9 @@ class TreeSearch:
         total = jnp.maximum(jnp.sum(visits), 1)
         credit = self.exploration * jnp.sqrt(jnp.log(total) / jnp.maximum(visits, 1).astype(float))
         worth = jnp.where(visits > 0, tree.cost[node] - credit, -jnp.inf)
-        # Controls never tried come first, and among them the first; a control not allowed comes never.
+        # Controls never tried come first, and among them the first; a control not allowed comes never. One that met a
+        # cost of nan or infinity comes last of all others: it would take all simulations that are left.
+        worth = jnp.where(worth < jnp.inf, worth, LARGEST)
         return jnp.argmin(jnp.where(allowed, worth, jnp.inf)).astype(jnp.int32)
 
     def _allowed(self, state: State) -> Bool[Array, " a"]:

@@ -1,12 +1,15 @@
 """MODEL on the command line: a built-in name, a problem file or `path/to/file.py:name`, with fields set."""
 
 import inspect
+import math
 import re
+import time
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import seriatim as st
 from seriatim._errors import InputError
+from seriatim._preconditions import ends_after
 from seriatim.cli._fields import made_with, needs, read_assignments, replaced
 from seriatim.cli._files import did_you_mean, is_in_file, listed, load_name
 from seriatim.cli._options import HORIZON, Problem
@@ -37,14 +40,14 @@ class Loaded(NamedTuple):
         return policy if self.untimed is None else st.at_any_time(policy)
 
 
-def load(problem: Problem) -> Loaded:
-    """Find and build the model.
+def load(problem: Problem, latest: float = math.inf) -> Loaded:
+    """Find and build the model; a problem file must be read at the time `latest` on the monotonic clock.
 
     Raises:
-        InputError: the name, a field or its value is wrong, or what was named is no model.
+        InputError: the name, a field or its value is wrong, what was named is no model, or the time is over.
     """
     name = problem.model
-    source, module = load_name(name) if is_in_file(name) else (_without_module(name), None)
+    source, module = load_name(name) if is_in_file(name) else (_without_module(name, latest), None)
     assignments = read_assignments(problem.assignments)
     if not inspect.isclass(source) and hasattr(source, "transition"):
         model, fields = replaced(source, assignments)
@@ -63,7 +66,7 @@ def load(problem: Problem) -> Loaded:
 
 def stages_of(loaded: Loaded, horizon: int | None) -> int | None:
     """Return the number of stages that the model says it has, or that a horizon gives where nothing else ends it."""
-    own: int | None = getattr(loaded.model, "ends_after", None)
+    own = ends_after(loaded.model)
     endless = getattr(loaded.model, "endless", False) and float(loaded.model.discount) == 1
     return horizon if own is None and endless else own
 
@@ -78,9 +81,11 @@ def over_stages(loaded: Loaded, horizon: int | None) -> tuple[Loaded, int]:
     return timed, stages if horizon is None else horizon
 
 
-def _without_module(name: str) -> Any:
+def _without_module(name: str, latest: float) -> Any:
     """Return the model of a problem file, or the class of a built-in one."""
-    return st.formats.load(name) if is_problem_file(name) else built_in(name)
+    if not is_problem_file(name):
+        return built_in(name)
+    return st.formats.load(name, max_seconds=None if latest == math.inf else latest - time.monotonic())
 
 
 def is_problem_file(name: str) -> bool:

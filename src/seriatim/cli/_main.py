@@ -183,7 +183,7 @@ def check(problem: Problem) -> None:
     metavar="S",
     type=str,
     callback=_options.number_above_zero,
-    help="Where the state is hidden: the bounds found when they are over, counted from the start, are printed.",
+    help="What was found when they are over, counted from the start, is printed; reading counts too.",
 )
 def solve(problem: Problem, horizon: int | None, tolerance: float, max_seconds: float) -> None:
     """Solve a finite model exactly.

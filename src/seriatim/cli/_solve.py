@@ -8,6 +8,7 @@ Q-factors; it ends agent-by-agent optimal, which need not be optimal.
 """
 
 import time
+import warnings
 from typing import Any
 
 import jax
@@ -25,23 +26,30 @@ from seriatim.cli._solved import Answer, Between, Row, Starts, entries, print_an
 STARTS = 1000
 # Bounds over beliefs are not asked to meet more closely: every digit takes as long as all before it.
 CLOSEST = 1e-4
+# The part of the time left after reading that is kept for them.
+HALF = 0.5
 
 
 def solve(problem: Problem, *, horizon: int | None, tolerance: float, latest: float) -> None:
-    """Solve and print the costs; bounds over beliefs are those found by the time `latest` on the monotonic clock."""
+    """Solve and print the costs, those found by the time `latest` on the monotonic clock.
+
+    Where the state is hidden too, bounds over beliefs get half of the time that is left after reading, or more.
+    """
     key = jax.random.key(problem.seed)
     with progress() as show:
         show("checking the model")
-        loaded = load(problem)
+        loaded = load(problem, latest)
         st.check_model(loaded.model, key, quick=True).raise_if_broken()
         base = None
         if has_base_policy(loaded, problem.base):
             base = require_lawful(base_policy(loaded, problem.base), loaded, key)
         show("checking the model", 1, 1)
         stages = _stages(loaded, horizon)
-        rows = _rows(loaded, base, tolerance, show) if stages is None else _rows_by_stage(loaded, base, stages, show)
-        answer = Answer(rows, _starts(loaded.model, key), stages, 0.0 if stages else tolerance, None)
-        if is_problem_file(loaded.name) and not loaded.model.observed:
+        is_hidden = is_problem_file(loaded.name) and not loaded.model.observed
+        own = latest - HALF * _left(latest) if is_hidden else latest
+        rows, reached = _solved(loaded, base, stages, tolerance, own, show)
+        answer = Answer(rows, _starts(loaded.model, key), stages, reached, None)
+        if is_hidden:
             hidden = _hidden(loaded, stages, tolerance, latest, show)
             answer = answer._replace(hidden=_narrowed(hidden, answer, is_blind=problem.base is None))
     if problem.form == "json":
@@ -55,37 +63,58 @@ def _stages(loaded: Loaded, horizon: int | None) -> int | None:
     return horizon if horizon is not None else stages_of(loaded, None)
 
 
-def _rows(loaded: Loaded, base: Any, tolerance: float, show: Show) -> dict[str, Row]:
+def _left(latest: float) -> float:
+    """Return the seconds left."""
+    return max(0.0, latest - time.monotonic())
+
+
+def _solved(
+    loaded: Loaded, base: Any, stages: int | None, tolerance: float, latest: float, show: Show
+) -> tuple[dict[str, Row], float]:
+    """Solve with the state seen; return what is known in time, and the tolerance that was reached."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", st.exact.NotConverged)  # the table says so
+        if stages is not None:
+            return _rows_by_stage(loaded, base, stages, latest, show), 0.0
+        return _rows(loaded, base, tolerance, latest, show)
+
+
+def _rows(loaded: Loaded, base: Any, tolerance: float, latest: float, show: Show) -> tuple[dict[str, Row], float]:
     show("all agents at once")
     try:
-        optimum = st.exact.modified_policy_iteration(loaded.model, tolerance=tolerance)
+        optimum = st.exact.modified_policy_iteration(loaded.model, tolerance=tolerance, max_seconds=_left(latest))
         show("all agents at once", 1, 1)
         show("one agent at a time")
-        found = st.exact.policy_iteration(loaded.model, improvement="one-at-a-time", initial=base)
+        found = st.exact.policy_iteration(
+            loaded.model, improvement="one-at-a-time", initial=base, max_seconds=_left(latest)
+        )
     except st.InputError as error:
         if getattr(loaded.model, "endless", False) and float(loaded.model.discount) == 1:
             raise st.InputError(f"{error} Here: --horizon N, or --set discount=0.95.") from error
         raise
-    steps = found.history[0], found.history[min(1, found.iterations)], found.cost_to_go
-    return _named(base, *steps, found.iterations, Row(optimum.cost_to_go, optimum.iterations))
+    reached = tolerance if optimum.converged else 2 * optimum.error_bound
+    return _named(base, found.history, found, Row(optimum.cost_to_go, optimum.iterations, optimum.converged)), reached
 
 
-def _rows_by_stage(loaded: Loaded, base: Any, stages: int, show: Show) -> dict[str, Row]:
+def _rows_by_stage(loaded: Loaded, base: Any, stages: int, latest: float, show: Show) -> dict[str, Row]:
     """Solve stage by stage; a row is what all stages cost."""
     show("all agents at once")
-    optimum = st.exact.finite_horizon(loaded.model, stages)
+    optimum = st.exact.finite_horizon(loaded.model, stages, max_seconds=_left(latest))
     show("all agents at once", 1, 1)
     show("one agent at a time")
-    found = st.exact.finite_horizon(loaded.model, stages, improvement="one-at-a-time", initial=base)
-    steps = found.history[0][0], found.history[min(1, found.iterations)][0], found.cost_to_go[0]
-    return _named(base, *steps, found.iterations, Row(optimum.cost_to_go[0], None))
+    found = st.exact.finite_horizon(
+        loaded.model, stages, improvement="one-at-a-time", initial=base, max_seconds=_left(latest)
+    )
+    return _named(base, found.history[:, 0], found, Row(optimum.cost_to_go[0], None))
 
 
-def _named(base: Any, first: Any, once: Any, last: Any, iterations: int, optimum: Row) -> dict[str, Row]:
+def _named(base: Any, costs: Any, found: Any, optimum: Row) -> dict[str, Row]:
+    """Name the policies of an iteration, whose costs are given, and the optimum."""
+    once = min(1, found.iterations)
     return {
-        "base" if base is not None else "some policy": Row(first, None),
-        "one-at-a-time": Row(once, 1),
-        "agent-by-agent optimal": Row(last, iterations),
+        "base" if base is not None else "some policy": Row(costs[0], None),
+        "one-at-a-time": Row(costs[once], 1, found.converged or once == 1),
+        "agent-by-agent optimal": Row(costs[-1], found.iterations, found.converged),
         "optimal": optimum,
     }
 
@@ -93,7 +122,7 @@ def _named(base: Any, first: Any, once: Any, last: Any, iterations: int, optimum
 def _hidden(loaded: Loaded, stages: int | None, tolerance: float, latest: float, show: Show) -> Between | str:
     show("bounds over beliefs")
     try:
-        found = _bounds(loaded.model, stages, max(tolerance, CLOSEST), max(0.0, latest - time.monotonic()))
+        found = _bounds(loaded.model, stages, max(tolerance, CLOSEST), _left(latest))
     except st.InputError as error:
         return str(error)
     show("bounds over beliefs", 1, 1)

@@ -13,10 +13,12 @@ from seriatim.cli._output import console, print_table
 
 
 class Row(NamedTuple):
-    """A policy: its cost-to-go at every state, and the iterations that led to it, if it was not given."""
+    """A policy: its cost-to-go at every state, the iterations that led to it, if it was not given, and whether these
+    were finished in time."""
 
     cost_to_go: Float[np.ndarray, " s"]
     iterations: int | None
+    converged: bool = True
 
 
 class Between(NamedTuple):
@@ -62,6 +64,11 @@ class Answer(NamedTuple):
         """The least cost, `[s]`."""
         return self.rows["optimal"].cost_to_go
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the optimum was found in time: how far policies are above it is not known before."""
+        return self.rows["optimal"].converged
+
 
 def entries(loaded: Loaded, seed: int, answer: Answer) -> dict[str, Any]:
     """Return what there is to say, as JSON has it."""
@@ -71,9 +78,10 @@ def entries(loaded: Loaded, seed: int, answer: Answer) -> dict[str, Any]:
         policies[name] = {
             "cost_at_start": mean,
             "standard_error": error,
-            "largest_gap": float(np.max(_gap(row, answer))),
-            "above_optimum": _above(row, answer),
+            "largest_gap": float(np.max(_gap(row, answer))) if answer.is_known else None,
+            "above_optimum": _above(row, answer) if answer.is_known else None,
             "iterations": row.iterations,
+            "converged": row.converged,
         }
     head = {"model": loaded.name, "fields": loaded.fields, "seed": seed, "states": len(answer.optimum)}
     size = {"stages": answer.stages, "tolerance": answer.tolerance, "starts": answer.starts.places}
@@ -88,8 +96,21 @@ def print_answer(loaded: Loaded, answer: Answer) -> None:
     out.print(_head(answer))
     headings = ("policy", "cost at\nthe start", "most above\nthe optimum", "states above\nthe optimum", "iterations")
     print_table(headings, [_printed(name, row, answer) for name, row in answer.rows.items()])
+    unfinished = [name for name, row in answer.rows.items() if not row.converged]
+    if unfinished:
+        out.print(Text(_unfinished_line(unfinished, answer.tolerance)))
     if answer.hidden is not None:
         out.print(Text(_hidden_line(answer.hidden)))
+
+
+def _unfinished_line(names: list[str], tolerance: float) -> str:
+    within = (
+        f" The costs called optimal are within {_cost(tolerance / 2)} of the optimum." if "optimal" in names else ""
+    )
+    return (
+        f"The time was over before {' and '.join(names)} were found: the rows show the best so far.{within} "
+        "Give --max-seconds for more."
+    )
 
 
 def _head(answer: Answer) -> str:
@@ -141,6 +162,8 @@ def _printed(name: str, row: Row, answer: Answer) -> list[str]:
     gap = float(_gap(row, answer).max())
     count = "" if row.iterations is None else f"{row.iterations:,}"
     shown = _cost(start) if error == 0 else f"{start:.6g} ± {error:.2g}"
+    if not answer.is_known:
+        return [name, shown, "", "", count]
     return [name, shown, _cost(gap if gap > _least_gap(answer) else 0.0), share(_above(row, answer)), count]
 
 

@@ -8,7 +8,14 @@ import numpy as np
 
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
-from seriatim._preconditions import name_of, require_model, require_playable, why_not_allowed
+from seriatim._preconditions import (
+    ends_after,
+    name_of,
+    require_model,
+    require_playable,
+    why_not_allowed,
+    within_problem,
+)
 from seriatim.evaluation._estimate import Estimate, estimate
 from seriatim.model import Key, Model
 from seriatim.parallel import Backend
@@ -47,7 +54,8 @@ def evaluate(
         key: episode `i` is a function of `fold_in(key, i)`. Under one key, two policies meet the same initial
             states and disturbances, and more episodes extend fewer.
         episodes: how many.
-        horizon: stages after which an episode is cut; `Estimate` reports the share and the weight of what is missing.
+        horizon: stages after which an episode is cut; `Estimate` reports the share and the weight of what is missing. A
+            model that names the stage after which it ends (`ends_after`) is over there, and nothing is missing.
         progress: called with (episodes done, episodes) as the work goes on. Of an episode that is under way, what
             has been played of its `horizon` counts as done.
         on: who works: `seriatim.parallel.Local()`, `Devices()`, `Ray()`; by default one thread of this process. An
@@ -78,19 +86,22 @@ def followed(
             raise InputError(f"{name}={value!r}: at least 1 is needed; give a positive whole number, at most {MOST:,}.")
     require_model(model, starts=True)
     require_playable(model, policy)
+    played = within_problem(model, horizon)
     incomparable = np.zeros(episodes, int)
     costs, stages, terminated = np.zeros(episodes), np.zeros(episodes, int), np.zeros(episodes, bool)
     finished = 0
     in_pieces = progress is not None or look is not None
-    for some, under_way in _played((model, policy, key, horizon), episodes, on, in_pieces):
+    for some, under_way in _played((model, policy, key, played), episodes, on, in_pieces):
         costs[some.episode], stages[some.episode], terminated[some.episode] = some.cost, some.stages, some.terminated
         incomparable[some.episode] = some.incomparable
         finished += len(some.episode)
         if look is not None and under_way is not None:
             look(under_way)
         if progress is not None:
-            progress(finished + _share_played(under_way, horizon), episodes)
+            progress(finished + _share_played(under_way, played), episodes)
     share = float(incomparable.sum() / stages.sum())
+    if played == ends_after(model):
+        terminated |= stages == played
     discount = float(model.discount)
     return estimate(costs, stages, terminated, horizon=int(horizon), discount=discount, incomparable=share)
 

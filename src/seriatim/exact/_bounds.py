@@ -20,6 +20,8 @@ Sources: M. Puterman, Markov Decision Processes, Wiley, 1994, section 6.6; E. Po
 Discounted Finite Markov Decision Chains, Operations Research 23(4), 1975 (rows that end).
 """
 
+import math
+import time
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -51,11 +53,11 @@ class Bounds(NamedTuple):
     rounding: float
 
 
-def horizon(rows: Rows, max_iterations: int) -> Horizon:
+def horizon(rows: Rows, max_iterations: int, latest: float = math.inf) -> Horizon:
     """Bound the stages to come under every policy.
 
-    With discount 1 every policy must be sure to end; if that takes more than `max_iterations` sweeps to see, the bound
-    is infinite.
+    With discount 1 every policy must be sure to end; if that takes more than `max_iterations` sweeps to see, or longer
+    than until the time `latest` on the monotonic clock, the bound is infinite.
     """
     usable = np.isfinite(rows.costs)
     if rows.discount < 1:
@@ -70,6 +72,8 @@ def horizon(rows: Rows, max_iterations: int) -> Horizon:
         # after <= stages + left; dividing by 1 - left makes up for what is missing.
         if left <= SLACK:
             return Horizon(stages / (1 - left), False)
+        if time.monotonic() > latest:
+            break
         stages = after
     return Horizon(np.inf, False)
 

@@ -1,6 +1,8 @@
 """Checks of arguments, and the warning of an iteration that stopped early."""
 
+import math
 import operator
+import time
 import warnings
 from typing import Any
 
@@ -8,6 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from seriatim._errors import InputError
+from seriatim._numbers import real_number
 from seriatim.exact._rows import Source
 
 
@@ -18,11 +21,25 @@ class NotConverged(UserWarning):
 def warn_not_converged(method: str, iterations: int, reached: str) -> None:
     """Say loudly that `method` stopped early, and what holds of its result."""
     warnings.warn(
-        f"{method} stopped after {iterations} iterations, before it converged: {reached}. Raise max_iterations or "
-        "tolerance.",
+        f"{method} stopped after {iterations} iterations, before it converged: {reached}. Raise max_iterations, "
+        "max_seconds or tolerance.",
         NotConverged,
         stacklevel=3,
     )
+
+
+def latest_of(max_seconds: float | int | None) -> float:
+    """Return the time on the monotonic clock after which nothing more is begun; infinity without a limit.
+
+    Raises:
+        InputError: the limit is no number from 0 up.
+    """
+    if max_seconds is None:
+        return math.inf
+    number = real_number(max_seconds)
+    if number is None or not number >= 0:
+        raise InputError(f"max_seconds={max_seconds!r}: give a number from 0 up, or None for no limit.")
+    return time.monotonic() + number
 
 
 def check_limits(tolerance: float, max_iterations: int) -> None:

@@ -11,6 +11,8 @@ J_{k+1}:
 Source: D. Bertsekas, Dynamic Programming and Optimal Control, vol. I, Athena Scientific, 4th ed. 2017, section 1.3.
 """
 
+import math
+import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -20,7 +22,8 @@ from jaxtyping import Float, Int
 
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
-from seriatim.exact._checks import check_cost_to_go, check_iterations, team_order, warn_not_converged
+from seriatim._preconditions import ends_after
+from seriatim.exact._checks import check_cost_to_go, check_iterations, latest_of, team_order, warn_not_converged
 from seriatim.exact._evaluation import policy_chain
 from seriatim.exact._improvement import Improvement, falls, improved
 from seriatim.exact._policies import policy_control
@@ -42,6 +45,7 @@ def finite_horizon(
     initial: Any = None,
     order: tuple[int, ...] | None = None,
     max_iterations: int = 10_000,
+    max_seconds: float | int | None = None,
 ) -> StageSolution:
     """Solve a problem of so many stages: exactly, but for rounding, at every stage and state.
 
@@ -50,20 +54,22 @@ def finite_horizon(
 
     Args:
         problem: a finite model, `Tables`, a `FiniteHorizon`, or a sequence of models or tables, one for each stage.
-        stages: N, from 1 up; not needed of a `FiniteHorizon` or a sequence.
+        stages: N, from 1 up; not needed of a `FiniteHorizon`, a sequence, or a model that says after how many stages it
+            ends (`ends_after`).
         final_cost: of each state after the last stage, `[s]`; by default 0, or that of the `FiniteHorizon`.
         improvement: "joint" or "one-at-a-time".
         initial: for "one-at-a-time": a policy of the model's states, or controls `[s, m]` or `[N, s, m]`. By default
             the model's base policy, or each state's first admissible joint control.
         order: the agents in their turn; by default 0, 1, ...
         max_iterations: improvements after which it warns (`NotConverged`) and stops.
+        max_seconds: after which it does the same; None is no limit.
 
     Raises:
-        InputError: the problem is not finite, stages differ in states, agents or controls, or an argument is out of
-            range.
+        InputError: the problem is not finite, stages differ in states, agents or controls, an argument is out of range,
+            or the time was over before all stages were seen once.
     """
     check_iterations(max_iterations)
-    known = _stages(problem, stages, final_cost)
+    known = _stages(problem, stages, final_cost, latest_of(max_seconds))
     if improvement == "joint":
         return _backward_induction(known)
     if improvement != "one-at-a-time":
@@ -80,7 +86,7 @@ def finite_horizon_cost(
     Args:
         problem: as for `finite_horizon`.
         policy: of the model's states, or controls `[s, m]` or, by stage, `[N, s, m]`.
-        stages: N, from 1 up; not needed of a `FiniteHorizon` or a sequence.
+        stages: N, from 1 up; not needed as for `finite_horizon`.
         final_cost: as for `finite_horizon`.
 
     Raises:
@@ -90,33 +96,49 @@ def finite_horizon_cost(
     return _evaluated(known, _controls(known, policy))
 
 
+class _TimeOver(InputError):
+    """The time was over in the middle of something."""
+
+
 class _Stages(NamedTuple):
     """Where the rows of each stage come from, what the end costs, and what was given."""
 
     sources: list[Source]
     final: Float[np.ndarray, " s"]
     problem: Any
+    latest: float
+
+    def require_time(self, done: int) -> None:
+        """Refuse to go on with another stage, after so many, if the time is over."""
+        if time.monotonic() > self.latest:
+            raise _TimeOver(
+                f"The time was over after {done} of {len(self.sources)} stages; give more seconds (--max-seconds on "
+                "the command line, max_seconds in Python), or fewer stages."
+            )
 
     @property
     def first(self) -> Source:
         return self.sources[0]
 
 
-def _stages(problem: Any, stages: int | None, final_cost: Any) -> _Stages:
+def _stages(problem: Any, stages: int | None, final_cost: Any, latest: float = math.inf) -> _Stages:
     """Read what was given."""
     if isinstance(problem, Sequence):
-        sources = [remembered(source(each)) for each in problem]
+        sources = [remembered(source(each, latest)) for each in problem]
         stages = len(sources) if stages is None else stages
         _check_alike(sources, stages)
     else:
         timed = isinstance(problem, FiniteHorizon)
-        stages = problem.stages if timed and stages is None else stages
+        own = problem.stages if timed else ends_after(problem)
+        stages = own if stages is None else stages
         if not is_whole(stages, 1):
             raise InputError(f"stages={stages!r}: give the number of stages, a whole number from 1 up.")
-        sources = [remembered(source(problem.model if timed else problem))] * int(stages)  # type: ignore[arg-type]
+        sources = [remembered(source(problem.model if timed else problem, latest))] * int(stages)  # type: ignore[arg-type]
         final_cost = _final(problem) if timed and final_cost is None else final_cost
     nothing = np.zeros(sources[0].num_states)
-    return _Stages(sources, nothing if final_cost is None else check_cost_to_go(sources[0], final_cost), problem)
+    return _Stages(
+        sources, nothing if final_cost is None else check_cost_to_go(sources[0], final_cost), problem, latest
+    )
 
 
 def _check_alike(sources: list[Source], stages: int) -> None:
@@ -162,8 +184,10 @@ def _first(known: _Stages) -> Int[np.ndarray, "N s m"]:
 
 
 def _backward_induction(known: _Stages) -> StageSolution:
-    cost, control = [known.final], []
+    cost: list[Float[np.ndarray, " s"]] = [known.final]
+    control: list[Int[np.ndarray, "s m"]] = []
     for each in reversed(known.sources):
+        known.require_time(len(control))
         least_cost, joint = least(backup(each.joint_rows(), cost[-1]))
         cost.append(least_cost)
         control.append(controls_of(each, joint))
@@ -175,6 +199,7 @@ def _evaluated(known: _Stages, control: Int[np.ndarray, "N s m"]) -> Float[np.nd
     """Apply T_mu backwards, stage by stage."""
     cost = [known.final]
     for each, chosen in zip(known.sources[::-1], control[::-1], strict=True):
+        known.require_time(len(cost) - 1)
         cost.append(backup(policy_chain(each, chosen), cost[-1])[:, 0])
     return np.stack(cost[::-1])
 
@@ -182,15 +207,29 @@ def _evaluated(known: _Stages, control: Int[np.ndarray, "N s m"]) -> Float[np.nd
 def _iterated(known: _Stages, control: Int[np.ndarray, "N s m"], order: tuple[int, ...], limit: int) -> StageSolution:
     """Evaluate and improve, all stages together, until no agent can do better."""
     history, converged = [_evaluated(known, control)], False
-    for _ in range(limit):
-        parts = zip(known.sources, control, history[-1][1:], strict=True)
-        better = np.stack([improved(each, now, cost, "one-at-a-time", order) for each, now, cost in parts])
-        after = _evaluated(known, better)
-        converged = not falls(history[-1], after)
-        if converged:
+    while not converged and len(history) <= limit:
+        try:
+            better = _improved(known, control, history[-1], order)
+            after = _evaluated(known, better)
+        except _TimeOver:
             break
-        control = better
-        history.append(after)
+        converged = not falls(history[-1], after)
+        if not converged:
+            control = better
+            history.append(after)
     if not converged:
-        warn_not_converged("finite_horizon", limit, "the last policy can still be improved")
+        over = len(history) <= limit
+        reached = "the time was over" if over else "the last policy can still be improved"
+        warn_not_converged("finite_horizon", len(history) - 1, reached)
     return StageSolution(history[-1], control, np.stack(history), len(history) - 1, converged, known.problem)
+
+
+def _improved(
+    known: _Stages, control: Int[np.ndarray, "N s m"], cost: Float[np.ndarray, "stages s"], order: tuple[int, ...]
+) -> Int[np.ndarray, "N s m"]:
+    """Improve one agent at a time, at every stage."""
+    better: list[Int[np.ndarray, "s m"]] = []
+    for each, now, later in zip(known.sources, control, cost[1:], strict=True):
+        known.require_time(len(better))
+        better.append(improved(each, now, later, "one-at-a-time", order))
+    return np.stack(better)

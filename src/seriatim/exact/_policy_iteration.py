@@ -16,6 +16,7 @@ in Control and Optimization 1, 2020; Multiagent Reinforcement Learning: Rollout 
 2021.
 """
 
+import time
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ from jaxtyping import Float, Int
 
 from seriatim._errors import InputError
 from seriatim.exact._bounds import bounds, horizon
-from seriatim.exact._checks import check_iterations, check_limits, team_order, warn_not_converged
+from seriatim.exact._checks import check_iterations, check_limits, latest_of, team_order, warn_not_converged
 from seriatim.exact._evaluation import chain_cost, policy_chain
 from seriatim.exact._improvement import Improvement, escaped, falls, improved, one_turn
 from seriatim.exact._policies import policy_control
@@ -40,6 +41,7 @@ def policy_iteration(
     initial: Any = None,
     max_iterations: int = 10_000,
     order: tuple[int, ...] | None = None,
+    max_seconds: float | int | None = None,
 ) -> Solution:
     """Evaluate and improve until no agent, or no team, can do better.
 
@@ -60,17 +62,22 @@ def policy_iteration(
             policy of finite cost.
         max_iterations: improvements after which it warns (`NotConverged`) and stops.
         order: the agents in their turn; by default 0, 1, ...
+        max_seconds: after which it does the same. None is no limit. A step that is under way, such as the solution of a
+            linear system, is finished.
 
     Raises:
         InputError: the problem is not finite, or an argument is out of range.
     """
     check_iterations(max_iterations)
-    found = source(problem)
+    latest = latest_of(max_seconds)
+    found = source(problem, latest)
     order = team_order(order, found.num_agents)
     control = _first(found, problem, initial)
     history = [chain_cost(policy_chain(found, control))]
     converged = False
     for _ in range(max_iterations):
+        if time.monotonic() > latest:
+            break
         better, cost = _next(found, control, history[-1], improvement, order)
         converged = not falls(history[-1], cost)
         if converged:
@@ -78,7 +85,9 @@ def policy_iteration(
         control = better
         history.append(cost)
     if not converged:
-        warn_not_converged("policy_iteration", max_iterations, "the last policy can still be improved")
+        over = time.monotonic() > latest
+        reached = "the time was over" if over else "the last policy can still be improved"
+        warn_not_converged("policy_iteration", len(history) - 1 if over else max_iterations, reached)
     error = 0.0 if converged else np.inf
     return Solution(history[-1], control, np.stack(history), len(history) - 1, error, converged, problem)
 

@@ -18,6 +18,8 @@ Research 16(3), 1991; M. Guillot and G. Stauffer, The Stochastic Shortest Path P
 Perspective, European Journal of Operational Research 285(1), 2020 (rests, and ways round that cost nothing).
 """
 
+import math
+import time
 from collections.abc import Iterator
 
 import numpy as np
@@ -32,15 +34,17 @@ from seriatim.exact._sweeps import Swept
 from seriatim.exact._termination import Refuge, escape, fate, in_end_components, refuge
 
 
-def shortest_path(rows: Rows, max_iterations: int) -> Swept:
+def shortest_path(rows: Rows, max_iterations: int, latest: float = math.inf) -> Swept:
     """Solve J = T J exactly but for rounding; infinite where no policy is sure to end or to rest.
+
+    No policy is evaluated after the time `latest` on the monotonic clock but the first.
 
     Raises:
         InputError: going round for ever costs less than nothing, or pays and is paid in turn.
     """
     known = refuge(rows)
     stop = rows.costs.shape[1]
-    swept = _iterated(_with_stop(rows, known), np.where(known.finite, known.choice, stop), max_iterations)
+    swept = _iterated(_with_stop(rows, known), np.where(known.finite, known.choice, stop), max_iterations, latest)
     return swept._replace(
         cost_to_go=np.where(known.finite, swept.cost_to_go, np.inf),
         choice=np.where(known.finite, swept.choice, known.choice),
@@ -64,10 +68,10 @@ def _with_stop(rows: Rows, known: Refuge) -> Rows:
     return Rows(np.hstack([costs, np.where(lost, 0.0, np.inf)[:, None]]), wider, rows.discount)
 
 
-def _iterated(rows: Rows, choice: Int[np.ndarray, " s"], limit: int) -> Swept:
+def _iterated(rows: Rows, choice: Int[np.ndarray, " s"], limit: int, latest: float) -> Swept:
     """Iterate policies from one of finite cost."""
     cost, iteration, found = chain_cost(chain(rows, choice)), 0, True
-    while found and iteration < limit:
+    while found and iteration < limit and time.monotonic() <= latest:
         iteration += 1
         found = False
         for better in _better(rows, choice, cost):

@@ -6,6 +6,8 @@ precision, which makes the table, not the model, the exact problem that is solve
 double precision (`tabulated_motion`) is not asked for its outcomes: its rows are selected.
 """
 
+import math
+import time
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -33,16 +35,18 @@ FEW_PAIRS = 2**20
 ROUNDING = 1e-4
 
 
-def source(problem: Problem) -> Source:
+def source(problem: Problem, latest: float = math.inf) -> Source:
     """Return where the rows of `problem` come from.
+
+    Outcomes of a model are enumerated until the time `latest` on the monotonic clock; `rows` then raises an InputError.
 
     Raises:
         InputError: a model has no states(), index() and outcomes(), or a discount outside (0, 1].
     """
-    return TableSource(problem) if isinstance(problem, Tables) else _model_source(problem)
+    return TableSource(problem) if isinstance(problem, Tables) else _model_source(problem, latest)
 
 
-def _model_source(model: Any) -> "ModelSource":
+def _model_source(model: Any, latest: float) -> "ModelSource":
     require_sizes(model)
     missing = [name for name in ("states", "index", "outcomes") if not hasattr(model, name)]
     if missing:
@@ -57,7 +61,7 @@ def _model_source(model: Any) -> "ModelSource":
     m, c = model.num_agents, model.num_controls
     knows = hasattr(model, "tabulated_motion") and count * num_joint_controls(m, c) <= MAX_PAIRS
     given = model.tabulated_motion() if knows else None
-    return ModelSource(model, states, count, m, c, float(model.discount), given)
+    return ModelSource(model, states, count, m, c, float(model.discount), given, latest)
 
 
 class TableSource(NamedTuple):
@@ -114,6 +118,7 @@ class ModelSource(NamedTuple):
     num_controls: int
     discount: float
     given: tuple[Float[np.ndarray, "s a"], Matrix] | None = None
+    latest: float = math.inf
 
     def rows(self, controls: Int[np.ndarray, "s n m"]) -> Rows:
         """Enumerate the outcomes of the joint controls, a chunk of pairs at a time."""
@@ -156,6 +161,12 @@ class ModelSource(NamedTuple):
         return self.rows(np.broadcast_to(every, (s, *every.shape)))
 
     def _part(self, numbers: Int[np.ndarray, " n"], controls: Int[np.ndarray, "n m"], size: int) -> "_Part":
+        if time.monotonic() > self.latest:
+            raise InputError(
+                f"The time was over when the outcomes of {type(self.model).__name__} were enumerated up to state "
+                f"{numbers[0]} of {self.num_states}; give more seconds (--max-seconds on the command line, max_seconds "
+                "in Python)."
+            )
         short = size - len(numbers)
         padded = np.pad(numbers, (0, short)), np.pad(controls, ((0, short), (0, 0)))
         raw = _enumerate(self.model, self.states, *map(jnp.asarray, padded))

@@ -9,6 +9,8 @@ It converges from every start, because T and T_mu are monotone contractions in a
 Abstract Dynamic Programming, Athena Scientific, 2nd ed. 2018, section 2.5.1. It stops only by the bounds of `_bounds`.
 """
 
+import math
+import time
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +34,9 @@ class Swept(NamedTuple):
     converged: bool
 
 
-def sweep(rows: Rows, *, tolerance: float, max_iterations: int, evaluations: int | None = 0) -> Swept:
+def sweep(
+    rows: Rows, *, tolerance: float, max_iterations: int, evaluations: int | None = 0, latest: float = math.inf
+) -> Swept:
     """Iterate until the optimum is known to within `tolerance`.
 
     On return, |cost_to_go - J*| <= error_bound / 2 and J_mu - J* <= error_bound at every state. It is converged if
@@ -43,19 +47,20 @@ def sweep(rows: Rows, *, tolerance: float, max_iterations: int, evaluations: int
         tolerance: in cost units.
         max_iterations: full sweeps.
         evaluations: sweeps of the greedy policy after each full one; None lets their progress decide.
+        latest: the time on the monotonic clock after which no further sweep is begun; one is always made.
     """
-    reach = horizon(rows, max_iterations)
+    reach = horizon(rows, max_iterations, latest)
     cost_to_go = np.zeros(len(rows.costs))
     for iteration in range(1, max_iterations + 1):
         after, choice = least(backup(rows, cost_to_go))
         limits = bounds(reach, cost_to_go, after)
         # Below the rounding of the sums no sweep makes progress.
         finished = limits.gap + limits.rounding <= tolerance or limits.gap <= limits.rounding
-        if finished or iteration == max_iterations:
+        if finished or iteration == max_iterations or time.monotonic() > latest:
             break
         cost_to_go = after
         if evaluations != 0:
-            cost_to_go = _evaluated(chain(rows, choice), after, limits, reach, tolerance, evaluations)
+            cost_to_go = _evaluated(chain(rows, choice), after, limits, reach, tolerance, evaluations, latest)
     error = limits.gap + limits.rounding
     return Swept(
         cost_to_go=after + (np.asarray(limits.lower) + limits.upper) / 2,
@@ -73,13 +78,14 @@ def _evaluated(
     reach: Horizon,
     tolerance: float,
     evaluations: int | None,
+    latest: float,
 ) -> Float[np.ndarray, " s"]:
-    """Apply T_mu, the given number of times or while it pays."""
+    """Apply T_mu, the given number of times or while it pays and there is time."""
     enough = max(EVALUATED * limits.gap, tolerance / 2)
     for _ in range(MOST_EVALUATIONS if evaluations is None else evaluations):
         after = backup(policy, cost_to_go)[:, 0]
         gap = bounds(reach, cost_to_go, after).gap if evaluations is None else np.inf
         cost_to_go = after
-        if gap <= enough:
+        if gap <= enough or time.monotonic() > latest:
             break
     return cost_to_go

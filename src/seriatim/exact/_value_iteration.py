@@ -9,11 +9,13 @@ Sources: M. Puterman, Markov Decision Processes, Wiley, 1994, sections 6.3, 6.5 
 Modified Policy Iteration Algorithms for Discounted Markov Decision Problems, Management Science 24(11), 1978.
 """
 
+import time
+
 import numpy as np
 from jaxtyping import Float, Int
 
 from seriatim._errors import InputError
-from seriatim.exact._checks import check_limits, warn_not_converged
+from seriatim.exact._checks import check_limits, latest_of, warn_not_converged
 from seriatim.exact._evaluation import chain_cost, within
 from seriatim.exact._rows import Rows, backup, chain, least
 from seriatim.exact._shortest_path import shortest_path
@@ -26,7 +28,13 @@ from seriatim.exact._termination import may_go_on, refuge
 FIRST_EVALUATION = 16
 
 
-def value_iteration(problem: Problem, *, tolerance: float = 1e-6, max_iterations: int = 1_000_000) -> Solution:
+def value_iteration(
+    problem: Problem,
+    *,
+    tolerance: float = 1e-6,
+    max_iterations: int = 1_000_000,
+    max_seconds: float | int | None = None,
+) -> Solution:
     """Solve J = T J by repeating J <- T J.
 
     It stops when bounds on J* meet: on the span of TJ - J where that is sound, and returns their middle.
@@ -36,16 +44,23 @@ def value_iteration(problem: Problem, *, tolerance: float = 1e-6, max_iterations
         tolerance: on return `|cost_to_go - J*| <= tolerance / 2`, and `control` costs at most `tolerance` more than J*,
             at every state; in cost units.
         max_iterations: sweeps after which it warns (`NotConverged`) and stops.
+        max_seconds: after which it does the same, with what is known then: `Solution.error_bound` holds. None is no
+            limit. A step that is under way, such as a sweep or the solution of a linear system, is finished.
 
     Raises:
         InputError: the problem is not finite, has too many joint controls, or no optimum (discount 1, and going round
             for ever costs nothing or less on average, some of it at negative cost).
     """
-    return _solved("value_iteration", problem, tolerance, max_iterations, 0)
+    return _solved("value_iteration", problem, tolerance, max_iterations, 0, latest_of(max_seconds))
 
 
 def modified_policy_iteration(
-    problem: Problem, *, tolerance: float = 1e-6, max_iterations: int = 1_000_000, evaluations: int | None = None
+    problem: Problem,
+    *,
+    tolerance: float = 1e-6,
+    max_iterations: int = 1_000_000,
+    evaluations: int | None = None,
+    max_seconds: float | int | None = None,
 ) -> Solution:
     """Solve J = T J by full sweeps, each followed by sweeps of the greedy policy alone.
 
@@ -57,16 +72,19 @@ def modified_policy_iteration(
         tolerance: as in `value_iteration`.
         max_iterations: full sweeps.
         evaluations: sweeps of the greedy policy after each full one; None goes on while that pays.
+        max_seconds: as in `value_iteration`.
     """
     if evaluations is not None and evaluations < 0:
         raise InputError(f"evaluations={evaluations}: give a whole number from 0 up, or None.")
-    return _solved("modified_policy_iteration", problem, tolerance, max_iterations, evaluations)
+    return _solved("modified_policy_iteration", problem, tolerance, max_iterations, evaluations, latest_of(max_seconds))
 
 
-def _solved(method: str, problem: Problem, tolerance: float, max_iterations: int, evaluations: int | None) -> Solution:
+def _solved(
+    method: str, problem: Problem, tolerance: float, max_iterations: int, evaluations: int | None, latest: float
+) -> Solution:
     check_limits(tolerance, max_iterations)
-    found = source(problem)
-    swept = _optimum(found.joint_rows(), tolerance, max_iterations, evaluations)
+    found = source(problem, latest)
+    swept = _optimum(found.joint_rows(), tolerance, max_iterations, evaluations, latest)
     if not swept.converged:
         reached = f"the cost-to-go is within {swept.error_bound / 2:.3g} of the optimum, not within {tolerance / 2:g}"
         warn_not_converged(method, swept.iterations, reached)
@@ -81,15 +99,15 @@ def _solved(method: str, problem: Problem, tolerance: float, max_iterations: int
     )
 
 
-def _optimum(rows: Rows, tolerance: float, max_iterations: int, evaluations: int | None) -> Swept:
+def _optimum(rows: Rows, tolerance: float, max_iterations: int, evaluations: int | None, latest: float) -> Swept:
     if rows.discount < 1 or not may_go_on(rows).any():
-        return sweep(rows, tolerance=tolerance, max_iterations=max_iterations, evaluations=evaluations)
+        return sweep(rows, tolerance=tolerance, max_iterations=max_iterations, evaluations=evaluations, latest=latest)
     if np.nanmin(np.where(np.isfinite(rows.costs), rows.costs, np.nan)) < 0:
-        return shortest_path(rows, max_iterations)
-    return _around_refuge(rows, tolerance, max_iterations, evaluations)
+        return shortest_path(rows, max_iterations, latest)
+    return _around_refuge(rows, tolerance, max_iterations, evaluations, latest)
 
 
-def _around_refuge(rows: Rows, tolerance: float, max_iterations: int, evaluations: int | None) -> Swept:
+def _around_refuge(rows: Rows, tolerance: float, max_iterations: int, evaluations: int | None, latest: float) -> Swept:
     """Solve where the optimum is a positive number; it is infinite or zero elsewhere."""
     known = refuge(rows)
     inside = known.finite & ~known.free
@@ -100,16 +118,18 @@ def _around_refuge(rows: Rows, tolerance: float, max_iterations: int, evaluation
     lost = (rows.transitions @ (~known.finite).astype(float) > 0).reshape(rows.costs.shape)
     part = within(rows._replace(costs=np.where(lost, np.inf, rows.costs)), inside)
     if may_go_on(part).any():
-        swept = _from_below(part, known.choice[inside], tolerance, max_iterations)
+        swept = _from_below(part, known.choice[inside], tolerance, max_iterations, latest)
     else:
-        swept = sweep(part, tolerance=tolerance, max_iterations=max_iterations, evaluations=evaluations)
+        swept = sweep(part, tolerance=tolerance, max_iterations=max_iterations, evaluations=evaluations, latest=latest)
     cost[inside] = swept.cost_to_go
     choice = known.choice.copy()
     choice[inside] = swept.choice
     return swept._replace(cost_to_go=cost, choice=choice)
 
 
-def _from_below(rows: Rows, proper: Int[np.ndarray, " s"], tolerance: float, max_iterations: int) -> Swept:
+def _from_below(
+    rows: Rows, proper: Int[np.ndarray, " s"], tolerance: float, max_iterations: int, latest: float
+) -> Swept:
     """Sweep from zero; the best policy met, evaluated exactly, bounds J* from above."""
     lower = np.zeros(len(rows.costs))
     best, upper = proper, chain_cost(chain(rows, proper))
@@ -122,6 +142,8 @@ def _from_below(rows: Rows, proper: Int[np.ndarray, " s"], tolerance: float, max
             best, upper = _better(rows, best, upper, greedy)
             if float((upper - lower).max()) <= tolerance:
                 break
+        if time.monotonic() > latest:
+            break
     error = float((upper - lower).max())
     return Swept((upper + lower) / 2, best, iteration, error, error <= tolerance)
 

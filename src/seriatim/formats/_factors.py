@@ -121,6 +121,7 @@ def _table(file: Document, element: Element, variables: Sequence[Variable], tag:
     table, places = np.zeros(shape), [{name: i for i, name in enumerate(one.values)} for one in variables]
     written = 0
     for entry in parameter.children:
+        file.require_time(entry.line)
         written += _write(file, entry, table, variables, places, tag)
         if written > MAX_WRITES:
             raise file.mistake(entry.line, f"up to here, entries have set {written:,} numbers; write fewer with *.")

@@ -1,5 +1,6 @@
 """The text of a file a user names, whole or line by line, or one sentence that says why it cannot be read."""
 
+import time
 from pathlib import Path
 
 from seriatim._errors import InputError
@@ -54,6 +55,19 @@ def _decoded(path: str | Path, what: str, raw: bytes) -> str:
             f"{path}, line {line}: byte {text.index(chr(0))} is zero; a text file with {what} is expected."
         )
     return text
+
+
+def require_time(path: str | Path, latest: float, line: int, lines: int) -> None:
+    """Refuse to read on after the time `latest` on the monotonic clock.
+
+    Raises:
+        InputError: the time is over; the sentence says how far the file was read.
+    """
+    if time.monotonic() > latest:
+        raise InputError(
+            f"{path}, line {line} of {lines}: the time was over when this was read; give more seconds (--max-seconds "
+            "on the command line, max_seconds in Python)."
+        )
 
 
 def quoted(text: str) -> str:

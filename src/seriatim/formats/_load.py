@@ -10,6 +10,7 @@ Process toolbox: software for decision-theoretic planning in multiagent systems,
 """
 
 import math
+import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -31,7 +32,7 @@ SUFFIXES = (".pomdp", ".dpomdp", ".mdp", ".pomdpx")
 MAX_WRITES = 3_000_000_000
 
 
-def load(path: str | Path) -> TeamPOMDP:
+def load(path: str | Path, *, max_seconds: float | int | None = None) -> TeamPOMDP:
     """Read a `.pomdp`, `.dpomdp`, `.mdp` or `.pomdpx` file as a model whose costs are to be minimised.
 
     Every form of the formats is read, but for decision diagrams in `.pomdpx`: names, numbers and `*`; single numbers,
@@ -39,18 +40,24 @@ def load(path: str | Path) -> TeamPOMDP:
     rounding; the model normalises them. Rewards that depend on the observation count by their expectation. The state of
     an `.mdp` file is observed, and that of a `.pomdpx` file if all its state variables are.
 
+    Args:
+        path: of the file.
+        max_seconds: after which reading is given up; None is no limit. What is read is then made into a model, a few
+            seconds for the largest.
+
     Raises:
-        InputError: the file is missing, of another suffix, not text, or malformed, or its tables would have more than
-            30 million numbers; the sentence gives the line.
+        InputError: the file is missing, of another suffix, not text, or malformed, its tables would have more than
+            30 million numbers, or the time was over; the sentence gives the line.
     """
+    latest = math.inf if max_seconds is None else time.monotonic() + max_seconds
     suffix = Path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(
             f"{path}: the name ends in {suffix or 'no suffix'!r}; .pomdp, .dpomdp, .mdp or .pomdpx is expected."
         )
     if suffix == ".pomdpx":
-        return TeamPOMDP(*load_pomdpx(path))
-    source = read_source(path, f"a problem ({suffix})")
+        return TeamPOMDP(*load_pomdpx(path, latest))
+    source = read_source(path, f"a problem ({suffix})", latest)
     found = sections(source)
     preamble = read_preamble(source, found, is_team=suffix == ".dpomdp", is_observed=suffix == ".mdp")
     tables = _tables(source, found, preamble) if suffix != ".mdp" else _observed_tables(source, found, preamble)
@@ -111,7 +118,9 @@ def _distributions(
 def _entries(
     source: Source, found: Sections, keyword: str, axes: tuple[Axis, ...], preamble: Preamble
 ) -> Iterator[Entry]:
-    return (read_entry(source, section, axes, preamble.start) for section in found.of(keyword))
+    for section in found.of(keyword):
+        source.require_time(section.offset)
+        yield read_entry(source, section, axes, preamble.start)
 
 
 def _write(

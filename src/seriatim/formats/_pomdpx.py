@@ -53,13 +53,14 @@ class _Variables(NamedTuple):
     rewards: list[str]
 
 
-def load_pomdpx(path: str | Path) -> tuple[Tables, float, bool]:
+def load_pomdpx(path: str | Path, latest: float = math.inf) -> tuple[Tables, float, bool]:
     """Read a `.pomdpx` file: its tables, its discount, and whether all state variables are fully observed.
 
     Raises:
-        InputError: the file is missing or malformed, its tables would be too large, or it has decision diagrams.
+        InputError: the file is missing or malformed, its tables would be too large, it has decision diagrams, or it is
+            not read at the time `latest` on the monotonic clock.
     """
-    file = Document(path, "a problem (.pomdpx)", "pomdpx")
+    file = Document(path, "a problem (.pomdpx)", "pomdpx", latest)
     file.refuse_others(file.root, *SECTIONS)
     variables = _read_variables(file)
     _check_sizes(file, variables)

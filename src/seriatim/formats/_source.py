@@ -11,7 +11,9 @@ words of a section to `str.split`, makes a large file quick to read: nothing run
 section is three numbers, and its words only as long as they are looked at: a file has millions of sections.
 """
 
+import math
 import re
+import time
 from array import array
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,7 +23,7 @@ import numpy as np
 from jaxtyping import Int
 
 from seriatim._errors import InputError
-from seriatim.formats._lines import read_text
+from seriatim.formats._lines import read_text, require_time
 
 PREAMBLE = ("agents", "discount", "values", "states", "actions", "observations", "start")
 ENTRIES = ("T", "O", "R")
@@ -40,11 +42,15 @@ _PIECE = 4096
 
 
 class Source(NamedTuple):
-    """A file without its comments: its name, its text, and how many lines end before each piece of the text."""
+    """A file without its comments: its name, its text, and how many lines end before each piece of the text.
+
+    Nothing of it is read after the time `latest` on the monotonic clock.
+    """
 
     path: str
     text: str
     ended: Int[np.ndarray, " pieces"]
+    latest: float = math.inf
 
     def line(self, offset: int) -> int:
         """Return the number of the line, from 1, that holds the character at `offset`."""
@@ -54,6 +60,11 @@ class Source(NamedTuple):
     def mistake(self, offset: int, sentence: str) -> InputError:
         """Return the error to raise for what stands at `offset`."""
         return InputError(f"{self.path}, line {self.line(offset)}: {sentence}")
+
+    def require_time(self, offset: int) -> None:
+        """Refuse to read on from `offset` if the time is over."""
+        if time.monotonic() > self.latest:
+            require_time(self.path, self.latest, self.line(offset), self.line(len(self.text)))
 
 
 class Section(NamedTuple):
@@ -82,25 +93,26 @@ class Sections(NamedTuple):
             yield Section(_KINDS[self.kinds[i]], self.text[start:end], self.offsets[i], start)
 
 
-def read_source(path: str | Path, what: str) -> Source:
-    """Read a file and take its comments out.
+def read_source(path: str | Path, what: str, latest: float = math.inf) -> Source:
+    """Read a file and take its comments out; what is made of it must be ready at the time `latest`.
 
     Raises:
         InputError: the file is missing, not text, or empty.
     """
     text = _COMMENT.sub("", read_text(path, what))
     ends = [0, *(text.count("\n", start, start + _PIECE) for start in range(0, len(text), _PIECE))]
-    return Source(str(path), text, np.cumsum(ends))
+    return Source(str(path), text, np.cumsum(ends), latest)
 
 
 def sections(source: Source) -> Sections:
     """Cut the text at its keywords.
 
     Raises:
-        InputError: something stands before the first.
+        InputError: something stands before the first, or the time is over.
     """
     found = Sections(source.text, bytearray(), array("q"), array("q"))
     for match in _KEYWORD.finditer(source.text):
+        source.require_time(match.start())
         keyword = match.group(1)
         number = _NUMBER_OF_KIND.get(keyword)
         found.kinds.append(_NUMBER_OF_KIND[" ".join(keyword.split())] if number is None else number)

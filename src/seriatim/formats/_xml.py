@@ -4,13 +4,14 @@ Entities, which can grow a small file to any size or name another file, are refu
 """
 
 import dataclasses
+import math
 from pathlib import Path
 from typing import Any
 from xml.parsers import expat
 
 from seriatim._errors import InputError
 from seriatim._files import read_bytes
-from seriatim.formats._lines import LARGEST_TABLE, quoted
+from seriatim.formats._lines import LARGEST_TABLE, quoted, require_time
 
 # Elements within elements: problems have six.
 MAX_DEPTH = 1000
@@ -36,13 +37,14 @@ class Element:
 class Document:
     """A file and its outermost element."""
 
-    def __init__(self, path: str | Path, what: str, root: str) -> None:
-        """Read a file whose outermost element is called `root`.
+    def __init__(self, path: str | Path, what: str, root: str, latest: float = math.inf) -> None:
+        """Read a file whose outermost element is called `root`; what is made of it must be ready at the time `latest`.
 
         Raises:
-            InputError: the file cannot be read, is no XML, declares an entity, or is another document.
+            InputError: the file cannot be read, is no XML, declares an entity, is another document, or the time is
+                over.
         """
-        self.path = path
+        self.path, self.latest, self.lines = path, latest, 0
         self._open: list[Element] = []
         self._texts: list[list[str]] = []
         self.root = Element("", {}, 1, [], "")
@@ -54,7 +56,12 @@ class Document:
         """Return the error to raise for what stands on a line."""
         return InputError(f"{self.path}, line {line}: {sentence}")
 
+    def require_time(self, line: int) -> None:
+        """Refuse to read on from a line if the time is over."""
+        require_time(self.path, self.latest, line, self.lines)
+
     def _parse(self, content: bytes) -> None:
+        self.lines = content.rstrip().count(b"\n") + 1
         parser = expat.ParserCreate()
         parser.buffer_text, parser.buffer_size = True, TEXT_AT_ONCE
         parser.StartElementHandler = lambda tag, attributes: self._begin(tag, attributes, parser.CurrentLineNumber)
@@ -71,6 +78,7 @@ class Document:
             raise self.mistake(line, f"the file is no well-formed XML ({reason}); correct it.") from None
 
     def _begin(self, tag: str, attributes: dict[str, str], line: int) -> None:
+        self.require_time(line)
         if len(self._open) == MAX_DEPTH:
             raise self.mistake(
                 line, f"<{tag[:40]}> stands inside {MAX_DEPTH} others; write the elements of the format."

@@ -22,7 +22,7 @@ from jax.lax import stop_gradient
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
-from seriatim.gradients._parts import finite, one_hot, slope, value_at
+from seriatim.gradients._parts import finite, mixed, one_hot, slope, value_at
 from seriatim.model import Key
 
 
@@ -46,8 +46,9 @@ def disarm(function: Function, logits: Logits, key: Key) -> Scalar:
     other = value_at(function, one_hot(opposite_stop, logits))
     reached = jnp.arange(log_odds.shape[-1]) <= jnp.maximum(stop, opposite_stop)[..., None]
     signs = jnp.where(reached, heads.astype(log_odds.dtype) - opposite.astype(log_odds.dtype), 0)
-    weights = 0.5 * (value - other) * signs * jax.nn.sigmoid(jnp.abs(log_odds))
-    return 0.5 * (value + other) + jnp.sum(stop_gradient(weights) * slope(log_odds))
+    with mixed():
+        weights = 0.5 * (value - other) * signs * jax.nn.sigmoid(jnp.abs(log_odds))
+        return 0.5 * (value + other) + jnp.sum(stop_gradient(weights) * slope(log_odds))
 
 
 def stick_breaking(logits: Logits) -> Float[Array, "*variables c-1"]:

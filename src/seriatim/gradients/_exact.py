@@ -9,7 +9,7 @@ from jaxtyping import Array, Int
 
 from seriatim._errors import InputError
 from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
-from seriatim.gradients._parts import log_probability, one_hot, values_at
+from seriatim.gradients._parts import log_probability, mixed, one_hot, values_at
 from seriatim.model import Key
 
 
@@ -44,7 +44,8 @@ def exact(
     values = jnp.where(possible, values_at(function, jax.vmap(lambda one: one_hot(one, logits))(index)), 0)
     # The derivative of exp at -inf is taken at 0 instead: an impossible choice must not pass a nan on.
     probabilities = jnp.where(possible, jnp.exp(jnp.where(possible, log_probabilities, 0.0)), 0.0)
-    return jnp.sum(probabilities * values)
+    with mixed():
+        return jnp.sum(probabilities * values)
 
 
 def _all_choices(shape: tuple[int, ...], most: int) -> Int[Array, "choices *variables"]:

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 from seriatim import distributions
 from seriatim.gradients._checks import check_count, check_temperature
 from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
-from seriatim.gradients._parts import centred, relaxed, sample, slope, value_at
+from seriatim.gradients._parts import centred, mixed, relaxed, sample, slope, value_at
 from seriatim.model import Key
 
 
@@ -59,7 +59,8 @@ def gumbel_rao_choices(
     def relaxed_choices(key: Key) -> Float[Array, "..."]:
         # The noise given the choice is a constant: the Jacobian is that of softmax, not that of the conditional draw.
         perturbed = stop_gradient(distributions.conditional_gumbels(centred(logits), index, key))
-        return relaxed(perturbed + slope(logits), temperature)
+        with mixed():
+            return relaxed(perturbed + slope(logits), temperature)
 
     mean = jnp.mean(jax.vmap(relaxed_choices)(jax.random.split(noise_key, num_samples)), axis=0)
     return distributions.straight_through(choices, mean.astype(logits.dtype))

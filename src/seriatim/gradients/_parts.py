@@ -1,5 +1,6 @@
 """What surrogates are made of: values of the function, one-hot samples, and terms that have only a derivative."""
 
+import functools
 from typing import Any
 
 import jax
@@ -15,11 +16,17 @@ from seriatim.model import Key
 # In place of -inf: beyond all logits and noise, and its sums and multiples are still finite in float32.
 _NEVER = -1e30
 
+# Values, scores and logits may differ in type: one is the function's own, one float32 at least, one the parameters'.
+# `with mixed():` computes with all of them, whatever `jax_numpy_dtype_promotion` says. No function of the user's is
+# called inside, so that the flag still shows what their own code mixes.
+mixed = functools.partial(jax.numpy_dtype_promotion, "standard")
+
 
 def value_at(function: Function, choices: Float[Array, "..."]) -> Scalar:
     """Return `function(choices)`, which must be one number."""
     value = one_number("function", function(choices), f" for choices of shape {choices.shape}")
-    return value.astype(jnp.result_type(value, choices))
+    with mixed():
+        return value.astype(jnp.result_type(value, choices))
 
 
 def one_number(name: str, returned: Any, given: str = "") -> Scalar:
@@ -69,7 +76,8 @@ def slope(x: Float[Array, "*axes"]) -> Float[Array, "*axes"]:
 
 def centred(logits: Float[Array, "..."]) -> Float[Array, "..."]:
     """Shift every row to a largest logit of zero, in float32 at least, so that noise is not lost in rounding."""
-    given = logits.astype(jnp.result_type(logits, jnp.float32))
+    with mixed():
+        given = logits.astype(jnp.result_type(logits, jnp.float32))
     highest = stop_gradient(jnp.max(given, axis=-1, keepdims=True))
     return given - jnp.where(jnp.isneginf(highest), 0, highest)
 

@@ -37,6 +37,7 @@ from seriatim.gradients._parts import (
     centred,
     finite,
     log_probability,
+    mixed,
     one_hot,
     one_number,
     relaxed,
@@ -118,4 +119,5 @@ def _controlled(function: Function, logits: Logits, key: Key, control_variate: C
     control = one_number("control_variate", control_variate(varied))
     # Nothing need be stopped in `control`: a slope is zero, so only its own derivative counts. Left open, the
     # derivative of the *estimate* by parameters of the control variate is right too; `variance_gradient` needs it.
-    return value + (stop_gradient(value) - control) * slope(log_probability(logits, index)) + slope(control)
+    with mixed():
+        return value + (stop_gradient(value) - control) * slope(log_probability(logits, index)) + slope(control)

@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 from seriatim._errors import InputError
 from seriatim.gradients._checks import check_count
 from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
-from seriatim.gradients._parts import log_probability, sample, slope, value_at, values_at
+from seriatim.gradients._parts import log_probability, mixed, sample, slope, value_at, values_at
 from seriatim.model import Key
 
 
@@ -42,7 +42,8 @@ def score_function(function: Function, logits: Logits, key: Key, *, baseline: Fl
         raise InputError(f"baseline has shape {jnp.shape(baseline)}; give one number, such as its mean.")
     index, choices = sample(logits, key)
     value = value_at(function, choices)
-    return value + (stop_gradient(value) - baseline) * slope(log_probability(logits, index))
+    with mixed():
+        return value + (stop_gradient(value) - baseline) * slope(log_probability(logits, index))
 
 
 @estimator(unbiased=True, needs_gradient=False)
@@ -68,4 +69,5 @@ def leave_one_out(function: Function, logits: Logits, key: Key, *, num_samples: 
     values = values_at(function, choices)
     advantage = (values - jnp.mean(values)) / (num_samples - 1)
     scores = jax.vmap(functools.partial(log_probability, logits))(index)
-    return jnp.mean(values) + jnp.sum(stop_gradient(advantage) * slope(scores))
+    with mixed():
+        return jnp.mean(values) + jnp.sum(stop_gradient(advantage) * slope(scores))

@@ -11,13 +11,16 @@ the barrier hides until conditions are no longer simplified.
 Beyond some 64 slices LLVM gives up on vectorising the chain, which makes it 15 times slower. Long folds are computed
 piece by piece, each behind a condition of its own.
 
+A program whose reductions need one another, step by step (requests served in turn, unrolled in Python), would compute
+in each step all steps before it. There, what several others use is computed once, too.
+
 Short folds (a coordinate, a handful of moves) stay expressions and are sliced like any other.
 """
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -35,6 +38,9 @@ SHORT = 5
 PIECE = 50
 # Numbers under a fold, all lanes counted, from which its repeated parts are worth a kernel of their own.
 LARGE = 2**14
+# What several others use gets a kernel of its own from so many operations and so many reductions in a row on.
+# In 144 lanes 24 operations took less time than 64; stages of spiders and flies have four reductions in a row at most.
+LONG, CHAIN = 24, 5
 
 
 class Kind(NamedTuple):
@@ -82,6 +88,16 @@ class Fold(Value):
         self.value = value
         self.axis = axis
         self.length = value.shape[axis]
+        self.computes = self.length
+        self.reductions = value.reductions + 1
+
+    @property
+    def has_kernel(self) -> bool:
+        """Say whether this is computed in a kernel of its own."""
+        return self.length > SHORT and bool(self.shape)
+
+    def _inputs(self) -> Sequence[Value]:
+        return () if self.has_kernel else (self.value,)
 
     def prepare(self) -> None:
         if self.length <= SHORT:
@@ -100,7 +116,7 @@ class Fold(Value):
 
     def _compute(self) -> Array:
         pieces = [range(j, min(j + PIECE, self.length)) for j in range(0, self.length, PIECE)]
-        if self.length <= SHORT or not self.shape:
+        if not self.has_kernel:
             carries = [self._carry(piece) for piece in pieces]
         else:
             _keep_repeated(self.value, self.axis)
@@ -153,6 +169,19 @@ def kept(make: Callable[[], Any]) -> Any:
         return jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), shapes)
 
     return lax.cond(lax.optimization_barrier(jnp.array(True)), alone, nothing)
+
+
+def kept_in_chain(value: Value) -> Value:
+    """Compute a value that several others use in a kernel of its own, if it ends a long chain of reductions.
+
+    Each step of such a chain would compute all steps before it again.
+    """
+    if value.shared or value.operations(LONG) <= LONG or value.reductions < CHAIN:
+        return value
+    if jnp.issubdtype(value.dtype, jax.dtypes.extended):  # keys of random numbers
+        return value
+    value.prepare_inputs()
+    return Known(kept(value.compute), shared=False, reductions=value.reductions)
 
 
 def _alone(make: Callable[[], Any]) -> Callable[[], Any]:

@@ -10,6 +10,7 @@ faster.
 from __future__ import annotations
 
 import functools
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from jax.extend.core import Jaxpr, JaxprEqn, Literal
 from jaxtyping import Array
 
 from seriatim._errors import InputError
-from seriatim.lanes._folds import combining, extreme, fold
+from seriatim.lanes._folds import combining, extreme, fold, kept_in_chain
 from seriatim.lanes._lookups import gathered, result_of, scattered, sliced, updated
 from seriatim.lanes._numbers import computed
 from seriatim.lanes._products import multiplied
@@ -75,11 +76,22 @@ def evaluate(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Value])
         return _literal(name) if isinstance(name, Literal) else known[name]
 
     known |= {v: Known(jnp.asarray(c), shared=True) for v, c in zip(jaxpr.constvars, constants, strict=True)}
-    known |= dict(zip(jaxpr.invars, arguments, strict=True))
+    uses = _uses(jaxpr)
+
+    def bind(names: Sequence[Any], values: Sequence[Value]) -> None:
+        for name, value in zip(names, values, strict=True):
+            known[name] = kept_in_chain(value) if uses[name] > 1 else value
+
+    bind(jaxpr.invars, arguments)
     for equation in jaxpr.eqns:
-        results = _apply(equation, [read(v) for v in equation.invars])
-        known |= dict(zip(equation.outvars, results, strict=True))
+        bind(equation.outvars, _apply(equation, [read(v) for v in equation.invars]))
     return [read(v) for v in jaxpr.outvars]
+
+
+def _uses(jaxpr: Jaxpr) -> Counter[Any]:
+    """Count the equations that use each name; a result of the program is used once more."""
+    used = [name for equation in jaxpr.eqns for name in {v for v in equation.invars if not isinstance(v, Literal)}]
+    return Counter([*used, *(name for name in jaxpr.outvars if not isinstance(name, Literal))])
 
 
 class _Constant(Known):

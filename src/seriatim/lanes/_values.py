@@ -8,6 +8,7 @@ inputs, so a reduction that folds over slices never meets the product of axes it
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +61,9 @@ def remembered(owner: Any, what: Any, make: Callable[[], Any]) -> Any:
 class Value:
     """A lazy array; `shape` does not count the lanes."""
 
+    # How many operations make one place of this out of places of its inputs, which are looked at as often.
+    computes = 0
+
     def __init__(self, shape: Sequence[int], dtype: Any, *, shared: bool) -> None:
         self.shape = tuple(shape)
         self.dtype = dtype
@@ -110,8 +114,30 @@ class Value:
         """Return this in a list, which is empty if it is only a view."""
         return [] if self.is_view() else [self]
 
+    @functools.cached_property
+    def reductions(self) -> int:
+        """The length of the longest chain of reductions behind this, each of which needs the one before."""
+        return max((value.reductions for value in self._inputs()), default=0)
+
+    def operations(self, most: int) -> int:
+        """Count the operations of one place since the last kernel of its own; stop counting beyond `most`."""
+        seen: set[int] = set()
+        left: list[tuple[Value, int]] = [(self, 1)]
+        count = 0
+        while left and count <= most:
+            value, times = left.pop()
+            if id(value) not in seen and not value.shared:
+                seen.add(id(value))
+                count += times * value.computes
+                left += [(each, times * max(1, value.computes)) for each in value._inputs()]
+        return count
+
     def prepare(self) -> None:
         """Compute now what would otherwise be computed with every slice."""
+        self.prepare_inputs()
+
+    def prepare_inputs(self) -> None:
+        """Compute now what would otherwise be computed wherever this is."""
         for value in self._inputs():
             value.prepare()
 
@@ -133,9 +159,10 @@ class Value:
 class Known(Value):
     """An array."""
 
-    def __init__(self, array: Array, *, shared: bool) -> None:
+    def __init__(self, array: Array, *, shared: bool, reductions: int = 0) -> None:
         super().__init__(array.shape if shared else array.shape[:-1], array.dtype, shared=shared)
         self.array = array
+        self.reductions = reductions
 
     def compute(self) -> Array:
         return self.array
@@ -159,6 +186,9 @@ class Part(Value):
     def is_view(self) -> bool:
         return True
 
+    def _inputs(self) -> Sequence[Value]:
+        return (self.value,)
+
     def _slice(self, axis: int, j: int) -> Value:
         return Part(self, axis, j)
 
@@ -168,6 +198,8 @@ class Part(Value):
 
 class Elementwise(Value):
     """A function of values of the same shape, place by place; scalars and axes of length 1 are repeated."""
+
+    computes = 1
 
     def __init__(
         self, function: Callable[..., Array], inputs: Sequence[Value], shape: Sequence[int], dtype: Any
@@ -220,6 +252,9 @@ class Broadcast(Value):
 
     def is_view(self) -> bool:
         return self.value.is_view()
+
+    def _inputs(self) -> Sequence[Value]:
+        return (self.value,)
 
     def repeated(self, axis: int) -> list[Value]:
         if axis not in self.axes or self.value.shape[self.axes.index(axis)] == 1:
@@ -274,6 +309,9 @@ class Stack(Value):
 
     def settle(self) -> None:
         self.compute()
+
+    def _inputs(self) -> Sequence[Value]:
+        return self.values
 
     def _slice(self, axis: int, j: int) -> Value:
         if axis != self.axis:

@@ -16,9 +16,11 @@ from seriatim.planning._choice import gain
 from seriatim.planning._search import Reference
 from seriatim.policy import Decision, Policy
 from seriatim.simulation._engine import CompiledEngine, Engine, compiled_engine
-from seriatim.simulation._settings import Simulation
+from seriatim.simulation._settings import DEFAULT_SAMPLES, Simulation, num_samples
 
 DEFAULT_SIGNIFICANCE = 1.0
+# A decision counts its futures in 32 bits.
+MOST_FUTURES = 2**31 - 1
 
 
 class PlannerKeys(NamedTuple):
@@ -201,6 +203,26 @@ def decision(
         tail_weight=jnp.where(num_truncated > 0, weight, 0.0),
         tail_bound=jnp.where(num_truncated > 0, bound, 0.0),
     )
+
+
+def check_futures(model: Model, simulation: Simulation, simulated: int) -> None:
+    """Refuse a decision that would simulate more futures than `Decision.num_trajectories` can count.
+
+    Args:
+        model: of the planner.
+        simulation: how many samples a joint control is given.
+        simulated: the most joint controls that a decision simulates.
+    """
+    at_most = simulated * (simulation.num_samples or DEFAULT_SAMPLES)
+    if simulation.expectation == "exact" or at_most <= MOST_FUTURES:
+        return
+    samples = num_samples(simulation, model)
+    if simulated * samples > MOST_FUTURES:
+        raise InputError(
+            f"num_samples={samples:,} and up to {simulated:,} joint controls make {simulated * samples:,} futures of "
+            f"one decision, and at most {MOST_FUTURES:,} can be counted; give at most "
+            f"{max(1, MOST_FUTURES // simulated):,} samples."
+        )
 
 
 def undecided(base_control: Int[Array, " m"], admissible: Bool[Array, ""], shape: tuple[int, ...]) -> Decision:

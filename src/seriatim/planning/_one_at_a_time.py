@@ -27,6 +27,7 @@ from seriatim.planning._decision import (
     DEFAULT_SIGNIFICANCE,
     admitted,
     base_control_of,
+    check_futures,
     check_planner,
     control_alone,
     engine_of,
@@ -81,6 +82,8 @@ class OneAtATimeRollout:
     def __post_init__(self) -> None:
         check_planner(self.model, self.base, self.simulation, self.significance)
         check_schedule(self.schedule, self.model.num_agents)
+        turns = self.schedule.most_turns(self.model.num_agents)
+        check_futures(self.model, self.simulation, 1 + turns * (self.model.num_controls - 1))
 
     def __call__(self, info: State, key: Key) -> Int[Array, " m"]:
         """Return the control of `decide`, in less time: a compiled program of its own leaves the evidence out."""

@@ -18,7 +18,7 @@ from seriatim.model import Model, State
 from seriatim.planning._best_first import BestDeviation
 from seriatim.planning._candidates import Sampled, drawn_from
 from seriatim.planning._contest import Allocation, Halving, Uniform
-from seriatim.planning._decision import PlannerKeys
+from seriatim.planning._decision import MOST_FUTURES, PlannerKeys
 from seriatim.planning._in_turn import TurnsInOrder
 from seriatim.planning._order import Order, check_order, given_order
 from seriatim.planning._search import Search
@@ -50,6 +50,10 @@ class Schedule(Protocol):
         """Return the search for a decision; with `one_by_one`, one whose steps are turns."""
         ...
 
+    def most_turns(self, num_agents: int) -> int:
+        """Return how many turns are compared at most."""
+        ...
+
 
 @record
 class InTurn:
@@ -73,6 +77,10 @@ class InTurn:
 
     def __post_init__(self) -> None:
         _check_savings(self.candidates, self.allocation)
+
+    def most_turns(self, num_agents: int) -> int:
+        """Return a turn for each agent."""
+        return num_agents
 
     def search(self, at: Situation, *, one_by_one: bool = False) -> Search:
         """Return the search whose steps are turns in this order."""
@@ -100,6 +108,10 @@ class BestFirst:
 
     def __post_init__(self) -> None:
         _check_savings(self.candidates, self.allocation)
+
+    def most_turns(self, num_agents: int) -> int:
+        """Return, for each turn, the agents that might take it."""
+        return num_agents * (num_agents + 1) // 2
 
     def search(self, at: Situation, *, one_by_one: bool = False) -> Search:
         """Return the search whose steps are turns, the best first."""
@@ -139,6 +151,10 @@ class Speculative:
                 "has room for."
             )
 
+    def most_turns(self, num_agents: int) -> int:
+        """Return a turn for each agent; a window is kept so short that even wrong guesses can be counted."""
+        return num_agents
+
     def search(self, at: Situation, *, one_by_one: bool = False) -> Search:
         """Return the search whose steps are passes, or turns where one pass has no room for two."""
         order = given_order(self.order, at.model.num_agents, at.keys.order)
@@ -157,7 +173,9 @@ class Speculative:
         if c == 1:
             return 1
         if self.window is not None or jax.default_backend() != "cpu":
-            return min(self.window or m, m)
+            # Every guess may be wrong, and then a pass makes one turn final: all futures must still be counted.
+            countable = MOST_FUTURES // (1 + m * (c - 1) * num_samples(at.simulation, at.model))
+            return min(self.window or m, m, max(1, countable))
         lanes = LANES_OF_LARGE_TEAMS if m >= LARGE else LANES_FOR_FREE
         return min(lanes // ((c - 1) * num_samples(at.simulation, at.model)), m)
 

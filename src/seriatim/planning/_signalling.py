@@ -31,6 +31,7 @@ from seriatim.planning._decision import (
     DEFAULT_SIGNIFICANCE,
     admitted,
     base_control_of,
+    check_futures,
     check_planner,
     control_alone,
     decision,
@@ -80,6 +81,7 @@ class SignallingRollout:
     def __post_init__(self) -> None:
         check_planner(self.model, self.base, self.simulation, self.significance)
         check_order(self.order, self.model.num_agents)
+        check_futures(self.model, self.simulation, 1 + self.model.num_agents * self.model.num_controls)
         if self.signal is not None and not callable(self.signal):
             raise InputError(f"signal={self.signal!r} cannot be called; give a policy, or None for the base policy.")
 

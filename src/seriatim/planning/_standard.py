@@ -26,6 +26,7 @@ from seriatim.planning._decision import (
     DEFAULT_SIGNIFICANCE,
     admitted,
     base_control_of,
+    check_futures,
     check_planner,
     control_alone,
     decision,
@@ -80,6 +81,7 @@ class StandardRollout:
                 f"max_joint_controls={self.max_joint_controls:,}; one-at-a-time would compare {m * c:,} "
                 "(OneAtATimeRollout)."
             )
+        check_futures(self.model, self.simulation, 1 + num_joint_controls(m, c))
 
     def __call__(self, info: State, key: Key) -> Int[Array, " m"]:
         """Return the control of `decide`, in less time: a compiled program of its own leaves the evidence out."""

@@ -1,6 +1,7 @@
 """Problems: one file each, a model with its heuristic."""
 
 from seriatim.problems._distance_fields import UNREACHABLE, distance_fields
+from seriatim.problems._from_tables import tabular
 from seriatim.problems._hunt import Hunt, NearestFly, NearestSeenFly
 from seriatim.problems._relaxed_hunt import RelaxedHunt
 from seriatim.problems._repair import Inspection, Repair, RepairState, WithinWays
@@ -40,4 +41,5 @@ __all__ = [
     "distance_fields",
     "random_team",
     "static_team",
+    "tabular",
 ]

@@ -72,7 +72,7 @@ class NearestSeenFly:
         noise = jax.random.uniform(key, possible.shape)
         wandering = jnp.argmax(jnp.where(possible, noise, -1.0), axis=1)
         nearer = self.terrain.towards_nearest(info.spiders, info.flies, known)
-        moves = jnp.where(jnp.any(known, axis=1), nearer, wandering)
+        moves = jnp.where(jnp.any(known, axis=1), nearer.astype(wandering.dtype), wandering)
         if info.active is not None:
             moves = jnp.where(info.active, moves, 0)
         return moves if self.collisions else give_way(self.terrain, info, moves)
@@ -81,7 +81,7 @@ class NearestSeenFly:
 def in_sight(info: Hunt, vision: float | int | None) -> Bool[Array, "m n"]:
     """Say which living flies each spider at work sees: those within `vision` moves, walls not counted."""
     apart = jnp.abs(info.spiders[:, None] - info.flies[None]).sum(axis=2)
-    seen = info.alive[None] & (apart <= (jnp.inf if vision is None else vision))
+    seen = info.alive[None] & (apart.astype(float) <= (jnp.inf if vision is None else vision))
     return seen if info.active is None else seen & info.active[:, None]
 
 

@@ -36,14 +36,14 @@ def repair_features(problem: Any, positions: Int[Array, " m"], sites: Float[Arra
     leads = jnp.asarray(problem.sites.step)[positions[agent]] == jnp.arange(problem.num_controls)[:, None]
     damage = jnp.log1p(jnp.sum(sites * jnp.array(problem.costs, float), axis=1))
     mine = ~jnp.any(nearer, axis=0)
-    weight = damage * FADING**own
+    weight = leads.astype(float) * (damage * FADING**own)
     told = [damage, *sites.T, own, FADING**own, *leads, jnp.minimum(jnp.sum(nearer, axis=0), MANY), mine, rival - own]
     here = positions[agent]
     return Features(
         own=jnp.concatenate(
             [
-                jnp.sum(leads * weight, axis=1),
-                jnp.sum(leads * weight * mine, axis=1),
+                jnp.sum(weight, axis=1),
+                jnp.sum(weight * mine.astype(float), axis=1),
                 sites[here],
                 damage[here][None],
                 jnp.sum(others & (positions == here))[None].astype(float),

@@ -122,7 +122,7 @@ class RockSample:
         del disturbance
         position, done = self.moved(state.position, control[0])
         sampled = self.sampled(state.position, control[0])
-        worth = REWARD * jnp.sum(sampled * jnp.where(state.good, 1.0, -1.0)) + REWARD * done
+        worth = REWARD * jnp.sum(sampled.astype(float) * jnp.where(state.good, 1.0, -1.0)) + REWARD * done.astype(float)
         return Transition(RockState(position, state.good & ~sampled), -worth, done)
 
     def observation(self, state: RockState, control: Int[Array, " 1"], disturbance: Float[Array, ""]) -> Int[Array, ""]:
@@ -179,8 +179,9 @@ class RockSample:
 
     def expected_cost(self, known: Array, sites: Float[Array, "k 2"], control: Int[Array, " 1"]) -> Float[Array, ""]:
         """Return the expected cost of a stage."""
-        gain = jnp.sum(self.sampled(known, control[0]) * (sites[:, 1] - sites[:, 0]))
-        return -REWARD * (gain + self.moved(known, control[0])[1])
+        sampled, left = self.sampled(known, control[0]), self.moved(known, control[0])[1]
+        gain = jnp.sum(sampled.astype(sites.dtype) * (sites[:, 1] - sites[:, 0]))
+        return -REWARD * (gain + left.astype(sites.dtype))
 
     def states(self) -> RockState:
         """List all states."""
@@ -194,7 +195,7 @@ class RockSample:
     def initial_distribution(self) -> Float[Array, " s"]:
         """Return even chances of all rocks, where the rover starts."""
         here = jnp.all(self.states().position == jnp.array(self.start), axis=1)
-        return here / jnp.sum(here)
+        return here.astype(float) / jnp.sum(here, dtype=float)
 
     def outcomes(self, state: RockState, control: Int[Array, " 1"]) -> tuple[Transition, Float[Array, "1"]]:
         """Return the one transition."""

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from seriatim._compile import split
+from seriatim._compile import as_called, split
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
 from seriatim.simulation._expectation import expected_costs
@@ -100,6 +100,7 @@ def _at_one_state(
         return found
 
     @one.def_vmap
+    @as_called
     def _(count: int, mapped: Any, arrays: Any, *states: Any) -> tuple[Costs, Costs]:
         both: Any = Costs(True, True)  # type: ignore[arg-type]
 

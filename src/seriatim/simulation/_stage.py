@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim._preconditions import control_of, name_of
+from seriatim._preconditions import control_of, ends_after, name_of
+from seriatim._record import with_fields
 from seriatim.lanes import side_by_side
 from seriatim.model import Disturbance, Key, Model, State, Transition
 from seriatim.policy import Policy
@@ -34,9 +35,13 @@ def streams(key: Key) -> Streams:
 def stage(
     model: Model, policy: Policy, state: State, keys: Streams, t: Int[Array, ""] | int
 ) -> tuple[Int[Array, " m"], Transition]:
-    """Play stage `t` at one state: the policy chooses, the disturbance of the stage is drawn, the model moves."""
+    """Play stage `t` at one state: the policy chooses, the disturbance of the stage is drawn, the model moves.
+
+    The last stage of a model that names one (`ends_after`) ends the problem.
+    """
     control = control_of(model, policy, state, jax.random.fold_in(keys.policy, t), f"The policy {name_of(policy)}")
-    return control, move(model, state, control, keys, t)
+    after, stages = move(model, state, control, keys, t), ends_after(model)
+    return control, after if stages is None else with_fields(after, done=jnp.asarray(after.done) | (t + 1 >= stages))
 
 
 def move(model: Model, state: State, control: Int[Array, " m"], keys: Streams, t: Int[Array, ""] | int) -> Transition:

@@ -55,7 +55,8 @@ def simulate(model: Model, policy: Policy, key: Key, *, horizon: int = 400, stat
         policy: chooses the joint control at every stage.
         key: decides everything random in the episode.
         horizon: the number of stages after which it is cut, T.
-        state: where to start; by default the model draws the initial state.
+        state: where to start; by default the model draws the initial state. All stages of a model that `ends_after` so
+            many are then still to come.
 
     Raises:
         InputError: `horizon` is no whole number from 1 up, or its states would take more memory than 16 GiB; the model

@@ -25,11 +25,11 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax.lax import stop_gradient
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
-from seriatim._preconditions import require_model
+from seriatim._preconditions import ends_after, require_model, within_problem
 from seriatim._record import record, static, with_fields
 from seriatim.gradients import CHOICES, MovingBaseline
 from seriatim.model import Key, RelaxedModel
@@ -85,7 +85,8 @@ class PolicyGradient:
             "straight-through-gumbel-softmax", "gumbel-rao"; "gumbel-softmax", which needs a `RelaxedModel` and whose
             costs are those of the relaxed model.
         batch: trajectories of a step.
-        horizon: stages of a trajectory, T; what comes later counts nothing.
+        horizon: stages of a trajectory, T; what comes later counts nothing. No more than the model has at all, if it
+            says after how many it ends (`ends_after`).
         learning_rate: a number, or a function of the step (an Optax schedule).
         optimiser: an Optax transformation in place of Adam after clipping; it has its own learning rate.
         clip: largest norm of the gradient that Adam is given.
@@ -118,6 +119,7 @@ class PolicyGradient:
 
     def __post_init__(self) -> None:
         _check(self)
+        object.__setattr__(self, "horizon", within_problem(self.policy.model, self.horizon))
 
     def init(self, key: Key) -> PolicyGradientState:
         """Return the state before the first step; `key` decides everything random in training."""
@@ -213,7 +215,11 @@ class PolicyGradient:
         chosen = jax.vmap(jax.vmap(log_probabilities))(logits, seen)
         entropy = jax.vmap(jax.vmap(entropies))(logits, seen)
         loss = jnp.mean(jnp.sum(advantage * chosen - self.entropy * entropy, axis=-1))
-        return loss, (baseline, _metrics(to_go[..., 0], ~seen.ended, _mean_entropy(entropy, seen)))
+        return loss, (baseline, _metrics(to_go[..., 0], self._unfinished(seen), _mean_entropy(entropy, seen)))
+
+    def _unfinished(self, some: Played | Relaxed) -> Bool[Array, "*batch"]:
+        """Say which trajectories were cut before the problem ended, of itself or with the last stage it has."""
+        return ~some.ended & (self.horizon != ends_after(self.policy.model))
 
     def _groups(self, policy: DecentralisedPolicy, key: Key, size: int) -> Played:
         """Play the batch, `[groups, size]`: a group has one start and the same disturbances, each its own choices."""
@@ -241,7 +247,7 @@ def _corner_surrogate(
 
     value, entropy = jax.vmap(weighed)(keys, seen, worth)
     loss = jnp.mean(value - trainer.entropy * jnp.sum(entropy, axis=-1))
-    return loss, _metrics(seen.cost_to_go[:, :1], ~seen.ended, _mean_entropy(entropy, seen))
+    return loss, _metrics(seen.cost_to_go[:, :1], trainer._unfinished(seen), _mean_entropy(entropy, seen))
 
 
 def _relaxed_surrogate(
@@ -255,7 +261,7 @@ def _relaxed_surrogate(
 
     batch = jax.vmap(one)(jax.random.split(key, trainer.batch))
     loss = jnp.mean(batch.cost - trainer.entropy * trainer.horizon * batch.entropy)
-    return loss, _metrics(batch.cost[:, None], ~batch.ended, jnp.mean(batch.entropy))
+    return loss, _metrics(batch.cost[:, None], trainer._unfinished(batch), jnp.mean(batch.entropy))
 
 
 def _mean_entropy(entropy: Float[Array, "*batch T"], seen: Played) -> Float[Array, ""]:

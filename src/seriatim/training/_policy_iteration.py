@@ -29,7 +29,7 @@ from jaxtyping import Array, Float, Int
 
 from seriatim._compile import jit
 from seriatim._errors import InputError
-from seriatim._preconditions import require_model
+from seriatim._preconditions import require_model, within_problem
 from seriatim._record import record, static, with_fields
 from seriatim.evaluation import Estimate, evaluate
 from seriatim.model import Key, Model, State
@@ -113,7 +113,8 @@ class PolicyIteration:
         value_fitting: of the value.
         value_states: pairs of a state and a cost that the value is fitted to.
         episodes: that every policy plays to be compared.
-        horizon: stages after which an episode is cut.
+        horizon: stages after which an episode is cut. No more than the model has at all, if it says after how many it
+            ends (`ends_after`); it is then over.
         on: who makes labels and plays episodes, as in `decide_many`; it changes no number.
         gain: the iteration ends at a policy that is not better than the one before by so many standard errors; None:
             it goes on, whatever is gained.
@@ -149,6 +150,7 @@ class PolicyIteration:
 
     def __post_init__(self) -> None:
         _check(self)
+        object.__setattr__(self, "horizon", within_problem(self.model, self.horizon))
 
     def init(self, key: Key) -> PolicyIterationState:
         """Return the state before the first step; `key` decides everything random."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim._preconditions import ends_after
 from seriatim._record import record
 from seriatim.model import Disturbance, Key, Model, State, Transition
 from seriatim.policy import Policy
@@ -51,6 +52,11 @@ class Remembering:
     def discount(self) -> float | Float[Array, ""]:
         """The discount factor of one stage."""
         return self.model.discount
+
+    @property
+    def ends_after(self) -> int | None:
+        """The number of stages after which the problem ends on purpose, if the model says one."""
+        return ends_after(self.model)
 
     @property
     def feasible(self) -> Callable[[Remembered, Int[Array, " m"]], Bool[Array, ""]] | None:
