@@ -17,7 +17,7 @@ ALLOWED = {
     "_files": {"_errors"},
     "_numbers": set(),
     "_constants": {"_errors"},
-    "_record": {"_constants"},
+    "_record": {"_constants", "_errors"},
     "_compile": {"_constants"},
     "_inverse": set(),
     "_structure": {"_errors"},
@@ -28,7 +28,7 @@ ALLOWED = {
     "value": set(),
     "controls": {"_errors"},
     "finite_horizon": {"_record", "_errors", "_numbers", "model", "policy", "value"},
-    "simulation": TYPES,
+    "simulation": TYPES | {"lanes"},
     "lanes": {"_errors"},
     "distributions": {"_errors", "model"},  # model: for the type of keys alone
     "gradients": {"_record", "_errors", "model", "distributions"},
@@ -38,7 +38,7 @@ ALLOWED = {
     "training": TYPES
     | {"simulation", "lanes", "distributions", "gradients", "parallel", "planning", "evaluation", "beliefs"},
     "exact": TYPES | {"simulation"},
-    "evaluation": TYPES | {"simulation", "lanes", "parallel"},
+    "evaluation": TYPES | {"simulation", "parallel"},
     "testing": TYPES | {"simulation", "lanes"},
     "formats": TYPES,
     "drawing": TYPES | {"simulation"},

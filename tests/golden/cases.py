@@ -16,23 +16,17 @@ from tests.golden.golden import TOLERANCE, flat
 import seriatim as st
 
 # ---- Spelling ----
-IN_TURN = {"schedule": "sequential"}
-HALVING = {"allocation": "halving"}
-OPTIMISED = {"order": "optimised"}
-RANDOM = {"order": "random"}
-
-
-def speculative(guess=None, window=None):
-    return {"schedule": "speculative", "guess": guess, "window": window}
-
-
-def sampled(candidates, proposal=None):
-    return {"max_candidates": candidates, "proposal": proposal}
+EVERY = 99  # a window for all turns
+IN_TURN, BEST_FIRST = st.InTurn(), st.BestFirst()
+HALVING = st.InTurn(allocation=st.Halving())
+HALVING_AT_RANDOM = st.InTurn("random", allocation=st.Halving())
+ALL_AT_ONCE = st.Speculative("random", window=EVERY)
 
 
 def within(planner, budget_ms):
     """Decide within a budget, None for no deadline; never warmed up, so that nothing is measured."""
-    return lambda state, key: planner.act(state, key, budget_ms=budget_ms)
+    anytime = st.Anytime(planner)
+    return lambda state, key: anytime.act(state, key, budget_ms=budget_ms)
 
 
 def remembering(model, policy):
@@ -179,13 +173,13 @@ def _():
     return {
         f"{significance}: {name}": leaf
         for significance in (0.0, 1.0, 2.5)
-        for name, leaf in over_team(**IN_TURN, significance=significance).items()
+        for name, leaf in over_team(schedule=IN_TURN, significance=significance).items()
     }
 
 
 @case("in turn, other ways")
 def _():
-    model, planner = models.team(), team_planner(**IN_TURN)
+    model, planner = models.team(), team_planner(schedule=IN_TURN)
     return {
         **other_ways(model, planner),
         **played(model, planner, 4, 12, "evaluated: "),
@@ -200,67 +194,71 @@ def _():
 
 @case("in turn, order given")
 def _():
-    return over_team(order=(2, 0, 1), **IN_TURN)
+    return over_team(schedule=st.InTurn((2, 0, 1)))
 
 
 @case("in turn, order random")
 def _():
-    return over_team(states=range(4), **RANDOM, **IN_TURN)
+    return over_team(states=range(4), schedule=st.InTurn("random"))
 
 
 @case("order optimised")
 def _():
-    return over_team(**OPTIMISED, significance=0.0)
+    return over_team(schedule=BEST_FIRST, significance=0.0)
 
 
 @case("order optimised, together")
 def _():
-    return together(team_planner(**OPTIMISED, significance=0.0), models.team().states())
+    return together(team_planner(schedule=BEST_FIRST, significance=0.0), models.team().states())
 
 
 @case("speculative")
 def _():
-    return over_team(**speculative())
+    return over_team(schedule=st.Speculative(window=EVERY))
 
 
 @case("speculative, window 2, random order, guess")
 def _():
     model = models.team()
     guess = st.problems.TablePlayer(jnp.asarray(model.base_control)[::-1])
-    return over_team(**speculative(guess, 2), **RANDOM)
+    return over_team(schedule=st.Speculative("random", guess, 2))
 
 
 @case("speculative, together")
 def _():
-    return together(team_planner(**speculative()), models.team().states())
+    return together(team_planner(schedule=st.Speculative(window=EVERY)), models.team().states())
 
 
 @case("halving")
 def _():
-    return over_team(st.Simulation(num_samples=16, horizon=10), **HALVING)
+    return over_team(st.Simulation(num_samples=16, horizon=10), schedule=HALVING)
 
 
 @case("halving, four controls, together")
 def _():
-    planner = team_planner(simulation=st.Simulation(num_samples=32, horizon=8), model_of=models.alone, **HALVING)
+    planner = team_planner(
+        simulation=st.Simulation(num_samples=32, horizon=8),
+        model_of=models.alone,
+        schedule=HALVING,
+    )
     return together(planner, models.alone().states())
 
 
 @case("halving, order optimised")
 def _():
-    return over_team(st.Simulation(num_samples=16, horizon=6), **HALVING, **OPTIMISED)
+    return over_team(st.Simulation(num_samples=16, horizon=6), schedule=st.BestFirst(allocation=st.Halving()))
 
 
 @case("sampled candidates")
 def _():
-    return over_team(states=range(4), **sampled(2))
+    return over_team(states=range(4), schedule=st.InTurn(candidates=st.Sampled(2)))
 
 
 @case("sampled candidates by a proposal, halving, random order")
 def _():
     simulation = st.Simulation(num_samples=16, horizon=5)
     proposal = models.Likes(3, 3)
-    return over_team(simulation, **sampled(2, proposal), **HALVING, **RANDOM)
+    return over_team(simulation, schedule=st.InTurn("random", st.Sampled(2, proposal), st.Halving()))
 
 
 @case("own turns of a batch", quick=True)
@@ -273,7 +271,8 @@ def _():
 def _():
     simulation = st.Simulation(num_samples=8, horizon=5)
     return together(
-        team_planner(simulation=simulation, model_of=models.idle, **HALVING, **RANDOM), models.idle().states()
+        team_planner(simulation=simulation, model_of=models.idle, schedule=HALVING_AT_RANDOM),
+        models.idle().states(),
     )
 
 
@@ -284,34 +283,34 @@ def _():
 
 @case("constraints")
 def _():
-    return over_team(model_of=models.bound, states=range(4), significance=0.0, **IN_TURN)
+    return over_team(model_of=models.bound, states=range(4), significance=0.0, schedule=IN_TURN)
 
 
 @case("constraints, speculative, together")
 def _():
-    planner = team_planner(model_of=models.bound, significance=0.0, **speculative(window=2))
+    planner = team_planner(model_of=models.bound, significance=0.0, schedule=st.Speculative(window=2))
     return together(planner, models.bound().states())
 
 
 @case("constraints, order optimised")
 def _():
-    return over_team(model_of=models.bound, significance=0.0, **OPTIMISED)
+    return over_team(model_of=models.bound, significance=0.0, schedule=BEST_FIRST)
 
 
 @case("dice for a base policy")
 def _():
-    return over_team(base=models.Dice(models.team()), **IN_TURN)
+    return over_team(base=models.Dice(models.team()), schedule=IN_TURN)
 
 
 @case("a planner for a base policy")
 def _():
-    inner = team_planner(simulation=ENUMERATED, **IN_TURN)
-    return over_team(st.Simulation(num_samples=2, horizon=3), base=inner, **IN_TURN)
+    inner = team_planner(simulation=ENUMERATED, schedule=IN_TURN)
+    return over_team(st.Simulation(num_samples=2, horizon=3), base=inner, schedule=IN_TURN)
 
 
 @case("raw keys")
 def _():
-    planner = team_planner(**IN_TURN)
+    planner = team_planner(schedule=IN_TURN)
     decisions = [planner.decide(np.int32(state), jax.random.PRNGKey(state)) for state in range(2)]
     return evidence(stacked(decisions))
 
@@ -321,7 +320,7 @@ def _():
     both = stacked([models.team(0), models.team(7)])
 
     def decide(model, state, each):
-        return st.OneAtATimeRollout(model, model.base_policy(), SAMPLED, **IN_TURN).decide(state, each)
+        return st.OneAtATimeRollout(model, model.base_policy(), SAMPLED, schedule=IN_TURN).decide(state, each)
 
     return evidence(jax.jit(jax.vmap(decide))(both, jnp.array([0, 4]), jax.random.split(key(10), 2)))
 
@@ -329,35 +328,35 @@ def _():
 # ---- How it is simulated ----
 @case("one sample")
 def _():
-    return over_team(st.Simulation(num_samples=1, horizon=10), **IN_TURN)
+    return over_team(st.Simulation(num_samples=1, horizon=10), schedule=IN_TURN)
 
 
 @case("many samples, put into order")
 def _():
-    return over_team(st.Simulation(num_samples=32, horizon=10), **IN_TURN)
+    return over_team(st.Simulation(num_samples=32, horizon=10), schedule=IN_TURN)
 
 
 @case("many samples, chunks of lanes, together")
 def _():
     """So many lanes that they are taken in chunks."""
-    planner = team_planner(simulation=st.Simulation(num_samples=800, horizon=4), **IN_TURN)
+    planner = team_planner(simulation=st.Simulation(num_samples=800, horizon=4), schedule=IN_TURN)
     return together(planner, models.team().states())
 
 
 @case("to the end")
 def _():
-    return over_team(st.Simulation(num_samples=6), **IN_TURN)
+    return over_team(st.Simulation(num_samples=6), schedule=IN_TURN)
 
 
 @case("default samples")
 def _():
-    return over_team(st.Simulation(horizon=4), **IN_TURN)
+    return over_team(st.Simulation(horizon=4), schedule=IN_TURN)
 
 
 @case("terminal cost")
 def _():
     value = models.exact_value(models.team)
-    return over_team(st.Simulation(num_samples=6, horizon=2, terminal_cost=value), **IN_TURN)
+    return over_team(st.Simulation(num_samples=6, horizon=2, terminal_cost=value), schedule=IN_TURN)
 
 
 @case("bound of stage costs")
@@ -366,13 +365,13 @@ def _():
     return {
         f"{bound}: {name}": leaf
         for bound in (0.0, 1.5)
-        for name, leaf in over_team(st.Simulation(num_samples=6, horizon=5, cost_bound=bound), **IN_TURN).items()
+        for name, leaf in over_team(st.Simulation(num_samples=6, horizon=5, cost_bound=bound), schedule=IN_TURN).items()
     }
 
 
 @case("exact expectation", quick=True)
 def _():
-    return over_team(ENUMERATED, significance=0.0, **IN_TURN)
+    return over_team(ENUMERATED, significance=0.0, schedule=IN_TURN)
 
 
 @case("exact Q-factors, together")
@@ -384,7 +383,7 @@ def _():
 
 @case("lookahead 2")
 def _():
-    return over_team(st.Simulation(num_samples=2, horizon=3, lookahead=2), **IN_TURN)
+    return over_team(st.Simulation(num_samples=2, horizon=3, lookahead=2), schedule=IN_TURN)
 
 
 @case("lookahead 2, exact, all joint controls")
@@ -396,7 +395,9 @@ def _():
 @case("numbers with a fraction")
 def _():
     model = models.Room()
-    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(num_samples=20, horizon=80), **IN_TURN)
+    planner = st.OneAtATimeRollout(
+        model, model.base_policy(), st.Simulation(num_samples=20, horizon=80), schedule=IN_TURN
+    )
     return one_by_one(planner, starts(model))
 
 
@@ -414,7 +415,7 @@ def _():
     found = {}
     for stage in (0, 2):
         simulation = st.Simulation(num_samples=4, horizon=6, nominal_from=stage)
-        planner = st.OneAtATimeRollout(model, model.base_policy(), simulation, **IN_TURN)
+        planner = st.OneAtATimeRollout(model, model.base_policy(), simulation, schedule=IN_TURN)
         found.update(one_by_one(planner, starts(model), f"{stage}: "))
     return found
 
@@ -450,14 +451,14 @@ def _():
 def _():
     model = models.team()
     signal = st.problems.TablePlayer(jnp.asarray(model.base_control)[::-1])
-    planner = team_planner(st.SignallingRollout, signal=signal, **RANDOM)
+    planner = team_planner(st.SignallingRollout, signal=signal, order="random")
     return one_by_one(planner, [np.int32(state) for state in range(4)])
 
 
 @case("signalling by a planner, constraints, together")
 def _():
     """Some agents arrive at joint controls that are infeasible; the base control is applied there."""
-    signal = team_planner(model_of=models.bound, significance=0.0, **IN_TURN)
+    signal = team_planner(model_of=models.bound, significance=0.0, schedule=IN_TURN)
     planner = team_planner(st.SignallingRollout, model_of=models.bound, signal=signal, significance=0.0)
     return together(planner, models.bound().states())
 
@@ -466,7 +467,7 @@ def _():
 @case("deadlines", quick=True)
 def _():
     """No deadline; one that passes before anything is simulated; one that is never met."""
-    planner = team_planner(**IN_TURN)
+    planner = team_planner(schedule=IN_TURN)
     return {
         f"{budget}: {name}": leaf
         for budget in (None, 1e-9, 1e9)
@@ -477,13 +478,13 @@ def _():
 @case("deadlines, order optimised, halving")
 def _():
     simulation = st.Simulation(num_samples=16, horizon=6)
-    planner = team_planner(simulation=simulation, **OPTIMISED, **HALVING)
+    planner = team_planner(simulation=simulation, schedule=st.BestFirst(allocation=st.Halving()))
     return one_by_one(within(planner, 1e9), [np.int32(0), np.int32(4)])
 
 
 @case("deadlines, speculative, random order")
 def _():
-    return one_by_one(within(team_planner(**speculative(), **RANDOM), None), [np.int32(0), np.int32(4)])
+    return one_by_one(within(team_planner(schedule=ALL_AT_ONCE), None), [np.int32(0), np.int32(4)])
 
 
 @case("deadlines, all joint controls")
@@ -515,7 +516,7 @@ def _():
 @case("hunt in turn, discounted, costs by flies")
 def _():
     model = models.hunt(discount=0.95, cost="flies")
-    return one_by_one(*hunting(model, simulation=st.Simulation(), **IN_TURN))
+    return one_by_one(*hunting(model, simulation=st.Simulation(), schedule=IN_TURN))
 
 
 @case("hunt of a large team")
@@ -541,7 +542,7 @@ def _():
 @case("hunt of fleeing flies")
 def _():
     simulation = st.Simulation(num_samples=8, horizon=12)
-    return one_by_one(*hunting(models.hunt(fly_behaviour="flee"), simulation=simulation, **IN_TURN))
+    return one_by_one(*hunting(models.hunt(fly_behaviour="flee"), simulation=simulation, schedule=IN_TURN))
 
 
 @case("hunt with arrivals, numbers that change")
@@ -596,7 +597,7 @@ def _():
 @case("spiders on a line")
 def _():
     model = st.problems.SpidersOnALine(7, 3)
-    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=20), **IN_TURN)
+    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=20), schedule=IN_TURN)
     return {**one_by_one(planner, starts(model, 4)), **played(model, planner, 8, 20, "evaluated: ")}
 
 
@@ -614,15 +615,15 @@ def _():
 @case("finite horizon", quick=True)
 def _():
     model = st.FiniteHorizon(st.problems.SpidersOnALine(7, 2), 3)
-    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=20), **IN_TURN)
+    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(horizon=20), schedule=IN_TURN)
     return {**one_by_one(planner, starts(model)), **episode(model, planner, 5, "episode: ")}
 
 
 @case("finite horizon, planners that do not know the time")
 def _():
     model = st.FiniteHorizon(models.team(), 4, final_cost=models.exact_value(models.team))
-    knows = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(num_samples=6), **IN_TURN)
-    does_not = st.at_any_time(team_planner(**IN_TURN))
+    knows = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(num_samples=6), schedule=IN_TURN)
+    does_not = st.at_any_time(team_planner(schedule=IN_TURN))
     return {**one_by_one(knows, starts(model)), **one_by_one(does_not, starts(model), "does not: ")}
 
 
@@ -641,7 +642,7 @@ def ahead(problem):
 @case("repair", quick=True)
 def _():
     model = models.repair().belief_model()
-    planner = st.OneAtATimeRollout(model, model.base_policy(), ahead(models.repair()), **IN_TURN)
+    planner = st.OneAtATimeRollout(model, model.base_policy(), ahead(models.repair()), schedule=IN_TURN)
     return one_by_one(planner, starts(model))
 
 
@@ -666,7 +667,7 @@ def _():
 def _():
     problem, model = models.repair(), models.repair().belief_model()
     world = st.beliefs.HiddenModel(problem, model.filter)
-    planner = st.OneAtATimeRollout(model, model.base_policy(), ahead(problem), **IN_TURN)
+    planner = st.OneAtATimeRollout(model, model.base_policy(), ahead(problem), schedule=IN_TURN)
     return {
         **played(world, st.beliefs.on_belief(model.base_policy()), 6, 10, "base: "),
         **episode(world, st.beliefs.on_belief(planner), 6, "episode: "),
@@ -678,14 +679,16 @@ def _():
     problem = models.repair()
     filter = st.beliefs.FactoredFilter(problem)
     model = st.beliefs.BeliefModel(problem, filter)
-    planner = st.OneAtATimeRollout(model, problem.base_policy(), ahead(problem), **IN_TURN)
+    planner = st.OneAtATimeRollout(model, problem.base_policy(), ahead(problem), schedule=IN_TURN)
     return one_by_one(planner, starts(model))
 
 
 @case("rock sample")
 def _():
     model = models.rocks().belief_model()
-    planner = st.OneAtATimeRollout(model, model.base_policy(), st.Simulation(num_samples=16, horizon=20), **IN_TURN)
+    planner = st.OneAtATimeRollout(
+        model, model.base_policy(), st.Simulation(num_samples=16, horizon=20), schedule=IN_TURN
+    )
     return {**one_by_one(planner, starts(model)), **episode(model, planner, 10, "episode: ")}
 
 
@@ -709,7 +712,7 @@ def exact_tiger_planner():
     world, filter = tiger()
     imagined = st.beliefs.BeliefModel(world, filter)
     simulation = st.Simulation(horizon=3, expectation="exact")
-    return st.OneAtATimeRollout(imagined, st.beliefs.qmdp(world).policy, simulation, **IN_TURN)
+    return st.OneAtATimeRollout(imagined, st.beliefs.qmdp(world).policy, simulation, schedule=IN_TURN)
 
 
 @case("tiger over exact beliefs")
@@ -727,7 +730,7 @@ def _():
     filter = st.beliefs.ParticleFilter(world, num_particles=30)
     imagined = st.beliefs.BeliefModel(world, filter)
     base = st.beliefs.CertaintyEquivalent(st.exact.value_iteration(world).policy, filter)
-    planner = st.OneAtATimeRollout(imagined, base, st.Simulation(num_samples=8, horizon=3), **IN_TURN)
+    planner = st.OneAtATimeRollout(imagined, base, st.Simulation(num_samples=8, horizon=3), schedule=IN_TURN)
     honest = st.beliefs.HiddenModel(world, filter)
     return {
         **one_by_one(planner, starts(imagined)),
@@ -767,7 +770,7 @@ def _():
     model = models.repair().belief_model()
     own = own_beliefs(model.filter, model.base_policy())
     world = st.beliefs.InformationModel(models.repair(), own, arrival=0.5)
-    planner = st.OneAtATimeRollout(model, model.base_policy(), ahead(models.repair()), **IN_TURN)
+    planner = st.OneAtATimeRollout(model, model.base_policy(), ahead(models.repair()), schedule=IN_TURN)
     return played(world, plans_apart(planner, own), 3, 5)
 
 
@@ -872,7 +875,7 @@ def _():
     found = {}
     for name, model, base in (("draws", game, draws), ("recalls", remembered, recalls)):
         simulation = st.Simulation(num_samples=4, horizon=6)
-        planner = st.OneAtATimeRollout(model, base, simulation, **IN_TURN)
+        planner = st.OneAtATimeRollout(model, base, simulation, schedule=IN_TURN)
         found.update(one_by_one(planner, starts(model), f"{name}: "))
         found.update(played(model, base, 6, 10, f"{name}, alone: "))
     found.update(played(remembered, remembered.base_policy(), 6, 10, "heuristic: "))

@@ -175,7 +175,9 @@ def test_each_agents_best_estimate_is_no_larger_than_its_predecessors(order):
     turns = list(order or range(3))
     for seed in range(10):
         model = team(SHAPE, seed)
-        found = everywhere(in_turn(model, model.base_policy(), SAMPLED, order=order, significance=0.0), seed)
+        found = everywhere(
+            in_turn(model, model.base_policy(), SAMPLED, schedule=st.InTurn(order), significance=0.0), seed
+        )
         q = np.asarray(found.q_factors)
         chosen = np.take_along_axis(q, np.asarray(found.control)[..., None], axis=2)[..., 0]
         before = np.take_along_axis(q, np.asarray(found.base_control)[..., None], axis=2)[..., 0]
@@ -320,10 +322,6 @@ REFUSED = {
     "an order that forgets an agent": (
         lambda m: st.OneAtATimeRollout(m, m.base_policy(), schedule=st.InTurn((0, 1))),
         r"order=\(0, 1\) is no order of 3 agents",
-    ),
-    "an order signalling does not have": (
-        lambda m: st.SignallingRollout(m, m.base_policy(), order="optimised"),
-        "order='optimised'",
     ),
     "too many joint controls": (
         lambda m: st.StandardRollout(m, m.base_policy(), max_joint_controls=10),

@@ -28,7 +28,7 @@ def test_a_perfect_signal_is_one_at_a_time(order):
         model = team(SHAPE, seed)
         simulation = exact(model, st.exact.cost_to_go(model, np.asarray(model.base_control)))
         base = model.base_policy()
-        in_turn = everywhere(st.OneAtATimeRollout(model, base, simulation, order=order, significance=0.0))
+        in_turn = everywhere(st.OneAtATimeRollout(model, base, simulation, 0.0, st.Speculative(order)))
         signal = Table(in_turn.control)
         at_once = everywhere(st.SignallingRollout(model, base, signal, simulation, order=order, significance=0.0))
         assert np.array_equal(in_turn.control, at_once.control)
@@ -94,7 +94,8 @@ def test_standard_rollout_leaves_what_is_agent_by_agent_optimal_for_what_is_opti
     "order", [None, (1, 0), *(pytest.param(name, marks=pytest.mark.slow) for name in ("random", "optimised"))]
 )
 def test_in_no_order_one_agent_alone_leaves_an_agent_by_agent_optimal_control(order):
-    found = decide(st.OneAtATimeRollout, one_stage(AGREE), order=order, schedule=st.InTurn())
+    schedule = st.BestFirst() if order == "optimised" else st.InTurn(order)
+    found = decide(st.OneAtATimeRollout, one_stage(AGREE), schedule=schedule)
     assert found.control.tolist() == [0, 0]
 
 

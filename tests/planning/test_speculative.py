@@ -114,7 +114,7 @@ def test_many_states_at_once_are_decided_alike():
         (lambda: st.Speculative(window=0), "window=0: give a whole number of turns from 1 up"),
         (lambda: st.Speculative(window=2.5), "window=2.5: give a whole number of turns from 1 up"),
         (lambda: st.Speculative(guess=3), "guess=3 cannot be called"),
-        (lambda: st.Speculative("optimised"), "order='optimised' is no order of 3 agents"),
+        (lambda: st.Speculative("optimised"), "order='optimised' is no order of 4 agents"),
     ],
 )
 def test_mistakes_are_refused(schedule, sentence, without_type_checks):

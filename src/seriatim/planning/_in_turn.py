@@ -1,6 +1,6 @@
 """Agents choose one after the other, in an order that is given before anything is compared."""
 
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,9 +11,7 @@ from seriatim.planning._contest import Uniform
 from seriatim.planning._search import Asking, Reference, answered
 from seriatim.planning._turns import Progress, Rules, begin, rows, turn
 from seriatim.policy import Decision
-from seriatim.simulation._engine import Engine, anywhere, no_costs
-
-T = TypeVar("T")
+from seriatim.simulation._engine import Engine, NothingSimulated, anywhere
 
 
 class Taken(NamedTuple):
@@ -96,17 +94,6 @@ def _have_a_choice(engine: Engine, control: Int[Array, " m"]) -> Bool[Array, " m
     return jnp.any(others, axis=1)
 
 
-def _unsimulated(asking: Asking[T], samples: int) -> T:
-    """Answer every ask with costs of 0, for turns of agents without a choice."""
-    try:
-        ask = next(asking)
-        while True:
-            ask = asking.send(no_costs(ask.controls, samples if ask.samples is None else len(ask.samples)))
-    except StopIteration as end:
-        found: T = end.value
-        return found
-
-
 def _with_idle_rows(
     rules: Rules,
     engine: Engine,
@@ -120,7 +107,8 @@ def _with_idle_rows(
     def row(agent: Int[Array, ""], samples: Float[Array, " samples"]) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
         at = now._replace(samples=samples)
         controls, may = rules.alternatives(engine, at.control, agent)
-        found = _unsimulated(rules.compare(samples, controls, jnp.zeros_like(may)), samples.shape[0])
+        idle = rules.compare(samples, controls, jnp.zeros_like(may))
+        found = answered(idle, NothingSimulated(samples.shape[0]))[0]
         return rows(rules, engine, at, agent, controls[:, agent], found)
 
     q_factors, q_errors = jax.vmap(row)(order, met)

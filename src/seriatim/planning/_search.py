@@ -15,11 +15,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim.policy import Decision
-from seriatim.simulation._engine import Ask, Engine
+from seriatim.simulation._engine import Answering, Ask, Engine
 from seriatim.simulation._futures import Costs
 
 T = TypeVar("T")
-E = TypeVar("E", bound=Engine)
+A = TypeVar("A", bound=Answering)
 # What asks for costs, and returns a T in the end.
 Asking: TypeAlias = Generator[Ask, Costs, T]
 
@@ -86,7 +86,7 @@ class AtOnce(NamedTuple):
         return work
 
 
-def answered(asking: Asking[T], engine: E) -> tuple[T, E]:
+def answered(asking: Asking[T], engine: A) -> tuple[T, A]:
     """Let an engine answer until there is a result."""
     try:
         ask = next(asking)

@@ -45,8 +45,17 @@ class Ask(NamedTuple):
 
 
 @runtime_checkable
-class Engine(Protocol):
-    """What a planner may ask at its state. An engine is a value: what it learns is in the engine that it returns."""
+class Answering(Protocol):
+    """Whatever answers asks. It is a value: what it learns from one ask is in the one that it returns."""
+
+    def answer(self: E, ask: Ask) -> tuple[Costs, E]:
+        """Return the costs, `[n, samples]`, and the engine for the next ask."""
+        ...
+
+
+@runtime_checkable
+class Engine(Answering, Protocol):
+    """What a planner may ask at its state."""
 
     @property
     def num_agents(self) -> int:
@@ -64,10 +73,6 @@ class Engine(Protocol):
 
     def allowed(self, controls: Int[Array, "n m"]) -> Bool[Array, " n"]:
         """Say which joint controls are admissible for each agent and feasible for the team."""
-        ...
-
-    def answer(self: E, ask: Ask) -> tuple[Costs, E]:
-        """Return the costs, `[n, samples]`, and the engine for the next ask."""
         ...
 
     def is_exact(self) -> bool:
@@ -117,9 +122,7 @@ class CompiledEngine(NamedTuple):
         if ask.needed is None:
             found = self._simulated(ask)
         else:
-            # The shape of the answer is known, so that it need not be simulated to be written down.
-            samples = len(ask.samples) if ask.samples is not None else self._num_samples()
-            nothing = no_costs(ask.controls, samples)
+            nothing = NothingSimulated(self._num_samples()).answer(ask)[0]
             found = jax.lax.cond(anywhere(ask.needed), lambda: self._simulated(ask), lambda: nothing)
         if ask.is_reference and self.noise is not None and worth_sorting(found.costs.shape[1]):
             order = jnp.argsort(found.costs[0])
@@ -161,10 +164,14 @@ def compiled_engine(
     return CompiledEngine(model, policies, simulation, state, key, noise)
 
 
-def no_costs(controls: Int[Array, "n m"], samples: int) -> Costs:
-    """Return costs of 0: nothing was simulated."""
-    count = controls.shape[0]
-    return Costs(jnp.zeros((count, samples), float), jnp.zeros(count, jnp.int32))
+class NothingSimulated(NamedTuple):
+    """Answers every ask with costs of 0, where it is known that nobody looks at them."""
+
+    samples: int
+
+    def answer(self, ask: Ask) -> tuple[Costs, "NothingSimulated"]:
+        count, samples = len(ask.controls), self.samples if ask.samples is None else len(ask.samples)
+        return Costs(jnp.zeros((count, samples), float), jnp.zeros(count, jnp.int32)), self
 
 
 @jax.custom_batching.custom_vmap

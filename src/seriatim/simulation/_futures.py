@@ -105,7 +105,7 @@ def _chunk(
 
     def advance(now: _Now, control: Int[Array, "m lanes"]) -> _Now:
         met = kept(lambda: _spread(disturbances(model, simulation, noise.ahead, keys, places, now.t), shape, width))
-        return _Now(now.t + 1, stage(now.lanes, control, met, ~now.lanes.done)[0])
+        return _Now(now.t + 1, stage(now.lanes, control, met, now.lanes.weight > 0)[0])
 
     def play(policy: Policy, now: _Now) -> _Now:
         own_keys = side_by_side(jax.random.fold_in, (-1, None))(policy_keys.reshape(-1), now.t).reshape(count, samples)
@@ -113,18 +113,19 @@ def _chunk(
 
     repeated = jax.tree.map(lambda leaf: jnp.repeat(jnp.moveaxis(leaf, 0, -1), n * samples, axis=-1), states)
     # The lanes that fill up have ended.
-    start = begun(_filled_up(repeated, width), width)._replace(done=jnp.arange(width) >= total)
+    real = jnp.arange(width) < total
+    start = begun(_filled_up(repeated, width), width)._replace(weight=jnp.where(real, 1.0, 0.0), done=~real)
     candidates = jnp.repeat(controls.reshape(total // samples, m).T, samples, axis=1)
     now = advance(_Now(jnp.zeros((), jnp.int32), start), _filled_up(candidates, width))
     for policy in policies[:-1]:
         now = play(policy, now)
     now = jax.lax.while_loop(
-        lambda now: (now.t < horizon) & ~jnp.all(now.lanes.done), lambda now: play(policies[-1], now), now
+        lambda now: (now.t < horizon) & jnp.any(now.lanes.weight > 0), lambda now: play(policies[-1], now), now
     )
-    alive = ~now.lanes.done
     rest = side_by_side(lambda x: terminal(simulation, x), (-1,))(now.lanes.state)
-    costs = now.lanes.cost + jnp.where(alive, now.lanes.weight * rest, 0.0)
-    return Costs(costs[:total].reshape(shape), jnp.sum(alive[:total].reshape(shape), axis=2, dtype=jnp.int32))
+    weight, cut = now.lanes.weight, ~now.lanes.done[:total].reshape(shape)
+    costs = now.lanes.cost + jnp.where(weight > 0, weight * jnp.asarray(rest, float), 0.0)
+    return Costs(costs[:total].reshape(shape), jnp.sum(cut, axis=2, dtype=jnp.int32))
 
 
 def _filled_up(tree: Any, lanes: int) -> Any:

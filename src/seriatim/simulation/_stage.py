@@ -52,8 +52,8 @@ def move(model: Model, state: State, control: Int[Array, " m"], keys: Streams, t
 class Lanes(NamedTuple):
     """Many courses of a problem at one stage, lanes last.
 
-    `cost` is the discounted cost so far, `weight` the weight of the next stage cost, discount**t, and `done` says where
-    the problem has ended.
+    `cost` is the discounted cost so far, `weight` that of the next stage cost, discount**t, or 0 where the problem has
+    ended, which `done` says.
     """
 
     state: State  # [..., lanes]
@@ -85,6 +85,6 @@ def lane_stage(model: Model) -> LaneStage:
         after: Transition = transition(now.state, control, disturbance)
         cost = now.cost + jnp.where(playing, now.weight * jnp.asarray(after.cost, float), 0.0)
         done = now.done | (playing & jnp.asarray(after.done, bool))
-        return Lanes(after.state, cost, now.weight * discount, done), after
+        return Lanes(after.state, cost, jnp.where(after.done, 0.0, now.weight * discount), done), after
 
     return play
