@@ -123,9 +123,10 @@ def _chunk(
         lambda now: (now.t < horizon) & jnp.any(now.lanes.weight > 0), lambda now: play(policies[-1], now), now
     )
     rest = side_by_side(lambda x: terminal(simulation, x), (-1,))(now.lanes.state)
-    weight, cut = now.lanes.weight, ~now.lanes.done[:total].reshape(shape)
-    costs = now.lanes.cost + jnp.where(weight > 0, weight * jnp.asarray(rest, float), 0.0)
-    return Costs(costs[:total].reshape(shape), jnp.sum(cut, axis=2, dtype=jnp.int32))
+    # Where futures go on, their weight says so: to carry `done` through the loop would be one array more.
+    weight, goes_on = now.lanes.weight, now.lanes.weight > 0
+    costs = now.lanes.cost + jnp.where(goes_on, weight * jnp.asarray(rest, float), 0.0)
+    return Costs(costs[:total].reshape(shape), jnp.sum(goes_on[:total].reshape(shape), axis=2, dtype=jnp.int32))
 
 
 def _filled_up(tree: Any, lanes: int) -> Any:
