@@ -6,7 +6,8 @@ import jax
 import numpy as np
 
 import seriatim as st
-from seriatim.training import Fitting, PolicyIteration, policy_classifier, value_network
+from seriatim.networks import policy_classifier, value_network
+from seriatim.training import Fitting, PolicyIteration
 
 WANDER = st.problems.SpidersAndFlies(15, 15, 20, 20, fly_behaviour="wander")
 STAY = st.problems.SpidersAndFlies(15, 15, 20, 20)

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from benchmarks._results import Row, publish
 from benchmarks._timing import in_turns
-from seriatim.lanes import lanes, spaced
+from seriatim.lanes import lanes, padded_lane_count
 
 TEAM, SIDE, STATES, STAGES, ROUNDS, PATIENCE = 15, 20, 1024, 60, 21, 15.0
 FAR = 10_000
@@ -61,7 +61,12 @@ def versions() -> dict[str, tuple[Any, Any, int, int]]:
         "natural, lanes": (lanes(one, (-1,)), jnp.int32, -1, STATES),
         "... in 16 bits": (lanes(one, (-1,)), jnp.int16, -1, STATES),
         "... and nothing looked up": (lanes(packed, (-1,)), jnp.int16, -1, STATES),
-        f"... and {spaced(STATES):,} lanes for {STATES:,}": (lanes(packed, (-1,)), jnp.int16, -1, spaced(STATES)),
+        f"... and {padded_lane_count(STATES):,} lanes for {STATES:,}": (
+            lanes(packed, (-1,)),
+            jnp.int16,
+            -1,
+            padded_lane_count(STATES),
+        ),
     }
 
 

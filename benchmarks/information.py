@@ -62,13 +62,14 @@ def row(name: str, stages: int) -> Row:
     """Return expected rewards over so many stages."""
     model: Any = st.formats.load(FILES / f"{name}.dpomdp")
     exact, base = st.beliefs.ExactFilter(model), model.base_policy()
-    imagined, own = st.beliefs.BeliefModel(model, exact), st.beliefs.TeamFilter(exact, base)
+    imagined, own = st.beliefs.BeliefModel(model, exact), st.beliefs.ExactAgentFilter(exact, base)
     silent = st.beliefs.InformationModel(model, own, 0.0)
 
     def value(planner: Any, completion: str = "belief") -> float:
         """Value own plans; a planner looks to the last stage, if that is not too far."""
         plans = [
-            st.beliefs.OwnPlans(planner(min(stages - t, FURTHEST)), own, completion=completion) for t in range(stages)
+            st.beliefs.IndependentPlanning(planner(min(stages - t, FURTHEST)), own, completion=completion)
+            for t in range(stages)
         ]
         return -st.beliefs.decentralised_value(silent, plans, stages)
 
@@ -88,14 +89,16 @@ def row(name: str, stages: int) -> Row:
 
 
 def measure_games() -> list[Row]:
-    memory, base = st.problems.Sightings(GAME), GAME.base_policy()
+    memory, base = st.problems.LastSeenFilter(GAME), GAME.base_policy()
     simulation = st.Simulation(horizon=20)
     planners: dict[str, st.Policy] = {
         "base": base,
         "in turn": st.OneAtATimeRollout(GAME, base, simulation),
         "all at once": st.SignallingRollout(GAME, base, simulation=simulation),
     }
-    plans = {name: st.beliefs.OwnPlans(each, memory, completion="most-likely") for name, each in planners.items()}
+    plans = {
+        name: st.beliefs.IndependentPlanning(each, memory, completion="most-likely") for name, each in planners.items()
+    }
     world = st.beliefs.InformationModel
     worlds = {f"{rate:.2f}": world(GAME, memory, rate) for rate in RATES}
     worlds[f"within {RADIUS} moves"] = world(GAME, memory, 1.0, in_reach=st.problems.WithinMoves(RADIUS))

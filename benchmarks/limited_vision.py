@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 
 import seriatim as st
 from benchmarks._results import Row, publish
-from seriatim.training import DecentralisedPolicy, PolicyGradient, decentralised_policy, train
+from seriatim.networks import DecentralisedPolicy, decentralised_policy
+from seriatim.training import PolicyGradient, train
 
 SEEDS = 3
 GAME = {"spiders": 4, "flies": 4, "width": 10, "height": 10, "vision": 3, "cost": "flies", "max_flies": 8}

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 import seriatim as st
 from benchmarks._results import Row, publish
 from benchmarks._timing import in_turns
-from seriatim.training import PolicyGradient, decentralised_policy
+from seriatim.networks import decentralised_policy
+from seriatim.training import PolicyGradient
 
 BATCH, HORIZON = 64, 30
 SIZES = {"4, 4, 10": (4, 4, 10), "15, 15, 20": (15, 15, 20)}

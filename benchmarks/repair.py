@@ -120,7 +120,7 @@ def measure_messages() -> list[Row]:
     world = st.problems.Repair()
     model = world.belief_model()
     base, future = model.base_policy(), st.Simulation(horizon=8, num_samples=8, terminal_cost=_after(world))
-    memory = st.beliefs.OwnFilter(model.filter, base)
+    memory = st.beliefs.PerAgentFilter(model.filter, base)
     policies = {
         "base": base,
         "in turn": st.OneAtATimeRollout(model, base, future),
@@ -131,7 +131,7 @@ def measure_messages() -> list[Row]:
     rows: list[Row] = []
     for name, (rate, in_reach) in reaches.items():
         heard = st.beliefs.InformationModel(world, memory, rate, in_reach)
-        found = {n: costs(heard, st.beliefs.OwnPlans(p, memory), EPISODES) for n, p in policies.items()}
+        found = {n: costs(heard, st.beliefs.IndependentPlanning(p, memory), EPISODES) for n, p in policies.items()}
         rows += [{"messages": name, "policy": n, **beside(found[n], found["base"], "base")} for n in policies]
     return rows
 

@@ -17,8 +17,9 @@ import seriatim as st
 from benchmarks._results import Row, publish
 from benchmarks.repair import COLUMNS as TEAM_COLUMNS
 from benchmarks.repair import EPISODES, STAGES, beside, costs, simulation
+from seriatim.networks import partitioned, policy_classifier, value_network
 from seriatim.parallel import Local
-from seriatim.training import Fitting, PolicyIteration, partitioned, policy_classifier, value_network, visited
+from seriatim.training import Fitting, PolicyIteration, visited
 
 ROBOTS, ITERATIONS, STATES = 8, 3, 4096
 NETWORK = {"hidden": (64, 64), "entities": 32}

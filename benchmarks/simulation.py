@@ -22,7 +22,7 @@ import seriatim as st
 from benchmarks import _chase_dynaplex
 from benchmarks._results import Row, publish
 from benchmarks._timing import in_turns
-from seriatim.lanes import side_by_side
+from seriatim.lanes import map_lanes
 
 SIZES = ((4, 4, 10), (15, 15, 20), (50, 50, 50))
 EPISODES = {4: 160_000, 15: 32_000, 50: 3_200}
@@ -93,7 +93,7 @@ class Chase:
 
 @functools.partial(jax.jit, static_argnames="episodes")
 def _starts(model: Chase, key: Any, episodes: int) -> Any:
-    return side_by_side(model.initial_state, (-1,))(jax.random.split(key, episodes))
+    return map_lanes(model.initial_state, (-1,))(jax.random.split(key, episodes))
 
 
 def _contestants(model: Chase, episodes: int) -> dict[str, Callable[[], np.ndarray]]:

@@ -8,7 +8,8 @@ import numpy as np
 import svg
 
 import seriatim as st
-from seriatim.training import PolicyIteration, policy_classifier, train
+from seriatim.networks import policy_classifier
+from seriatim.training import PolicyIteration, train
 
 IMAGES = Path(__file__).parent / "images"
 
@@ -68,7 +69,7 @@ def save(policies: dict[str, st.Policy], model: st.Model, stages: int = 400) -> 
     """Save an episode of each, from the same start."""
     for name, policy in policies.items():
         played = st.simulate(model, policy, jax.random.key(0), horizon=stages)
-        path = st.drawing.save_episode(IMAGES / f"{name}.svg", model, played)
+        path = st.rendering.save_episode(IMAGES / f"{name}.svg", model, played)
         print(f"{path.relative_to(Path.cwd())}: {int(played.length)} stages, {path.stat().st_size:,} bytes")
 
 

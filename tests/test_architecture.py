@@ -20,6 +20,7 @@ ALLOWED = {
     "_record": {"_constants", "_errors"},
     "_compile": {"_constants"},
     "_inverse": set(),
+    "_extra": set(),
     "_structure": {"_errors"},
     "_diagnosis": {"_errors"},
     "_preconditions": CORE | {"model"},
@@ -35,17 +36,30 @@ ALLOWED = {
     "beliefs": TYPES | {"simulation", "distributions", "exact"},
     "parallel": {"_record", "_errors", "model"},  # model: for the type of keys alone
     "planning": TYPES | {"simulation", "lanes", "distributions", "parallel"},
+    "networks": TYPES | {"_extra", "distributions"},
     "training": TYPES
-    | {"simulation", "lanes", "distributions", "gradients", "parallel", "planning", "evaluation", "beliefs"},
+    | {"_extra", "simulation", "lanes", "distributions", "gradients", "parallel", "planning", "evaluation", "beliefs"}
+    | {"networks"},
     "exact": TYPES | {"simulation"},
     "evaluation": TYPES | {"simulation", "parallel"},
     "testing": TYPES | {"simulation", "lanes"},
     "formats": TYPES,
-    "drawing": TYPES | {"simulation"},
-    "problems": TYPES | {"formats", "drawing", "beliefs", "exact"},
+    "rendering": TYPES | {"simulation"},
+    "problems": TYPES | {"formats", "rendering", "beliefs", "exact"},
     "__main__": {"cli"},
     "cli": TYPES
-    | {"simulation", "planning", "exact", "evaluation", "testing", "formats", "drawing", "problems", "training"},
+    | {
+        "simulation",
+        "planning",
+        "exact",
+        "evaluation",
+        "testing",
+        "formats",
+        "rendering",
+        "problems",
+        "training",
+        "networks",
+    },
 }
 
 

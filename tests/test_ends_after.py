@@ -78,7 +78,7 @@ def test_planners_simulate_no_more_than_the_problem_has():
 
 def test_trainers_play_no_further():
     model = Day()
-    trainer = training.PolicyGradient(training.decentralised_policy(model, KEY, hidden=(2,)), horizon=40, batch=4)
+    trainer = training.PolicyGradient(st.networks.decentralised_policy(model, KEY, hidden=(2,)), horizon=40, batch=4)
     assert trainer.horizon == STAGES
     shown = dataclasses.replace(trainer, horizon=2)
     still_on = Relaxed(jnp.zeros(2), jnp.zeros(2), jnp.zeros(2, bool))
@@ -88,7 +88,7 @@ def test_trainers_play_no_further():
 
 @pytest.mark.slow
 def test_a_trajectory_of_training_is_not_called_unfinished():
-    trainer = training.PolicyGradient(training.decentralised_policy(Day(), KEY, hidden=(2,)), horizon=40, batch=4)
+    trainer = training.PolicyGradient(st.networks.decentralised_policy(Day(), KEY, hidden=(2,)), horizon=40, batch=4)
     _, metrics = trainer.step(trainer.init(KEY))
     assert metrics["unfinished"] == 0
 

@@ -1,15 +1,16 @@
 from . import beliefs as beliefs
 from . import controls as controls
 from . import distributions as distributions
-from . import drawing as drawing
 from . import evaluation as evaluation
 from . import exact as exact
 from . import formats as formats
 from . import gradients as gradients
 from . import lanes as lanes
+from . import networks as networks
 from . import parallel as parallel
 from . import planning as planning
 from . import problems as problems
+from . import rendering as rendering
 from . import simulation as simulation
 from . import testing as testing
 from . import training as training

@@ -7,9 +7,9 @@ import pytest
 from small import random_problem
 
 import seriatim as st
-from seriatim.beliefs import _informed
-from seriatim.beliefs._blind import blind_costs
 from seriatim.beliefs._tables import observed_tables
+from seriatim.beliefs.solvers import _informed
+from seriatim.beliefs.solvers._blind import blind_costs
 from seriatim.exact._rows import as_sparse
 
 
@@ -87,7 +87,7 @@ def test_a_search_stops_when_the_time_is_over(problem, monkeypatch):
 
 
 def test_many_states_are_bounded_from_above_by_iteration(tables, monkeypatch):
-    monkeypatch.setattr("seriatim.beliefs._blind.LARGE", 1)
+    monkeypatch.setattr("seriatim.beliefs.solvers._blind.LARGE", 1)
     exact = blind_costs(tables.costs, tables.transitions, tables.discount, None)
     hurried = blind_costs(tables.costs, tables.transitions, tables.discount, None, latest=time.monotonic() + 60)
     assert (hurried >= exact - 1e-12).all()

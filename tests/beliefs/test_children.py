@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from seriatim.beliefs._children import Children, find, mark, no_children
+from seriatim.beliefs.solvers._children import Children, find, mark, no_children
 
 
 def test_it_is_a_dictionary():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.beliefs import InformationModel, OwnPlans, TeamFilter
+from seriatim.beliefs import ExactAgentFilter, IndependentPlanning, InformationModel
 from seriatim.formats import Tables, TeamPOMDP
 
 LISTEN, LEFT, RIGHT = 0, 1, 2
@@ -48,14 +48,14 @@ class Threshold:
 
 MODEL = team(2)
 EXACT = st.beliefs.ExactFilter(MODEL)
-FILTER = TeamFilter(EXACT, Threshold(2))
+FILTER = ExactAgentFilter(EXACT, Threshold(2))
 SILENT, SHARED = InformationModel(MODEL, FILTER, 0.0), InformationModel(MODEL, FILTER, 1.0)
 NOTHING = jnp.zeros(2)
 learn = jax.jit(SILENT.learnt)
 
 
 def test_where_all_is_heard_the_belief_is_shared():
-    policy = OwnPlans(Threshold(2), FILTER)
+    policy = IndependentPlanning(Threshold(2), FILTER)
     hidden = st.beliefs.HiddenModel(MODEL, EXACT)
     key = jax.random.key(3)
     apart = st.simulate(SHARED, policy, key, horizon=12)
@@ -69,9 +69,9 @@ def test_where_all_is_heard_the_belief_is_shared():
 def test_one_agent_needs_no_messages():
     model = team(1)
     exact = st.beliefs.ExactFilter(model)
-    own = TeamFilter(exact, Threshold(1))
+    own = ExactAgentFilter(exact, Threshold(1))
     key = jax.random.key(4)
-    apart = st.simulate(InformationModel(model, own, 0.0), OwnPlans(Threshold(1), own), key, horizon=12)
+    apart = st.simulate(InformationModel(model, own, 0.0), IndependentPlanning(Threshold(1), own), key, horizon=12)
     hidden = st.beliefs.HiddenModel(model, exact)
     together = st.simulate(hidden, st.beliefs.on_belief(Threshold(1)), key, horizon=12)
     np.testing.assert_allclose(apart.states.known[:, 0], together.states.belief, atol=1e-6)
@@ -103,7 +103,7 @@ def test_an_agent_marginalises_what_others_saw_and_guesses_what_they_did(agent):
 
 
 def test_what_others_did_and_saw_does_not_matter_where_nothing_is_heard():
-    policy, start = OwnPlans(Threshold(2), FILTER), FILTER.initial(jax.random.key(0))
+    policy, start = IndependentPlanning(Threshold(2), FILTER), FILTER.initial(jax.random.key(0))
     heard = SILENT.heard(jnp.int32(0), jnp.zeros((2, 2)))
     assert np.array_equal(heard, np.eye(2, dtype=bool))
 
@@ -169,7 +169,7 @@ def test_the_centralised_value_is_that_of_enumeration():
     ids=["quick", "nothing heard", "all heard"],
 )
 def test_exact_values_of_own_plans_are_those_of_simulation(model, stages):
-    policy = OwnPlans(Threshold(2), FILTER)
+    policy = IndependentPlanning(Threshold(2), FILTER)
     exact = st.beliefs.decentralised_value(model, policy, stages)
     found = st.evaluate(model, policy, jax.random.key(1), episodes=10_000, horizon=stages)
     assert abs(found.mean - exact) < 5 * found.standard_error
@@ -183,7 +183,7 @@ def test_completions_are_states(completion):
         def __call__(self, info, key):
             return jnp.array([info, 1 - info])
 
-    policy = OwnPlans(OfState(), FILTER, completion, 5)
+    policy = IndependentPlanning(OfState(), FILTER, completion, 5)
     known = jnp.array([[1.0, 0.0], [1.0, 0.0]])
     assert policy.of_known(known, jax.random.key(0)).tolist() == [0, 1]
     assert policy.of_known(known[:, ::-1], jax.random.key(0)).tolist() == [1, 0]
@@ -194,9 +194,11 @@ def test_completions_are_states(completion):
 def test_tiger_is_played_as_well_as_two_agents_can(stages, published):
     model = st.formats.load(DATA / "tiger.dpomdp")
     exact, base = st.beliefs.ExactFilter(model), model.base_policy()
-    own, imagined = TeamFilter(exact, base), st.beliefs.BeliefModel(model, exact)
+    own, imagined = ExactAgentFilter(exact, base), st.beliefs.BeliefModel(model, exact)
     plans = [
-        OwnPlans(st.SignallingRollout(imagined, base, simulation=st.Simulation(horizon=k, expectation="exact")), own)
+        IndependentPlanning(
+            st.SignallingRollout(imagined, base, simulation=st.Simulation(horizon=k, expectation="exact")), own
+        )
         for k in range(stages, 0, -1)
     ]
     found = st.beliefs.decentralised_value(InformationModel(model, own, 0.0), plans, stages)
@@ -209,10 +211,10 @@ def test_mistakes_are_one_sentence(without_type_checks):
         lambda: InformationModel(MODEL, FILTER, 1.5),
         lambda: InformationModel(MODEL, FILTER, in_reach=3),
         lambda: InformationModel(st.problems.SpidersOnALine(), FILTER),
-        lambda: TeamFilter(EXACT, None),
-        lambda: OwnPlans(None, FILTER),
-        lambda: OwnPlans(Threshold(2), FILTER, "guess"),
-        lambda: OwnPlans(Threshold(2), FILTER, "sampled", 0),
+        lambda: ExactAgentFilter(EXACT, None),
+        lambda: IndependentPlanning(None, FILTER),
+        lambda: IndependentPlanning(Threshold(2), FILTER, "guess"),
+        lambda: IndependentPlanning(Threshold(2), FILTER, "sampled", 0),
         lambda: st.beliefs.centralised_value(MODEL, 0),
         lambda: st.beliefs.decentralised_value(SHARED, [Threshold(2)], 2),
         lambda: st.beliefs.decentralised_value(InformationModel(MODEL, FILTER, 0.5), Threshold(2), 2),

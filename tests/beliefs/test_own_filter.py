@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.beliefs import InformationModel, OwnFilter, OwnPlans
+from seriatim.beliefs import IndependentPlanning, InformationModel, PerAgentFilter
 from seriatim.problems import Repair, WithinWays
 
 WORLD = Repair(robots=3, layout="grid", width=3, height=2)
 MODEL = WORLD.belief_model()
 BASE = MODEL.base_policy()
-FILTER = OwnFilter(MODEL.filter, BASE)
-PLANS = OwnPlans(BASE, FILTER)
+FILTER = PerAgentFilter(MODEL.filter, BASE)
+PLANS = IndependentPlanning(BASE, FILTER)
 
 
 def played(arrival, in_reach=None, stages=15):
@@ -73,10 +73,10 @@ def test_particles_of_ones_own_tend_to_the_factored_belief():
     )
     factored = st.beliefs.FactoredFilter(world)
     moves = Walk(world)
-    exact = InformationModel(world, OwnFilter(factored, moves), 0.5)
-    cloud = InformationModel(world, OwnFilter(st.beliefs.ParticleFilter(world, 4000), moves), 0.5)
+    exact = InformationModel(world, PerAgentFilter(factored, moves), 0.5)
+    cloud = InformationModel(world, PerAgentFilter(st.beliefs.ParticleFilter(world, 4000), moves), 0.5)
     key = jax.random.key(8)
-    one, other = (st.simulate(each, OwnPlans(moves, each.filter), key, horizon=8) for each in (exact, cloud))
+    one, other = (st.simulate(each, IndependentPlanning(moves, each.filter), key, horizon=8) for each in (exact, cloud))
     np.testing.assert_array_equal(one.states.state.levels, other.states.state.levels)
     assert int(jnp.sum(other.states.known.deprived)) == 0
     levels = jax.nn.one_hot(other.states.known.states.levels, 3)  # [T, m, particles, sites, levels]
@@ -98,9 +98,9 @@ def test_mistakes_are_one_sentence(without_type_checks):
     team = st.problems.random_team(0, states=3, agents=2, controls=2)
     exact = object.__new__(st.beliefs.ExactFilter)
     for arguments, said in (
-        ((exact, BASE), "use TeamFilter"),
+        ((exact, BASE), "use ExactAgentFilter"),
         ((team, BASE), "is no filter"),
         ((MODEL.filter, 3), "cannot be called"),
     ):
         with pytest.raises(st.InputError, match=said):
-            without_type_checks(lambda arguments=arguments: OwnFilter(*arguments))
+            without_type_checks(lambda arguments=arguments: PerAgentFilter(*arguments))

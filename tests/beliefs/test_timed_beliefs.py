@@ -54,8 +54,8 @@ def test_agents_with_their_own_information_know_the_time():
         agents=("one", "other"),
     )
     exact = st.beliefs.ExactFilter(st.formats.TeamPOMDP(tables, 1.0))
-    team = st.beliefs.TeamFilter(exact, lambda belief, key: jnp.zeros(2, jnp.int32))
-    policy = st.beliefs.OwnPlans(lambda info, key: jnp.full(2, info.left) + (info.state[0] < 0), team)
+    team = st.beliefs.ExactAgentFilter(exact, lambda belief, key: jnp.zeros(2, jnp.int32))
+    policy = st.beliefs.IndependentPlanning(lambda info, key: jnp.full(2, info.left) + (info.state[0] < 0), team)
     info = st.beliefs.Information(jnp.int32(0), team.initial(jax.random.key(0)))
     assert policy(timed(info, 4), jax.random.key(0)).tolist() == [4, 4]
 

@@ -97,7 +97,7 @@ def test_a_run_is_a_policy_a_base_a_signal_and_a_terminal_cost(seriatim, trained
     network, planner, signalling = (policies[name] for name in ("base", "one-at-a-time", "signalling-learned"))
     assert planner.base is network
     assert type(planner.guess) is type(signalling.signal) is type(network)
-    assert isinstance(planner.simulation.terminal_cost, st.training.NetworkValue)
+    assert isinstance(planner.simulation.terminal_cost, st.networks.NetworkValue)
 
 
 def test_networks_that_were_never_fitted_are_no_policy(seriatim, refused, trained, tmp_path):

@@ -30,19 +30,19 @@ def within(planner, budget_ms):
 
 
 def remembering(model, policy):
-    return st.training.Remembering(model, policy)
+    return st.networks.WithMemory(model, policy)
 
 
 def plans_apart(policy, knowledge, **options):
-    return st.beliefs.OwnPlans(policy, knowledge, **options)
+    return st.beliefs.IndependentPlanning(policy, knowledge, **options)
 
 
 def own_beliefs(filter, guess):
-    return st.beliefs.OwnFilter(filter, guess)
+    return st.beliefs.PerAgentFilter(filter, guess)
 
 
 def exact_own_beliefs(exact, guess):
-    return st.beliefs.TeamFilter(exact, guess)
+    return st.beliefs.ExactAgentFilter(exact, guess)
 
 
 def labels(states, decisions):
@@ -757,7 +757,7 @@ def _():
 @case("sightings, messages get lost")
 def _():
     game = models.hunt(spiders=2, flies=2, width=6, height=6, vision=2)
-    memory = st.problems.Sightings(game)
+    memory = st.problems.LastSeenFilter(game)
     world = st.beliefs.InformationModel(game, memory, arrival=0.5)
     planner = st.OneAtATimeRollout(game, game.base_policy(), st.Simulation(horizon=15))
     team = plans_apart(planner, memory, completion="most-likely")
@@ -800,7 +800,7 @@ def metrics(columns):
 
 
 def gradient_training(estimator, **options):
-    policy = st.training.decentralised_policy(small_hunt(), key(31), hidden=(8,))
+    policy = st.networks.decentralised_policy(small_hunt(), key(31), hidden=(8,))
     options = {"batch": 8, "horizon": 6, "entropy": 0.01, **options}
     return trained_by(st.training.PolicyGradient(policy, estimator, **options), 2)[1]
 
@@ -832,7 +832,7 @@ def _():
 
 @case("policy gradient, agents that remember", tolerance=LOOSE)
 def _():
-    policy = st.training.decentralised_policy(small_hunt(), key(32), hidden=(8,), memory=4, shared=False)
+    policy = st.networks.decentralised_policy(small_hunt(), key(32), hidden=(8,), memory=4, shared=False)
     return trained_by(st.training.PolicyGradient(policy, "leave-one-out", batch=8, horizon=6), 2)[1]
 
 
@@ -844,8 +844,8 @@ def _():
     trainer = st.training.PolicyIteration(
         model,
         model.base_policy(),
-        st.training.policy_classifier(model, key(33), hidden=(8,), entities=4),
-        st.training.value_network(model, key(34), hidden=(8,), entities=4),
+        st.networks.policy_classifier(model, key(33), hidden=(8,), entities=4),
+        st.networks.value_network(model, key(34), hidden=(8,), entities=4),
         st.Simulation(horizon=3, num_samples=4),
         states=24,
         part=12,
@@ -869,8 +869,8 @@ def _():
 def _():
     """Policies that draw; and agents that remember, whose memories are a part of the state."""
     game = small_hunt()
-    draws = st.training.decentralised_policy(game, key(36), hidden=(8,))
-    recalls = st.training.decentralised_policy(game, key(37), hidden=(8,), memory=3)
+    draws = st.networks.decentralised_policy(game, key(36), hidden=(8,))
+    recalls = st.networks.decentralised_policy(game, key(37), hidden=(8,), memory=3)
     remembered = remembering(game, recalls)
     found = {}
     for name, model, base in (("draws", game, draws), ("recalls", remembered, recalls)):

@@ -12,7 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as some
 
 from seriatim._errors import InputError
-from seriatim.lanes import _folds, lanes, spaced
+from seriatim.lanes import _folds, lanes, padded_lane_count
 
 # Axes on both sides of the length from which folds become loops, so that both forms are met.
 LENGTHS = (1, 2, 3, 7)
@@ -450,7 +450,7 @@ def test_nothing_of_the_size_of_an_outer_product_is_made():
 
 @pytest.mark.parametrize("wanted", [*range(1, 300), 1024, 4096, 10_000])
 def test_lanes_are_taken_in_whole_vectors_and_odd_numbers_of_them(wanted):
-    taken = spaced(wanted)
+    taken = padded_lane_count(wanted)
     assert wanted <= taken <= wanted + 31
     assert taken % 16 == 0 or taken in (1, 2, 4, 8)
     assert wanted < 128 or taken % 32 == 16

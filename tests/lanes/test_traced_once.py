@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from jax import lax
 
-from seriatim.lanes import kept
+from seriatim.lanes import materialise
 from seriatim.lanes._numbers import computed
 
 
@@ -15,7 +15,7 @@ def test_what_is_kept_is_traced_once_however_deep():
 
     def deep(x, levels):
         traces.append(levels)
-        return x + 1 if levels == 0 else 2 * kept(lambda: deep(x, levels - 1))
+        return x + 1 if levels == 0 else 2 * materialise(lambda: deep(x, levels - 1))
 
     assert jax.jit(lambda x: deep(x, 4))(1.0) == 32.0
     assert traces == [4, 3, 2, 1, 0]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
-from seriatim.problems._nearest import first_move_to_nearest
+from seriatim.problems.spiders_and_flies._nearest import first_move_to_nearest
 
 
 def first_move(position, targets):

@@ -10,7 +10,7 @@ import pytest
 
 import seriatim as st
 from seriatim.problems import DamageForever, Inspection, NearestDamage, Repair, RepairState
-from seriatim.problems._sites import graph32
+from seriatim.problems.repair._sites import graph32
 
 SMALL = Repair(
     robots=2,

@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 from tests.compiled import compiled
 
 import seriatim as st
-from seriatim.problems._sight import window
+from seriatim.problems.spiders_and_flies._view import window
 
 HEIGHT, WIDTH = 5, 6
 MANY = settings.default.max_examples >= 100

@@ -7,8 +7,8 @@ import pytest
 import seriatim as st
 
 MODEL = st.problems.SpidersAndFlies(spiders=2, flies=3, width=6, height=5, vision=2)
-FILTER = st.problems.Sightings(MODEL)
-PLANS = st.beliefs.OwnPlans(MODEL.base_policy(), FILTER, "most-likely")
+FILTER = st.problems.LastSeenFilter(MODEL)
+PLANS = st.beliefs.IndependentPlanning(MODEL.base_policy(), FILTER, "most-likely")
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +49,6 @@ def test_reach_is_counted_in_moves():
 @pytest.mark.parametrize("fields", [{"vision": None}, {"vision": 2, "fly_behaviour": "wander"}])
 def test_mistakes_are_one_sentence(fields):
     with pytest.raises(st.InputError) as found:
-        st.problems.Sightings(st.problems.SpidersAndFlies(spiders=2, flies=2, width=4, height=4, **fields))
+        st.problems.LastSeenFilter(st.problems.SpidersAndFlies(spiders=2, flies=2, width=4, height=4, **fields))
     assert "\n" not in str(found.value)
     assert str(found.value).endswith(".")

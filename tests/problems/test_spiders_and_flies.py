@@ -14,7 +14,7 @@ from tests.compiled import compiled
 
 import seriatim as st
 from seriatim.problems import Hunt
-from seriatim.problems._swarm import Luck
+from seriatim.problems.spiders_and_flies._flies import Luck
 
 STAY, UP, DOWN, LEFT, RIGHT = range(5)
 KEY = jax.random.key(0)

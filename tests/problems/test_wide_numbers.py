@@ -19,11 +19,11 @@ from seriatim.controls import joint_index
 from seriatim.formats import GridMap
 from seriatim.lanes import lanes
 from seriatim.problems import Repair, RockSample, SpidersAndFlies, SpidersOnALine, Tabular, distance_fields, random_team
-from seriatim.problems._hunt import Hunt, in_sight
-from seriatim.problems._sight import window
-from seriatim.problems._sites import line, sites
-from seriatim.problems._swarm import Swarm
-from seriatim.problems._terrain import MAX_CELLS, MOVES, Terrain, position_type
+from seriatim.problems.repair._sites import line, sites
+from seriatim.problems.spiders_and_flies._flies import Swarm
+from seriatim.problems.spiders_and_flies._hunt import Hunt, in_sight
+from seriatim.problems.spiders_and_flies._terrain import MAX_CELLS, MOVES, Terrain, position_type
+from seriatim.problems.spiders_and_flies._view import window
 
 BOUNDARIES = (1, 511, 1023, 2047, 4094, 16_383, 32_767, 65_535)
 

@@ -247,7 +247,7 @@ def test_a_transformation_to_lanes_that_goes_wrong_is_noticed(monkeypatch):
 
         return call
 
-    monkeypatch.setattr("seriatim.testing._lanes_law.side_by_side", lambda f, axes, of: off_by_one(f, axes))
+    monkeypatch.setattr("seriatim.testing._lanes_law.map_lanes", lambda f, axes, of: off_by_one(f, axes))
     (failure,) = st.check_model(Lawful()).failures
     assert "Lawful.transition differs in .state (int32[2, 8]) between one state and many" in failure.message
 

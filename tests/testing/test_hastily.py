@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from seriatim.testing import _hastily
+from seriatim.testing import _jit_unoptimised as _hastily
 
 
 @pytest.fixture
@@ -22,7 +22,7 @@ def program(key):
 
 
 def test_the_result_is_that_of_jit():
-    found, expected = _hastily.hastily(program)(jax.random.key(0)), jax.jit(program)(jax.random.key(0))
+    found, expected = _hastily.jit_unoptimised(program)(jax.random.key(0)), jax.jit(program)(jax.random.key(0))
     assert np.array_equal(found[0], expected[0])
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-6)
 
@@ -31,7 +31,7 @@ def test_options_that_the_compiler_does_not_know_are_left_out(monkeypatch, forgo
     known = {"xla_backend_optimization_level": 0}
     monkeypatch.setattr(_hastily, "OPTIONS", {"xla_no_such_option": True, **known})
     assert _hastily._known_options() == known
-    assert np.array_equal(_hastily.hastily(program)(jax.random.key(0))[0], program(jax.random.key(0))[0])
+    assert np.array_equal(_hastily.jit_unoptimised(program)(jax.random.key(0))[0], program(jax.random.key(0))[0])
 
 
 def test_options_are_those_of_the_compiler_in_use(forgotten):

@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.beliefs import ExactFilter, InformationModel, OwnFilter, OwnPlans, ParticleFilter, TeamFilter
+from seriatim.beliefs import (
+    ExactAgentFilter,
+    ExactFilter,
+    IndependentPlanning,
+    InformationModel,
+    ParticleFilter,
+    PerAgentFilter,
+)
 from seriatim.training import Fitting, completion_network, fit_completion
 from seriatim.training._completion import completion_loss, played
 
@@ -50,7 +57,7 @@ def world(tmp_path_factory):
     place.write_text(TEXT)
     model = st.formats.load(place)
     # The others are taken to wait, which they do not do.
-    return InformationModel(model, TeamFilter(ExactFilter(model), st.formats.load(place).base_policy()), 0.0)
+    return InformationModel(model, ExactAgentFilter(ExactFilter(model), st.formats.load(place).base_policy()), 0.0)
 
 
 HORIZON = 6
@@ -59,7 +66,7 @@ HORIZON = 6
 @pytest.fixture(scope="module")
 def networks(world):
     """Before it was fitted to what the team does, and after."""
-    team = OwnPlans(Flipping(), world.filter)
+    team = IndependentPlanning(Flipping(), world.filter)
     network = completion_network(world, jax.random.key(0), width=16, depth=1)
     fitting = Fitting(passes=10)
     return network, fit_completion(
@@ -68,7 +75,7 @@ def networks(world):
 
 
 def test_the_network_repeats_the_filter_and_then_knows_better(world, networks):
-    team, horizon = OwnPlans(Flipping(), world.filter), HORIZON
+    team, horizon = IndependentPlanning(Flipping(), world.filter), HORIZON
     network, fitted = networks
     belief = jnp.array([0.3, 0.7])
     np.testing.assert_allclose(jax.jit(network.__call__)(belief, jnp.int32(0)), belief, atol=1e-3)
@@ -87,13 +94,13 @@ def test_the_network_repeats_the_filter_and_then_knows_better(world, networks):
 
 @pytest.mark.slow
 def test_agents_plan_by_the_network(world, networks):
-    plans = OwnPlans(Flipping(), world.filter, completion="network", network=networks[1])
+    plans = IndependentPlanning(Flipping(), world.filter, completion="network", network=networks[1])
     assert np.isfinite(st.evaluate(world, plans, jax.random.key(3), episodes=2, horizon=2).mean)
 
 
 def test_a_factored_belief_keeps_what_is_known(world):
     repair = st.problems.Repair(robots=2, layout="line", width=3)
-    own = InformationModel(repair, OwnFilter(repair.belief_model().filter, repair.base_policy()), 0.5)
+    own = InformationModel(repair, PerAgentFilter(repair.belief_model().filter, repair.base_policy()), 0.5)
     network = completion_network(own, jax.random.key(0), width=4, depth=1)
     known = jax.tree.map(lambda leaf: leaf[0], own.filter.initial(jax.random.key(1)))
     completed = jax.jit(network.__call__)(known, jnp.int32(1))
@@ -102,14 +109,17 @@ def test_a_factored_belief_keeps_what_is_known(world):
 
 
 def test_mistakes_are_told(world, without_type_checks):
-    particles = InformationModel(world.model, OwnFilter(ParticleFilter(world.model, 4), world.filter.guess), 0.5)
+    particles = InformationModel(world.model, PerAgentFilter(ParticleFilter(world.model, 4), world.filter.guess), 0.5)
     for mistake, said in (
         (lambda: completion_network(particles, jax.random.key(0)), "keeps a ParticleBelief"),
         (lambda: completion_network(world, jax.random.key(0), width=0), "width=0"),
         (lambda: fit_completion(None, world, Flipping(), jax.random.key(0), episodes=0), "episodes=0"),
-        (lambda: OwnPlans(Flipping(), world.filter, completion="network"), "give a network with completion"),
-        (lambda: OwnPlans(Flipping(), world.filter, network=Flipping()), "and with no other"),
-        (lambda: OwnPlans(Flipping(), world.filter)(jnp.zeros(2), jax.random.key(0)), "play it in an InformationModel"),
+        (lambda: IndependentPlanning(Flipping(), world.filter, completion="network"), "give a network with completion"),
+        (lambda: IndependentPlanning(Flipping(), world.filter, network=Flipping()), "and with no other"),
+        (
+            lambda: IndependentPlanning(Flipping(), world.filter)(jnp.zeros(2), jax.random.key(0)),
+            "play it in an InformationModel",
+        ),
     ):
         with pytest.raises(st.InputError, match=said):
             without_type_checks(mistake)

@@ -14,7 +14,7 @@ import pytest
 
 import seriatim as st
 from seriatim.training import Run, load_checkpoint, save_checkpoint, trained_policy
-from seriatim.training._stamp import Kind, stamped
+from seriatim.training.runs._stamp import Kind, stamped
 
 STATE = {"w": np.arange(4.0, dtype=np.float32), "step": np.int32(5)}
 CONFIG, STATUS = "config.json", "status.json"

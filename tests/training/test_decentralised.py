@@ -10,7 +10,7 @@ import pytest
 from watched import watched
 
 import seriatim as st
-from seriatim.training import Remembering, decentralised_policy, network_policy
+from seriatim.networks import WithMemory, decentralised_policy, network_policy
 
 
 def hunting(**fields):
@@ -41,7 +41,7 @@ def test_an_agents_logits_are_a_function_of_what_it_sees(shared):
 def test_the_laws_of_policies_hold(memory, greedy):
     model = hunting(fly_behaviour="wander")
     policy = decentralised_policy(model, jax.random.key(0), hidden=(8,), memory=memory, greedy=greedy)
-    around = Remembering(model, policy) if memory else model
+    around = WithMemory(model, policy) if memory else model
     assert st.check_policy(around, policy, jax.random.key(0)).ok
 
 
@@ -49,7 +49,7 @@ def test_the_laws_of_policies_hold(memory, greedy):
 def test_a_model_that_remembers_keeps_the_laws_of_models(quick):
     model = hunting(spiders=2, flies=2) if quick else hunting(fly_behaviour="wander", spiders=2, flies=2)
     policy = decentralised_policy(model, jax.random.key(0), hidden=(4,), memory=3)
-    assert st.check_model(Remembering(model, policy), jax.random.key(0), quick=quick).ok
+    assert st.check_model(WithMemory(model, policy), jax.random.key(0), quick=quick).ok
 
 
 def test_controls_are_drawn_with_the_chances_of_the_logits():
@@ -70,7 +70,7 @@ def test_controls_are_drawn_with_the_chances_of_the_logits():
 def test_a_rollout_on_top_is_no_worse_on_any_sample_and_speculation_changes_nothing(memory):
     model = hunting(fly_behaviour="wander")
     policy = decentralised_policy(model, jax.random.key(0), hidden=(4,), memory=memory)
-    around = Remembering(model, policy) if memory else model
+    around = WithMemory(model, policy) if memory else model
     in_turn, ahead = (
         st.OneAtATimeRollout(
             around, policy, st.Simulation(horizon=8, num_samples=4), schedule=schedule, significance=0.0
@@ -152,7 +152,7 @@ def test_mistakes_are_answered_in_a_sentence(without_type_checks):
         ),
         "memory=2.5: give 0 for agents": lambda: decentralised_policy(model, jax.random.key(0), memory=2.5),
         "hidden=8: a layer needs": lambda: decentralised_policy(model, jax.random.key(0), hidden=8),
-        "Hunt is a state without memories; let it play Remembering": lambda: decentralised_policy(
+        "Hunt is a state without memories; let it play WithMemory": lambda: decentralised_policy(
             model, jax.random.key(0), hidden=(4,), memory=2
         ).split(jax.eval_shape(model.initial_state, jax.random.key(0))),
         "a layer needs at least 1 unit": lambda: decentralised_policy(model, jax.random.key(0), hidden=(8, 0)),

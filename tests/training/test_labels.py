@@ -9,19 +9,16 @@ import scipy.special
 import scipy.stats
 
 import seriatim as st
+from seriatim.networks import clusters, partitioned, policy_classifier, value_network
 from seriatim.training import (
     Fitting,
     Labels,
     classifier_loss,
-    clusters,
     confidence,
     costs_to_go,
     fit,
     labels_of,
     loss_of,
-    partitioned,
-    policy_classifier,
-    value_network,
     visited,
 )
 

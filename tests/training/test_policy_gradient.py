@@ -17,16 +17,11 @@ from watched import expected_cost, watched
 
 import seriatim as st
 from seriatim.gradients import CHOICES
+from seriatim.networks import WithMemory, decentralised_policy, network_policy
 from seriatim.simulation._stage import streams
-from seriatim.training import (
-    TRAJECTORY_ESTIMATORS,
-    PolicyGradient,
-    Remembering,
-    decentralised_policy,
-    network_policy,
-)
+from seriatim.training import TRAJECTORY_ESTIMATORS, PolicyGradient
+from seriatim.training._counterfactual_costs import counterfactual_costs
 from seriatim.training._trajectories import log_probabilities, logits_of, played, relaxed
-from seriatim.training._worth import worth_of_controls
 
 SIGMAS = 5.5
 HORIZON = 3
@@ -154,7 +149,7 @@ def test_controls_are_worth_what_the_changed_trajectory_costs():
     keys = jax.vmap(streams)(jax.random.split(jax.random.key(1), 3))
     policy = decentralised_policy(model, jax.random.key(2), hidden=(4,))
     controls = jax.vmap(lambda keys: played(policy, keys, 4))(keys).controls
-    found = jax.jit(lambda controls: worth_of_controls(model, keys, controls))(controls)
+    found = jax.jit(lambda controls: counterfactual_costs(model, keys, controls))(controls)
 
     def play(keys, plan, changed_at):
         def stage(now, t):
@@ -202,7 +197,7 @@ def test_relaxed_gradients_are_derivatives_at_fixed_noise():
 @pytest.mark.parametrize("memory", [pytest.param(0, marks=pytest.mark.slow), 5])
 def test_a_trajectory_is_the_episode_of_its_key(memory):
     policy = hunters(memory)
-    around = Remembering(HUNT, policy) if memory else HUNT
+    around = WithMemory(HUNT, policy) if memory else HUNT
     episode = st.simulate(around, policy, jax.random.key(5), horizon=12)
 
     @jax.jit

@@ -10,19 +10,16 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.testing import count_compilations
-from seriatim.training import (
+from seriatim.networks import (
+    FeasibleFallback,
     Featured,
-    Fitting,
-    OrElse,
-    PolicyIteration,
-    Run,
     decentralised_policy,
     partitioned,
     policy_classifier,
-    train,
     value_network,
 )
+from seriatim.testing import count_compilations
+from seriatim.training import Fitting, PolicyIteration, Run, train
 
 STATES, AGENTS, CONTROLS = 8, 2, 3
 KEY = jax.random.key(7)
@@ -251,7 +248,7 @@ class Halves:
 def test_where_networks_choose_what_is_infeasible_the_heuristic_plays():
     model = st.problems.random_team(1, states=5, agents=2, controls=3, infeasible=0.7)
     chosen = jnp.zeros(2, jnp.int32)
-    guarded = OrElse(model, lambda info, key: chosen, model.base_policy())
+    guarded = FeasibleFallback(model, lambda info, key: chosen, model.base_policy())
     key = jax.random.key(0)
     for number in range(5):
         state = jnp.int32(number)

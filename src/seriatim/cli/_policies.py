@@ -181,7 +181,7 @@ def _trained(place: str, loaded: Loaded) -> Any:
     if getattr(policy, "memory", 0):
         raise InputError(
             f"{place} trained agents that remember, which play states with memories; use it from Python, as "
-            "Remembering(model, policy) and policy."
+            "WithMemory(model, policy) and policy."
         )
     return policy
 

@@ -68,7 +68,7 @@ def run(
     if save is not None:
         with progress() as show:
             show("drawing")
-            st.drawing.save_episode(save, loaded.model, episode.path)
+            st.rendering.save_episode(save, loaded.model, episode.path)
     if problem.form == "json":
         print_json(_entries(loaded, problem.seed, name, horizon, episode, save))
     else:

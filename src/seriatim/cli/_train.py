@@ -39,7 +39,7 @@ def policy_gradient(problem: Problem, network: Network, gradient: Gradient, loop
 
     def make(loaded: Loaded, key: Any) -> tuple[Any, int]:
         training = training_part()
-        policy = training.decentralised_policy(loaded.model, key, **parts["network"])
+        policy = st.networks.decentralised_policy(loaded.model, key, **parts["network"])
         return training.PolicyGradient(policy, **parts["settings"]), loop.steps or 1
 
     _train("policy-gradient", gradient.estimator, parts, make, problem, loop)
@@ -64,8 +64,8 @@ def policy_iteration(
         trainer = training.PolicyIteration(
             loaded.model,
             base,
-            training.policy_classifier(loaded.model, for_policy, **network),
-            None if cut is None else training.value_network(loaded.model, for_value, **sizes),
+            st.networks.policy_classifier(loaded.model, for_policy, **network),
+            None if cut is None else st.networks.value_network(loaded.model, for_value, **sizes),
             long if cut is None else st.Simulation(horizon=cut, num_samples=labelling.samples),
             first_simulation=long,
             significance=1.0 if labelling.significance is None else labelling.significance,

@@ -1,8 +1,8 @@
 """Lanes: natural code for one state, run on many at the speed of code written for many."""
 
-from seriatim.lanes._folds import kept
+from seriatim.lanes._folds import materialise
 from seriatim.lanes._interpret import lanes
-from seriatim.lanes._side_by_side import side_by_side
-from seriatim.lanes._spacing import spaced
+from seriatim.lanes._map_lanes import map_lanes
+from seriatim.lanes._spacing import padded_lane_count
 
-__all__ = ["kept", "lanes", "side_by_side", "spaced"]
+__all__ = ["lanes", "map_lanes", "materialise", "padded_lane_count"]

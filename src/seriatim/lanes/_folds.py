@@ -30,7 +30,7 @@ from jax import lax
 from jax.extend.core import jaxpr_as_fun
 from jaxtyping import Array
 
-from seriatim.lanes._values import Elementwise, Known, Value, memory
+from seriatim.lanes._values import Elementwise, Known, LazyArray, memory
 
 # Folds up to this length stay expressions.
 SHORT = 5
@@ -79,10 +79,10 @@ def index_type(dtype: Any, largest: int) -> Any:
     return wide if largest <= np.iinfo(wide).max else jnp.int32
 
 
-class Fold(Value):
+class Fold(LazyArray):
     """A reduction of a value over one axis."""
 
-    def __init__(self, kind: Kind, value: Value, axis: int, dtype: Any) -> None:
+    def __init__(self, kind: Kind, value: LazyArray, axis: int, dtype: Any) -> None:
         super().__init__((*value.shape[:axis], *value.shape[axis + 1 :]), dtype, shared=value.shared)
         self.kind = kind
         self.value = value
@@ -96,7 +96,7 @@ class Fold(Value):
         """Say whether this is computed in a kernel of its own."""
         return self.length > SHORT and bool(self.shape)
 
-    def _inputs(self) -> Sequence[Value]:
+    def _inputs(self) -> Sequence[LazyArray]:
         return () if self.has_kernel else (self.value,)
 
     def prepare(self) -> None:
@@ -108,7 +108,7 @@ class Fold(Value):
     def settle(self) -> None:
         self.compute()
 
-    def _slice(self, axis: int, j: int) -> Value:
+    def _slice(self, axis: int, j: int) -> LazyArray:
         if self.length > SHORT:
             return Known(self.compute(), shared=self.shared).at(axis, j)
         own = axis + (axis >= self.axis)
@@ -121,7 +121,7 @@ class Fold(Value):
         else:
             _keep_repeated(self.value, self.axis)
             self.value.prepare()
-            carries = [kept(functools.partial(self._carry, piece)) for piece in pieces]
+            carries = [materialise(functools.partial(self._carry, piece)) for piece in pieces]
         return self.kind.result(functools.reduce(self.kind.merge, carries))
 
     def _carry(self, piece: range) -> Any:
@@ -130,7 +130,7 @@ class Fold(Value):
         return functools.reduce(self.kind.merge, carries)
 
 
-def _keep_repeated(value: Value, axis: int) -> None:
+def _keep_repeated(value: LazyArray, axis: int) -> None:
     """Compute once what differs along the folded axis and is repeated along others: each row of the result needs it.
 
     XLA would rather compute it again in every row than read it, which is right for small folds, where starting one more
@@ -147,11 +147,11 @@ def _keep_repeated(value: Value, axis: int) -> None:
     program = jax.make_jaxpr(_alone(make))()
     if value.size * program.out_avals[0].shape[-1] < LARGE:
         return
-    for part, array in zip(many, kept(jaxpr_as_fun(program)), strict=True):
+    for part, array in zip(many, materialise(jaxpr_as_fun(program)), strict=True):
         part.keep(array)
 
 
-def kept(make: Callable[[], Any]) -> Any:
+def materialise(make: Callable[[], Any]) -> Any:
     """Compute something once, in a kernel of its own, however many others use it.
 
     `make` is traced once: what is kept often keeps parts of its own, and each level would double the work.
@@ -171,7 +171,7 @@ def kept(make: Callable[[], Any]) -> Any:
     return lax.cond(lax.optimization_barrier(jnp.array(True)), alone, nothing)
 
 
-def kept_in_chain(value: Value) -> Value:
+def kept_in_chain(value: LazyArray) -> LazyArray:
     """Compute a value that several others use in a kernel of its own, if it ends a long chain of reductions.
 
     Each step of such a chain would compute all steps before it again.
@@ -181,7 +181,7 @@ def kept_in_chain(value: Value) -> Value:
     if jnp.issubdtype(value.dtype, jax.dtypes.extended):  # keys of random numbers
         return value
     value.prepare_inputs()
-    return Known(kept(value.compute), shared=False, reductions=value.reductions)
+    return Known(materialise(value.compute), shared=False, reductions=value.reductions)
 
 
 def _alone(make: Callable[[], Any]) -> Callable[[], Any]:
@@ -194,14 +194,14 @@ def _alone(make: Callable[[], Any]) -> Callable[[], Any]:
     return call
 
 
-def fold(kind: Kind, value: Value, axes: tuple[int, ...], dtype: Any) -> Value:
+def fold(kind: Kind, value: LazyArray, axes: tuple[int, ...], dtype: Any) -> LazyArray:
     """Reduce over axes, the last first."""
     for axis in sorted(axes, reverse=True):
         value = Fold(kind, value, axis, dtype)
     return value
 
 
-def masked(condition: Value, value: Value, otherwise: Value) -> Value:
+def masked(condition: LazyArray, value: LazyArray, otherwise: LazyArray) -> LazyArray:
     """Return `value` where the condition holds, else `otherwise`, all of one shape or scalars."""
     shape = max((condition.shape, value.shape, otherwise.shape), key=len)
     return Elementwise(lambda c, x, y: jnp.where(c, x, y), (condition, value, otherwise), shape, value.dtype)

@@ -31,10 +31,10 @@ from seriatim.lanes._values import (
     Broadcast,
     Elementwise,
     Known,
+    LazyArray,
     Reverse,
     Stack,
     Transpose,
-    Value,
     Window,
     broadcast,
     memory,
@@ -68,17 +68,17 @@ INLINED = {
 UNBINDABLE = ("closed_call", "custom_jvp_call", "custom_vjp_call")
 
 
-def evaluate(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[Value]) -> list[Value]:
+def evaluate(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[LazyArray]) -> list[LazyArray]:
     """Run a program on values."""
-    known: dict[Any, Value] = {}
+    known: dict[Any, LazyArray] = {}
 
-    def read(name: Any) -> Value:
+    def read(name: Any) -> LazyArray:
         return _literal(name) if isinstance(name, Literal) else known[name]
 
     known |= {v: Known(jnp.asarray(c), shared=True) for v, c in zip(jaxpr.constvars, constants, strict=True)}
     uses = _uses(jaxpr)
 
-    def bind(names: Sequence[Any], values: Sequence[Value]) -> None:
+    def bind(names: Sequence[Any], values: Sequence[LazyArray]) -> None:
         for name, value in zip(names, values, strict=True):
             known[name] = kept_in_chain(value) if uses[name] > 1 else value
 
@@ -106,11 +106,11 @@ class _Constant(Known):
         self.number = number
 
 
-def _literal(name: Literal) -> Value:
+def _literal(name: Literal) -> LazyArray:
     return _Constant(np.asarray(name.val, jax.typeof(name.val).dtype))
 
 
-def _apply(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
+def _apply(equation: JaxprEqn, inputs: list[LazyArray]) -> list[LazyArray]:
     name = equation.primitive.name
     shared = all(x.shared for x in inputs)
     if shared and name not in UNBINDABLE:
@@ -125,7 +125,7 @@ def _apply(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
     return result if isinstance(result, list) else [result]
 
 
-def _plainly(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
+def _plainly(equation: JaxprEqn, inputs: list[LazyArray]) -> list[LazyArray]:
     """Compute what all lanes share; single numbers made of constants now, since XLA forgets that they are constants.
 
     It moves them out of loops as numbers that loops are given, and divides by what it no longer knows.
@@ -139,7 +139,7 @@ def _plainly(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
     return [Known(array, shared=True) for array in many]
 
 
-def _known_now(equation: JaxprEqn, inputs: list[_Constant]) -> list[Value]:
+def _known_now(equation: JaxprEqn, inputs: list[_Constant]) -> list[LazyArray]:
     if equation.primitive.name in INLINED:
         inner = equation.params[INLINED[equation.primitive.name]]
         return evaluate(inner.jaxpr, inner.consts, list(inputs))
@@ -154,7 +154,7 @@ def _known_now(equation: JaxprEqn, inputs: list[_Constant]) -> list[Value]:
     return [_Constant(number if is_key else np.asarray(number)) for number, is_key in zip(many, keys, strict=True)]
 
 
-def _by_vmap(equation: JaxprEqn, inputs: list[Value]) -> list[Value]:
+def _by_vmap(equation: JaxprEqn, inputs: list[LazyArray]) -> list[LazyArray]:
     """Map an operation over the lanes; of its results, those that vmap does not map are shared by all lanes.
 
     Such are results of `custom_vmap` or of "is it so in any lane?". What branches on them stays a branch.
@@ -181,16 +181,16 @@ def _is_mapped(result: Any, like: Any) -> bool:
     return getattr(result, "_trace", None) is like._trace
 
 
-Rule = Callable[..., Value | list[Value] | None]  # None: this case is not for the rule
+Rule = Callable[..., LazyArray | list[LazyArray] | None]  # None: this case is not for the rule
 
 
-def _elementwise(equation: JaxprEqn, *inputs: Value) -> Value:
+def _elementwise(equation: JaxprEqn, *inputs: LazyArray) -> LazyArray:
     out = result_of(equation)
     call = functools.partial(equation.primitive.bind, **equation.params)
     return Elementwise(call, inputs, out.shape, out.dtype)
 
 
-def _combined(equation: JaxprEqn, value: Value) -> Value | None:
+def _combined(equation: JaxprEqn, value: LazyArray) -> LazyArray | None:
     kind, dtype = combining(COMBINED[equation.primitive.name]), result_of(equation).dtype
     lengths = [value.shape[a] for a in equation.params["axes"]]
     rounds = equation.primitive.name in ("reduce_sum", "reduce_prod") and jnp.issubdtype(dtype, jnp.inexact)
@@ -199,7 +199,7 @@ def _combined(equation: JaxprEqn, value: Value) -> Value | None:
     return fold(kind, value, equation.params["axes"], dtype)
 
 
-def _extreme(equation: JaxprEqn, value: Value) -> Value | None:
+def _extreme(equation: JaxprEqn, value: LazyArray) -> LazyArray | None:
     dtype = result_of(equation).dtype
     better = jnp.less if equation.primitive.name == "argmin" else jnp.greater
     axes = equation.params["axes"]
@@ -208,17 +208,17 @@ def _extreme(equation: JaxprEqn, value: Value) -> Value | None:
     return fold(extreme(better, value.shape[axes[0]], dtype), value, axes, dtype)
 
 
-def _broadcast(equation: JaxprEqn, value: Value, *_: Value) -> Value:
+def _broadcast(equation: JaxprEqn, value: LazyArray, *_: LazyArray) -> LazyArray:
     return broadcast(value, equation.params["shape"], equation.params["broadcast_dimensions"])
 
 
-def _squeeze(equation: JaxprEqn, value: Value) -> Value:
+def _squeeze(equation: JaxprEqn, value: LazyArray) -> LazyArray:
     for axis in sorted(equation.params["dimensions"], reverse=True):
         value = value.at(axis, 0)
     return value
 
 
-def _reshape(equation: JaxprEqn, value: Value, *_: Value) -> Value | None:
+def _reshape(equation: JaxprEqn, value: LazyArray, *_: LazyArray) -> LazyArray | None:
     """Insert and drop axes of length 1; other changes mix axes."""
     sizes = equation.params["new_sizes"]
     if [n for n in sizes if n != 1] != [n for n in value.shape if n != 1]:
@@ -229,12 +229,12 @@ def _reshape(equation: JaxprEqn, value: Value, *_: Value) -> Value | None:
     return broadcast(value, sizes, [axis for axis, n in enumerate(sizes) if n != 1])
 
 
-def _expand_dims(equation: JaxprEqn, value: Value) -> Value:
+def _expand_dims(equation: JaxprEqn, value: LazyArray) -> LazyArray:
     shape, new = result_of(equation).shape, equation.params["dimensions"]
     return Broadcast(value, shape, [axis for axis in range(len(shape)) if axis not in new])
 
 
-def _slice(equation: JaxprEqn, value: Value) -> Value | None:
+def _slice(equation: JaxprEqn, value: LazyArray) -> LazyArray | None:
     starts, stops, strides = (equation.params[k] for k in ("start_indices", "limit_indices", "strides"))
     if strides is not None and any(stride != 1 for stride in strides):
         return None
@@ -244,11 +244,11 @@ def _slice(equation: JaxprEqn, value: Value) -> Value | None:
     return value
 
 
-def _concatenate(equation: JaxprEqn, *inputs: Value) -> Value:
+def _concatenate(equation: JaxprEqn, *inputs: LazyArray) -> LazyArray:
     return Stack(inputs, int(equation.params["dimension"]), result_of(equation).shape)
 
 
-def _stack(equation: JaxprEqn, *inputs: Value) -> Value:
+def _stack(equation: JaxprEqn, *inputs: LazyArray) -> LazyArray:
     """Put values side by side along a new axis."""
     axis, shape = int(equation.params["axis"]), result_of(equation).shape
     one = (*shape[:axis], 1, *shape[axis + 1 :])
@@ -256,12 +256,12 @@ def _stack(equation: JaxprEqn, *inputs: Value) -> Value:
     return Stack([Broadcast(x, one, old) for x in inputs], axis, shape)
 
 
-def _unstack(equation: JaxprEqn, value: Value) -> list[Value]:
+def _unstack(equation: JaxprEqn, value: LazyArray) -> list[LazyArray]:
     axis = int(equation.params["axis"])
     return [value.at(axis, j) for j in range(value.shape[axis])]
 
 
-def _pad(equation: JaxprEqn, value: Value, constant: Value) -> Value | None:
+def _pad(equation: JaxprEqn, value: LazyArray, constant: LazyArray) -> LazyArray | None:
     """Add constants before and after."""
     for axis, (low, high, between) in enumerate(equation.params["padding_config"]):
         if between or low < 0 or high < 0:
@@ -273,13 +273,13 @@ def _pad(equation: JaxprEqn, value: Value, constant: Value) -> Value | None:
     return value
 
 
-def _reverse(equation: JaxprEqn, value: Value) -> Value:
+def _reverse(equation: JaxprEqn, value: LazyArray) -> LazyArray:
     for axis in equation.params["dimensions"]:
         value = Reverse(value, int(axis))
     return value
 
 
-def _transpose(equation: JaxprEqn, value: Value) -> Value:
+def _transpose(equation: JaxprEqn, value: LazyArray) -> LazyArray:
     return Transpose(value, equation.params["permutation"])
 
 
@@ -326,7 +326,7 @@ def lanes(function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callab
     """
 
     def call(*arguments: Any) -> Any:
-        flat: list[Value] = []
+        flat: list[LazyArray] = []
         for argument, axis in zip(arguments, in_axes, strict=True):
             flat += [Known(jnp.asarray(leaf), shared=axis is None) for leaf in jax.tree.leaves(argument)]
         count = _lanes_of(flat)
@@ -341,7 +341,7 @@ def lanes(function: Callable[..., Any], in_axes: Sequence[int | None]) -> Callab
     return call
 
 
-def _lanes_of(values: Sequence[Value]) -> int:
+def _lanes_of(values: Sequence[LazyArray]) -> int:
     counts = {x.compute().shape[-1] for x in values if not x.shared}
     if len(counts) != 1:
         seen = " and ".join(map(str, sorted(counts))) or "none"
@@ -349,10 +349,10 @@ def _lanes_of(values: Sequence[Value]) -> int:
     return counts.pop()
 
 
-def _described(value: Value) -> jax.ShapeDtypeStruct:
+def _described(value: LazyArray) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(value.shape, value.dtype, weak_type=jax.typeof(value.compute()).weak_type)
 
 
-def _with_lanes(value: Value, count: int) -> Array:
+def _with_lanes(value: LazyArray, count: int) -> Array:
     array = value.compute()
     return jnp.broadcast_to(array[..., None] if value.shared else array, (*value.shape, count))

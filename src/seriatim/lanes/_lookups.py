@@ -22,13 +22,13 @@ from jax.lax import GatherScatterMode
 from jaxtyping import Array
 
 from seriatim.lanes._folds import Fold, combining, index_type, masked
-from seriatim.lanes._values import Broadcast, Elementwise, Known, Value, broadcast
+from seriatim.lanes._values import Broadcast, Elementwise, Known, LazyArray, broadcast
 
 # Longest axis along which a fold beats a gather that takes whole rows, and one that takes single numbers.
 LONGEST, SMALL = 64, 12
 
 
-def gathered(equation: JaxprEqn, table: Value, index: Value) -> Value | None:
+def gathered(equation: JaxprEqn, table: LazyArray, index: LazyArray) -> LazyArray | None:
     """Look up in a table: along one axis if it differs between lanes, along several if all lanes share it."""
     numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
     along, paired = numbers.start_index_map, numbers.operand_batching_dims
@@ -53,7 +53,7 @@ def gathered(equation: JaxprEqn, table: Value, index: Value) -> Value | None:
     return _looked_up(table, axes, places, batch, out, equation.params["mode"], equation.params["fill_value"])
 
 
-def _in_shared_table(equation: JaxprEqn, table: Value, index: Value) -> Value:
+def _in_shared_table(equation: JaxprEqn, table: LazyArray, index: LazyArray) -> LazyArray:
     """Look numbers up one by one in the flattened table: an elementwise operation of the indices."""
     numbers, out = equation.params["dimension_numbers"], result_of(equation)
     mode, fill = equation.params["mode"], equation.params["fill_value"]
@@ -98,8 +98,8 @@ def _is_inside(length: int) -> Callable[[Array], Array]:
 
 
 def _looked_up(
-    table: Value, axes: list[int], places: Value, batch: list[int], out: Any, mode: Any, fill_value: Any
-) -> Value | None:
+    table: LazyArray, axes: list[int], places: LazyArray, batch: list[int], out: Any, mode: Any, fill_value: Any
+) -> LazyArray | None:
     """Fold over a last axis, the one looked up; `axes` and `batch` say where the others go."""
     length = table.shape[axes.index(len(out.shape))]
     if mode != GatherScatterMode.FILL_OR_DROP:
@@ -113,7 +113,7 @@ def _looked_up(
     return masked(inside, result, _constant(fill_value, out.dtype))
 
 
-def _sum_of_selected(table: Value, axes: list[int], places: Value, batch: list[int], out: Any) -> Value:
+def _sum_of_selected(table: LazyArray, axes: list[int], places: LazyArray, batch: list[int], out: Any) -> LazyArray:
     length, last = table.shape[axes.index(len(out.shape))], len(out.shape)
     shape = (*out.shape, length)
     # Masks fit numbers and places alike if both have one width.
@@ -131,7 +131,7 @@ def _sum_of_selected(table: Value, axes: list[int], places: Value, batch: list[i
     return Fold(combining(combine), selected, last, out.dtype)
 
 
-def sliced(equation: JaxprEqn, value: Value, *starts: Value) -> Value | None:
+def sliced(equation: JaxprEqn, value: LazyArray, *starts: LazyArray) -> LazyArray | None:
     """Cut a slice at a place that differs between lanes: of any size from a shared table, else of length 1."""
     sizes = equation.params["slice_sizes"]
     if _are_keys(value):
@@ -151,7 +151,7 @@ def sliced(equation: JaxprEqn, value: Value, *starts: Value) -> Value | None:
     return Broadcast(one, out.shape, rest)
 
 
-def _slice_of_shared_table(table: Value, sizes: tuple[int, ...], starts: tuple[Value, ...]) -> Value:
+def _slice_of_shared_table(table: LazyArray, sizes: tuple[int, ...], starts: tuple[LazyArray, ...]) -> LazyArray:
     """Look up number by number: place `i` along an axis is `start + i`, the start moved so that all lies inside."""
     places = []
     for axis, (start, size) in enumerate(zip(starts, sizes, strict=True)):
@@ -167,7 +167,7 @@ def _slice_of_shared_table(table: Value, sizes: tuple[int, ...], starts: tuple[V
     return Elementwise(look, places, sizes, table.dtype)
 
 
-def updated(equation: JaxprEqn, value: Value, update: Value, *starts: Value) -> Value | None:
+def updated(equation: JaxprEqn, value: LazyArray, update: LazyArray, *starts: LazyArray) -> LazyArray | None:
     """Replace a slice of length 1 along one axis."""
     del equation
     cut = [axis for axis, (size, n) in enumerate(zip(update.shape, value.shape, strict=True)) if size != n]
@@ -181,7 +181,7 @@ def updated(equation: JaxprEqn, value: Value, update: Value, *starts: Value) -> 
     return masked(Broadcast(hit, value.shape, [axis]), new, value)
 
 
-def scattered(equation: JaxprEqn, value: Value, index: Value, updates: Value) -> Value | None:
+def scattered(equation: JaxprEqn, value: LazyArray, index: LazyArray, updates: LazyArray) -> LazyArray | None:
     """Add to, or replace, places along one axis; to replace, one place only, since the order of more is not defined."""
     numbers = equation.params["dimension_numbers"]
     along = numbers.scatter_dims_to_operand_dims
@@ -209,7 +209,7 @@ def scattered(equation: JaxprEqn, value: Value, index: Value, updates: Value) ->
     return _added(value, axis, places, updates, batch[0])
 
 
-def _added(value: Value, axis: int, places: Value, updates: Value, batch: int) -> Value:
+def _added(value: LazyArray, axis: int, places: LazyArray, updates: LazyArray, batch: int) -> LazyArray:
     """Fold over the updates: each is added where its place is."""
     count, last = places.shape[0], len(value.shape)
     shape = (*value.shape, count)
@@ -232,12 +232,12 @@ def result_of(equation: JaxprEqn) -> ShapedArray:
     return result
 
 
-def _are_keys(value: Value) -> bool:
+def _are_keys(value: LazyArray) -> bool:
     """Say whether a value is made of typed keys of random numbers, which cannot be added up."""
     return bool(jnp.issubdtype(value.dtype, jax.dtypes.extended))
 
 
-def _is_too_large(table: Value) -> bool:
+def _is_too_large(table: LazyArray) -> bool:
     """Say whether the entries of a table are more than can be numbered by 32 bits."""
     return math.prod(table.shape) > np.iinfo(np.int32).max
 
@@ -256,25 +256,25 @@ def _fill(dtype: Any) -> Any:
     return limits.min if jnp.issubdtype(dtype, jnp.signedinteger) else limits.max
 
 
-def _iota(length: int, dtype: Any) -> Value:
+def _iota(length: int, dtype: Any) -> LazyArray:
     return Known(jnp.arange(length, dtype=dtype), shared=True)
 
 
-def _constant(number: Any, dtype: Any) -> Value:
+def _constant(number: Any, dtype: Any) -> LazyArray:
     return Known(jnp.asarray(number, dtype), shared=True)
 
 
-def _nothing(dtype: Any) -> Value:
+def _nothing(dtype: Any) -> LazyArray:
     """Return what changes no number that it is added to; 0.0 would change -0.0."""
     return _constant(-0.0 if jnp.issubdtype(dtype, jnp.inexact) else 0, dtype)
 
 
-def _elementwise(function: Any, value: Value, dtype: Any = None) -> Value:
+def _elementwise(function: Any, value: LazyArray, dtype: Any = None) -> LazyArray:
     """Apply a function place by place; before the value is repeated, where it is."""
     if isinstance(value, Broadcast):
         return Broadcast(_elementwise(function, value.value, dtype), value.shape, value.axes)
     return Elementwise(function, (value,), value.shape, value.dtype if dtype is None else dtype)
 
 
-def _elementwise_pair(function: Any, one: Value, other: Value, shape: tuple[int, ...], dtype: Any) -> Value:
+def _elementwise_pair(function: Any, one: LazyArray, other: LazyArray, shape: tuple[int, ...], dtype: Any) -> LazyArray:
     return Elementwise(function, (one, other), shape, dtype)

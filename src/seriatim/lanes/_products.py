@@ -16,10 +16,10 @@ from jax.extend.core import JaxprEqn
 
 from seriatim.lanes._folds import combining, fold
 from seriatim.lanes._lookups import LONGEST, result_of
-from seriatim.lanes._values import Elementwise, Known, Transpose, Value, broadcast
+from seriatim.lanes._values import Elementwise, Known, LazyArray, Transpose, broadcast
 
 
-def multiplied(equation: JaxprEqn, one: Value, other: Value) -> Value | None:
+def multiplied(equation: JaxprEqn, one: LazyArray, other: LazyArray) -> LazyArray | None:
     """Contract one axis of each, `sum_k x[..., k] y[..., k]`; results have batch axes, axes of `x`, axes of `y`."""
     contracting, batch = equation.params["dimension_numbers"]
     if len(contracting[0]) != 1 or one.shape[contracting[0][0]] == 0:
@@ -51,7 +51,7 @@ def multiplied(equation: JaxprEqn, one: Value, other: Value) -> Value | None:
     return Elementwise(lambda x: x.astype(out.dtype), (total,), total.shape, out.dtype) if half else total
 
 
-def _weighed(equation: JaxprEqn, one: Value, other: Value) -> Value | None:
+def _weighed(equation: JaxprEqn, one: LazyArray, other: LazyArray) -> LazyArray | None:
     """Multiply by a matrix that all lanes share."""
     ((left,), (right,)), _ = equation.params["dimension_numbers"]
     weights, value, summed, along = (one, other, left, right) if one.shared else (other, one, right, left)

@@ -21,12 +21,12 @@ from jax.extend.core import JaxprEqn
 from jax.extend.random import threefry_prng_impl
 from jaxtyping import Array
 
-from seriatim.lanes._folds import kept
-from seriatim.lanes._values import Known, Value, aligned, remembered
+from seriatim.lanes._folds import materialise
+from seriatim.lanes._values import Known, LazyArray, aligned, remembered
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
 PARITY = 0x1BD11BDA
-Evaluate = Callable[[Any, Sequence[Any], Sequence[Value]], list[Value]]
+Evaluate = Callable[[Any, Sequence[Any], Sequence[LazyArray]], list[LazyArray]]
 
 
 # Written once for arrays of the same shapes: its hundred operations are most of a program that draws random numbers.
@@ -45,15 +45,15 @@ def threefry(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tuple[Ar
     return one, other
 
 
-class _Word(Value):
+class _Word(LazyArray):
     """One of the two words of a hash; both are computed together, by whoever asks first."""
 
-    def __init__(self, inputs: tuple[Value, ...], shape: Sequence[int], which: int) -> None:
+    def __init__(self, inputs: tuple[LazyArray, ...], shape: Sequence[int], which: int) -> None:
         super().__init__(shape, jnp.uint32, shared=False)
         self.inputs = inputs
         self.which = which
 
-    def _inputs(self) -> Sequence[Value]:
+    def _inputs(self) -> Sequence[LazyArray]:
         return self.inputs
 
     def _both(self) -> tuple[Array, Array]:
@@ -65,18 +65,18 @@ class _Word(Value):
         both: tuple[Array, Array] = remembered(self.inputs, "hashed", self._both)
         return both[self.which]
 
-    def _slice(self, axis: int, j: int) -> Value:
+    def _slice(self, axis: int, j: int) -> LazyArray:
         return Known(self.compute(), shared=False).at(axis, j)
 
 
-def hashed(equation: JaxprEqn, *inputs: Value) -> list[Value]:
+def hashed(equation: JaxprEqn, *inputs: LazyArray) -> list[LazyArray]:
     """Return both words of a hash."""
     del equation
     shape = jnp.broadcast_shapes(*(each.shape for each in inputs))
     return [_Word(inputs, shape, which) for which in (0, 1)]
 
 
-def bits(equation: JaxprEqn, key: Value, evaluate: Evaluate) -> Value | None:
+def bits(equation: JaxprEqn, key: LazyArray, evaluate: Evaluate) -> LazyArray | None:
     """Draw random bits, in a kernel of their own."""
     if not _is_threefry(key):
         return None
@@ -85,7 +85,7 @@ def bits(equation: JaxprEqn, key: Value, evaluate: Evaluate) -> Value | None:
     return _alone(lambda data: threefry_prng_impl.random_bits(data, width, shape), [_data(key)], evaluate)
 
 
-def split(equation: JaxprEqn, key: Value, evaluate: Evaluate) -> Value | None:
+def split(equation: JaxprEqn, key: LazyArray, evaluate: Evaluate) -> LazyArray | None:
     """Make several keys of one."""
     if not _is_threefry(key):
         return None
@@ -93,7 +93,7 @@ def split(equation: JaxprEqn, key: Value, evaluate: Evaluate) -> Value | None:
     return _as_keys(_alone(lambda data: threefry_prng_impl.split(data, shape), [_data(key)], evaluate))
 
 
-def folded_in(equation: JaxprEqn, key: Value, number: Value, evaluate: Evaluate) -> Value | None:
+def folded_in(equation: JaxprEqn, key: LazyArray, number: LazyArray, evaluate: Evaluate) -> LazyArray | None:
     """Make a key of a key and a number."""
     del equation
     if not _is_threefry(key) or number.shape:
@@ -101,22 +101,22 @@ def folded_in(equation: JaxprEqn, key: Value, number: Value, evaluate: Evaluate)
     return _as_keys(_alone(threefry_prng_impl.fold_in, [_data(key), number], evaluate))
 
 
-def _is_threefry(key: Value) -> bool:
+def _is_threefry(key: LazyArray) -> bool:
     return key.shape == () and str(key.dtype) == "key<fry>"
 
 
-def _data(key: Value) -> Value:
+def _data(key: LazyArray) -> LazyArray:
     """Return the two words of a key, `[2, lanes]`."""
     words = jax.random.key_data(key.compute())
     return Known(words if key.shared else jnp.moveaxis(words, -1, -2), shared=key.shared)
 
 
-def _as_keys(words: Value) -> Value:
+def _as_keys(words: LazyArray) -> LazyArray:
     return Known(jax.random.wrap_key_data(jnp.moveaxis(words.compute(), -2, -1), impl="threefry2x32"), shared=False)
 
 
-def _alone(function: Callable[..., Array], arguments: list[Value], evaluate: Evaluate) -> Value:
+def _alone(function: Callable[..., Array], arguments: list[LazyArray], evaluate: Evaluate) -> LazyArray:
     """Run a function of words, for which other kernels shall not compute the hash again."""
     given = [jax.ShapeDtypeStruct(each.shape, each.dtype) for each in arguments]
     program = jax.make_jaxpr(function)(*given)
-    return Known(kept(lambda: evaluate(program.jaxpr, program.consts, arguments)[0].compute()), shared=False)
+    return Known(materialise(lambda: evaluate(program.jaxpr, program.consts, arguments)[0].compute()), shared=False)

@@ -14,7 +14,7 @@ VECTOR = 16
 LONG = 128
 
 
-def spaced(lanes: int) -> int:
+def padded_lane_count(lanes: int) -> int:
     """Return a good number of lanes, `lanes` at least and at most 31 more."""
     if lanes <= VECTOR:
         return 1 << (lanes - 1).bit_length()

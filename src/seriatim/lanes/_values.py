@@ -58,7 +58,7 @@ def remembered(owner: Any, what: Any, make: Callable[[], Any]) -> Any:
     return result
 
 
-class Value:
+class LazyArray:
     """A lazy array; `shape` does not count the lanes."""
 
     # How many operations make one place of this out of places of its inputs, which are looked at as often.
@@ -74,18 +74,18 @@ class Value:
         """The number of places of one lane."""
         return math.prod(self.shape)
 
-    def at(self, axis: int, j: int) -> Value:
+    def at(self, axis: int, j: int) -> LazyArray:
         """Return the slice at place `j` of an axis."""
 
-        def make() -> Value:
+        def make() -> LazyArray:
             # What has been computed is not computed again slice by slice.
             array = _recalled(self, "array")
             return (self if array is None else Known(array, shared=self.shared))._slice(axis, j)
 
-        part: Value = remembered(self, (axis, j), make)
+        part: LazyArray = remembered(self, (axis, j), make)
         return part
 
-    def turned(self, order: Sequence[int]) -> Value:
+    def turned(self, order: Sequence[int]) -> LazyArray:
         """Return the value with its axes in another order: axis `i` of the result is axis `order[i]` of this.
 
         An expression is turned where it begins, so that what is computed of it lies in memory in the new order.
@@ -99,18 +99,18 @@ class Value:
 
     def keep(self, array: Array) -> None:
         """Take `array` for what this is, from now on."""
-        _memories.stack[-1][id(self), "array"] = _memories.stack[-1][id(self), "kept"] = self, array
+        _memories.stack[-1][id(self), "array"] = _memories.stack[-1][id(self), "materialise"] = self, array
 
-    def repeated(self, axis: int) -> list[Value]:
+    def repeated(self, axis: int) -> list[LazyArray]:
         """List the parts that differ along an axis, are repeated along others, and are more than views."""
         del axis
         return []
 
     def is_view(self) -> bool:
         """Say whether this is only another way to look at something known, or has been kept."""
-        return _recalled(self, "kept") is not None
+        return _recalled(self, "materialise") is not None
 
-    def more_than_view(self) -> list[Value]:
+    def more_than_view(self) -> list[LazyArray]:
         """Return this in a list, which is empty if it is only a view."""
         return [] if self.is_view() else [self]
 
@@ -122,7 +122,7 @@ class Value:
     def operations(self, most: int) -> int:
         """Count the operations of one place since the last kernel of its own; stop counting beyond `most`."""
         seen: set[int] = set()
-        left: list[tuple[Value, int]] = [(self, 1)]
+        left: list[tuple[LazyArray, int]] = [(self, 1)]
         count = 0
         while left and count <= most:
             value, times = left.pop()
@@ -146,17 +146,17 @@ class Value:
         for value in self._inputs():
             value.settle()
 
-    def _inputs(self) -> Sequence[Value]:
+    def _inputs(self) -> Sequence[LazyArray]:
         return ()
 
-    def _slice(self, axis: int, j: int) -> Value:
+    def _slice(self, axis: int, j: int) -> LazyArray:
         raise NotImplementedError
 
     def _compute(self) -> Array:
         raise NotImplementedError
 
 
-class Known(Value):
+class Known(LazyArray):
     """An array."""
 
     def __init__(self, array: Array, *, shared: bool, reductions: int = 0) -> None:
@@ -170,14 +170,14 @@ class Known(Value):
     def is_view(self) -> bool:
         return True
 
-    def _slice(self, axis: int, j: int) -> Value:
+    def _slice(self, axis: int, j: int) -> LazyArray:
         return Part(self, axis, j)
 
 
-class Part(Value):
+class Part(LazyArray):
     """One place along an axis of a value that is known: cut out where it is used, since a view costs nothing there."""
 
-    def __init__(self, value: Value, axis: int, j: int) -> None:
+    def __init__(self, value: LazyArray, axis: int, j: int) -> None:
         super().__init__(_without(value.shape, axis), value.dtype, shared=value.shared)
         self.value = value
         self.axis = axis
@@ -186,43 +186,43 @@ class Part(Value):
     def is_view(self) -> bool:
         return True
 
-    def _inputs(self) -> Sequence[Value]:
+    def _inputs(self) -> Sequence[LazyArray]:
         return (self.value,)
 
-    def _slice(self, axis: int, j: int) -> Value:
+    def _slice(self, axis: int, j: int) -> LazyArray:
         return Part(self, axis, j)
 
     def _compute(self) -> Array:
         return lax.index_in_dim(self.value.compute(), self.j, self.axis, keepdims=False)
 
 
-class Elementwise(Value):
+class Elementwise(LazyArray):
     """A function of values of the same shape, place by place; scalars and axes of length 1 are repeated."""
 
     computes = 1
 
     def __init__(
-        self, function: Callable[..., Array], inputs: Sequence[Value], shape: Sequence[int], dtype: Any
+        self, function: Callable[..., Array], inputs: Sequence[LazyArray], shape: Sequence[int], dtype: Any
     ) -> None:
         super().__init__(shape, dtype, shared=all(x.shared for x in inputs))
         self.function = function
         self.inputs = tuple(inputs)
 
-    def turned(self, order: Sequence[int]) -> Value:
+    def turned(self, order: Sequence[int]) -> LazyArray:
         parts = [x if x.shape == () else x.turned(order) for x in self.inputs]
         return Elementwise(self.function, parts, [self.shape[a] for a in order], self.dtype)
 
     def settle(self) -> None:
         self.compute()
 
-    def repeated(self, axis: int) -> list[Value]:
+    def repeated(self, axis: int) -> list[LazyArray]:
         differing = [x for x in self.inputs if x.shape and x.shape[axis] > 1]
         return [part for x in differing for part in (x.repeated(axis) if x.size == self.size else x.more_than_view())]
 
-    def _inputs(self) -> Sequence[Value]:
+    def _inputs(self) -> Sequence[LazyArray]:
         return self.inputs
 
-    def _slice(self, axis: int, j: int) -> Value:
+    def _slice(self, axis: int, j: int) -> LazyArray:
         parts = [x if x.shape == () else x.at(axis, 0 if x.shape[axis] == 1 else j) for x in self.inputs]
         return Elementwise(self.function, parts, _without(self.shape, axis), self.dtype)
 
@@ -230,15 +230,15 @@ class Elementwise(Value):
         return self.function(*aligned(self.inputs, self.shape))
 
 
-class Broadcast(Value):
+class Broadcast(LazyArray):
     """A value repeated along new axes: axis `i` of it becomes axis `axes[i]`."""
 
-    def __init__(self, value: Value, shape: Sequence[int], axes: Sequence[int]) -> None:
+    def __init__(self, value: LazyArray, shape: Sequence[int], axes: Sequence[int]) -> None:
         super().__init__(shape, value.dtype, shared=value.shared)
         self.value = value
         self.axes = tuple(axes)
 
-    def turned(self, order: Sequence[int]) -> Value:
+    def turned(self, order: Sequence[int]) -> LazyArray:
         places = [list(order).index(axis) for axis in self.axes]
         inner = sorted(range(len(places)), key=places.__getitem__)
         return Broadcast(self.value.turned(inner), [self.shape[a] for a in order], sorted(places))
@@ -253,17 +253,17 @@ class Broadcast(Value):
     def is_view(self) -> bool:
         return self.value.is_view()
 
-    def _inputs(self) -> Sequence[Value]:
+    def _inputs(self) -> Sequence[LazyArray]:
         return (self.value,)
 
-    def repeated(self, axis: int) -> list[Value]:
+    def repeated(self, axis: int) -> list[LazyArray]:
         if axis not in self.axes or self.value.shape[self.axes.index(axis)] == 1:
             return []
         return (
             self.value.repeated(self.axes.index(axis)) if self.value.size == self.size else self.value.more_than_view()
         )
 
-    def _slice(self, axis: int, j: int) -> Value:
+    def _slice(self, axis: int, j: int) -> LazyArray:
         value, axes = self.value, self.axes
         if axis in axes:
             own = axes.index(axis)
@@ -278,29 +278,29 @@ class Broadcast(Value):
         return lax.broadcast_in_dim(inner, (*self.shape, inner.shape[-1]), (*self.axes, len(self.shape)))
 
 
-class Unshared(Value):
+class Unshared(LazyArray):
     """A value that all lanes share, among values that they do not: it has one lane, which broadcasts."""
 
-    def __init__(self, value: Value) -> None:
+    def __init__(self, value: LazyArray) -> None:
         super().__init__(value.shape, value.dtype, shared=False)
         self.value = value
 
-    def _slice(self, axis: int, j: int) -> Value:
+    def _slice(self, axis: int, j: int) -> LazyArray:
         return Unshared(self.value.at(axis, j))
 
     def _compute(self) -> Array:
         return self.value.compute()[..., None]
 
 
-class Stack(Value):
+class Stack(LazyArray):
     """Values one after the other along an axis."""
 
-    def __init__(self, values: Sequence[Value], axis: int, shape: Sequence[int]) -> None:
+    def __init__(self, values: Sequence[LazyArray], axis: int, shape: Sequence[int]) -> None:
         super().__init__(shape, values[0].dtype, shared=all(x.shared for x in values))
         self.values = tuple(values)
         self.axis = axis
 
-    def turned(self, order: Sequence[int]) -> Value:
+    def turned(self, order: Sequence[int]) -> LazyArray:
         parts = [x.turned(order) for x in self.values]
         return Stack(parts, list(order).index(self.axis), [self.shape[a] for a in order])
 
@@ -310,10 +310,10 @@ class Stack(Value):
     def settle(self) -> None:
         self.compute()
 
-    def _inputs(self) -> Sequence[Value]:
+    def _inputs(self) -> Sequence[LazyArray]:
         return self.values
 
-    def _slice(self, axis: int, j: int) -> Value:
+    def _slice(self, axis: int, j: int) -> LazyArray:
         if axis != self.axis:
             parts = [x.at(axis, j) for x in self.values]
             return Stack(parts, self.axis - (axis < self.axis), _without(self.shape, axis))
@@ -332,10 +332,10 @@ class Stack(Value):
         return lax.concatenate(parts, self.axis)
 
 
-class Window(Value):
+class Window(LazyArray):
     """A part of a value along one axis, from `start` on."""
 
-    def __init__(self, value: Value, axis: int, start: int, length: int) -> None:
+    def __init__(self, value: LazyArray, axis: int, start: int, length: int) -> None:
         shape = (*value.shape[:axis], length, *value.shape[axis + 1 :])
         super().__init__(shape, value.dtype, shared=value.shared)
         self.value = value
@@ -345,10 +345,10 @@ class Window(Value):
     def is_view(self) -> bool:
         return self.value.is_view()
 
-    def _inputs(self) -> Sequence[Value]:
+    def _inputs(self) -> Sequence[LazyArray]:
         return (self.value,)
 
-    def _slice(self, axis: int, j: int) -> Value:
+    def _slice(self, axis: int, j: int) -> LazyArray:
         if axis == self.axis:
             return self.value.at(axis, self.start + j)
         return Window(self.value.at(axis, j), self.axis - (axis < self.axis), self.start, self.shape[self.axis])
@@ -358,10 +358,10 @@ class Window(Value):
         return lax.slice_in_dim(self.value.compute(), self.start, stop, axis=self.axis)
 
 
-class Reverse(Value):
+class Reverse(LazyArray):
     """A value in reverse order along an axis."""
 
-    def __init__(self, value: Value, axis: int) -> None:
+    def __init__(self, value: LazyArray, axis: int) -> None:
         super().__init__(value.shape, value.dtype, shared=value.shared)
         self.value = value
         self.axis = axis
@@ -369,10 +369,10 @@ class Reverse(Value):
     def is_view(self) -> bool:
         return self.value.is_view()
 
-    def _inputs(self) -> Sequence[Value]:
+    def _inputs(self) -> Sequence[LazyArray]:
         return (self.value,)
 
-    def _slice(self, axis: int, j: int) -> Value:
+    def _slice(self, axis: int, j: int) -> LazyArray:
         if axis == self.axis:
             return self.value.at(axis, self.shape[axis] - 1 - j)
         return Reverse(self.value.at(axis, j), self.axis - (axis < self.axis))
@@ -381,24 +381,24 @@ class Reverse(Value):
         return lax.rev(self.value.compute(), (self.axis,))
 
 
-class Transpose(Value):
+class Transpose(LazyArray):
     """A value with its axes in another order: axis `i` of this is axis `order[i]` of it."""
 
-    def __init__(self, value: Value, order: Sequence[int]) -> None:
+    def __init__(self, value: LazyArray, order: Sequence[int]) -> None:
         super().__init__([value.shape[a] for a in order], value.dtype, shared=value.shared)
         self.value = value
         self.order = tuple(order)
 
-    def turned(self, order: Sequence[int]) -> Value:
+    def turned(self, order: Sequence[int]) -> LazyArray:
         return self.value.turned([self.order[a] for a in order])
 
     def is_view(self) -> bool:
         return self.value.is_view()
 
-    def _inputs(self) -> Sequence[Value]:
+    def _inputs(self) -> Sequence[LazyArray]:
         return (self.value,)
 
-    def _slice(self, axis: int, j: int) -> Value:
+    def _slice(self, axis: int, j: int) -> LazyArray:
         own = self.order[axis]
         rest = [a - (a > own) for a in _without(self.order, axis)]
         return Transpose(self.value.at(own, j), rest)
@@ -408,13 +408,13 @@ class Transpose(Value):
         return lax.transpose(self.value.compute(), order)
 
 
-def broadcast(value: Value, shape: Sequence[int], axes: Sequence[int]) -> Value:
+def broadcast(value: LazyArray, shape: Sequence[int], axes: Sequence[int]) -> LazyArray:
     """Repeat a value along new axes, or return it where there are none."""
     same = value.shape == tuple(shape) and list(axes) == list(range(len(shape)))
     return value if same else Broadcast(value, shape, axes)
 
 
-def aligned(values: Sequence[Value], shape: Sequence[int], *, shared: bool | None = None) -> list[Array]:
+def aligned(values: Sequence[LazyArray], shape: Sequence[int], *, shared: bool | None = None) -> list[Array]:
     """Compute values so that they broadcast against each other: scalars get axes, shared ones an axis of lanes."""
     shared = all(x.shared for x in values) if shared is None else shared
     arrays = []

@@ -49,9 +49,9 @@ from seriatim.planning._decision import (
     planner_keys,
     undecided,
 )
-from seriatim.planning._explained import explained
 from seriatim.planning._pace import MARGIN, Pace, affordable, learned, next_slowness
 from seriatim.planning._search import Search, advanced, answered
+from seriatim.planning._state_diagnostics import with_state_diagnostics
 from seriatim.policy import Decision, Planner, Policy
 from seriatim.simulation._engine import CompiledEngine
 from seriatim.simulation._noise import Noise
@@ -233,7 +233,7 @@ class Pieces(NamedTuple):
     advance: Callable[[Any, State, Key, Unfinished, int], tuple[Int[Array, ""], Unfinished]]
 
 
-@explained
+@with_state_diagnostics
 def _base(planner: Stoppable, info: State, key: Key) -> Decision:
     keys = planner_keys(key)
     base_control = base_control_of(planner.model, planner.base, info, keys.base)
@@ -241,7 +241,7 @@ def _base(planner: Stoppable, info: State, key: Key) -> Decision:
     return undecided(base_control, admissible, planner.shape)
 
 
-@explained
+@with_state_diagnostics
 def _begin(planner: Stoppable, info: State, key: Key) -> Unfinished:
     keys = planner_keys(key)
     base_control = base_control_of(planner.model, planner.base, info, keys.base)
@@ -251,7 +251,7 @@ def _begin(planner: Stoppable, info: State, key: Key) -> Unfinished:
     return _unfinished(search, engine, work)
 
 
-@explained
+@with_state_diagnostics
 def _advance(
     planner: Stoppable, info: State, key: Key, now: Unfinished, count: int | Int[Array, ""]
 ) -> tuple[Int[Array, ""], Unfinished]:

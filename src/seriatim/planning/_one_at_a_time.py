@@ -33,9 +33,9 @@ from seriatim.planning._decision import (
     engine_of,
     planner_keys,
 )
-from seriatim.planning._explained import explained
 from seriatim.planning._schedule import Schedule, Situation, Speculative, check_schedule
 from seriatim.planning._search import Search, decided
+from seriatim.planning._state_diagnostics import with_state_diagnostics
 from seriatim.policy import Decision, Policy
 from seriatim.simulation._settings import Simulation
 
@@ -93,7 +93,7 @@ class OneAtATimeRollout:
         """Let the agents choose in turn at a state; `q_factors` is `[m, c]`, a row for each turn. Compiled."""
         return admitted(self, info, key, _decide(self, info, key))
 
-    @explained
+    @with_state_diagnostics
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
         base_control = base_control_of(self.model, self.base, info, keys.base)

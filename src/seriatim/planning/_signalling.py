@@ -38,9 +38,9 @@ from seriatim.planning._decision import (
     engine_of,
     planner_keys,
 )
-from seriatim.planning._explained import explained
 from seriatim.planning._order import Order, check_order, given_order
 from seriatim.planning._search import Asking, AtOnce, Reference, Search, decided
+from seriatim.planning._state_diagnostics import with_state_diagnostics
 from seriatim.planning._turns import deviations
 from seriatim.policy import Decision, Policy
 from seriatim.simulation._engine import Ask, Engine
@@ -93,7 +93,7 @@ class SignallingRollout:
         """Let the agents choose at once at a state; `q_factors` is `[m, c]`, a row for each agent. Compiled."""
         return admitted(self, info, key, _decide(self, info, key))
 
-    @explained
+    @with_state_diagnostics
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
         base_control = base_control_of(self.model, self.base, info, keys.base)

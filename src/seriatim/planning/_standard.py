@@ -33,8 +33,8 @@ from seriatim.planning._decision import (
     engine_of,
     planner_keys,
 )
-from seriatim.planning._explained import explained
 from seriatim.planning._search import Asking, AtOnce, Reference, Search, advanced, decided
+from seriatim.planning._state_diagnostics import with_state_diagnostics
 from seriatim.policy import Decision, Policy
 from seriatim.simulation._engine import Ask, Engine
 from seriatim.simulation._settings import Simulation
@@ -91,7 +91,7 @@ class StandardRollout:
         """Compare all joint controls at a state; `q_factors` is `[c**m]`. Compiled when first called."""
         return admitted(self, info, key, _decide(self, info, key))
 
-    @explained
+    @with_state_diagnostics
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
         base_control = base_control_of(self.model, self.base, info, keys.base)

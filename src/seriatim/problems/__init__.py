@@ -2,21 +2,22 @@
 
 from seriatim.problems._distance_fields import UNREACHABLE, distance_fields
 from seriatim.problems._from_tables import tabular
-from seriatim.problems._hunt import Hunt, NearestFly, NearestSeenFly
-from seriatim.problems._relaxed_hunt import RelaxedHunt
-from seriatim.problems._repair import Inspection, Repair, RepairState, WithinWays
-from seriatim.problems._repair_beliefs import DamageForever, NearestDamage, RepairBeliefs
 from seriatim.problems._rock_sample import NearestLikelyRock, RockBeliefs, RockSample, RockState
-from seriatim.problems._sightings import Sight, Sightings, WithinMoves
-from seriatim.problems._spiders_and_flies import SpidersAndFlies
 from seriatim.problems._spiders_on_a_line import LineState, NearestEnd, SpidersOnALine
 from seriatim.problems._tabular import TablePlayer, Tabular, random_team, static_team
+from seriatim.problems.repair._beliefs import DamageForever, NearestDamage, RepairBeliefs
+from seriatim.problems.repair._model import Inspection, Repair, RepairState, WithinWays
+from seriatim.problems.spiders_and_flies._hunt import Hunt, NearestFly, NearestSeenFly
+from seriatim.problems.spiders_and_flies._memory import LastSeenFilter, SpiderObservation, WithinMoves
+from seriatim.problems.spiders_and_flies._model import SpidersAndFlies
+from seriatim.problems.spiders_and_flies._relaxed import RelaxedHunt
 
 __all__ = [
     "UNREACHABLE",
     "DamageForever",
     "Hunt",
     "Inspection",
+    "LastSeenFilter",
     "LineState",
     "NearestDamage",
     "NearestEnd",
@@ -30,8 +31,7 @@ __all__ = [
     "RockBeliefs",
     "RockSample",
     "RockState",
-    "Sight",
-    "Sightings",
+    "SpiderObservation",
     "SpidersAndFlies",
     "SpidersOnALine",
     "TablePlayer",

@@ -22,10 +22,10 @@ from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.beliefs import FactoredBelief, FactoredFilter
 from seriatim.beliefs._factored_filter import require_belief
-from seriatim.drawing import Mark, grid_svg, grid_text
 from seriatim.model import Key, Transition
-from seriatim.problems._hunting_ground import MOST
 from seriatim.problems._mixed_radix import MixedRadix
+from seriatim.problems.spiders_and_flies._ground import MOST
+from seriatim.rendering import Mark, grid_svg, grid_text
 
 # Rows and columns that each move adds: up, down, left, right; then come sampling, and checking each rock.
 STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))

@@ -19,10 +19,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._errors import InputError
 from seriatim._record import record, static
-from seriatim.drawing import Mark, grid_svg, grid_text
 from seriatim.model import Key, Transition
-from seriatim.problems._hunting_ground import at_least, check_discount
 from seriatim.problems._mixed_radix import MixedRadix
+from seriatim.problems.spiders_and_flies._ground import at_least, check_discount
+from seriatim.rendering import Mark, grid_svg, grid_text
 
 LEFT, RIGHT = 0, 1
 

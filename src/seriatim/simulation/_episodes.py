@@ -21,7 +21,7 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._compile import jit
 from seriatim._preconditions import name_of, require_control
 from seriatim.controls import is_admissible
-from seriatim.lanes import kept, side_by_side, spaced
+from seriatim.lanes import map_lanes, materialise, padded_lane_count
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
 from seriatim.simulation._stage import Lanes, Streams, begun, lane_stage, streams
@@ -129,7 +129,7 @@ def _width(model: Model, policy: Policy, episodes: int) -> int:
     state = jax.eval_shape(model.initial_state, jax.random.key(0))
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
     fitting = 1 << (BYTES // max(1, size)).bit_length() >> 1
-    return spaced(min(enough, max(FEWEST, min(fitting, MOST))))
+    return padded_lane_count(min(enough, max(FEWEST, min(fitting, MOST))))
 
 
 def _empty(model: Model, key: Key, *, lanes: int, room: int) -> _Now:
@@ -143,8 +143,8 @@ def _empty(model: Model, key: Key, *, lanes: int, room: int) -> _Now:
 def _begin(model: Model, key: Key, episodes: Int[Array, " n"]) -> _Lanes:
     """Return the beginnings of some episodes."""
     n = episodes.shape[0]
-    keys = side_by_side(lambda i: streams(jax.random.fold_in(key, i)), (-1,))(episodes)
-    state = side_by_side(model.initial_state, (-1,))(keys.start)
+    keys = map_lanes(lambda i: streams(jax.random.fold_in(key, i)), (-1,))(episodes)
+    state = map_lanes(model.initial_state, (-1,))(keys.start)
     zero = jnp.zeros(n, jnp.int32)
     return _Lanes(episodes, keys, zero, begun(state, n), zero - 1, zero)
 
@@ -225,7 +225,7 @@ def _write(results: Played, written: Int[Array, ""], lanes: _Lanes, ended: Bool[
 def _chooser(model: Model, policy: Policy) -> Any:
     """Return the function from states and keys, lanes last, to what the policy chooses there."""
     if not _plans(policy):
-        choose = side_by_side(policy, (-1, -1))
+        choose = map_lanes(policy, (-1, -1))
 
         def play(state: State, keys: Key) -> _Chosen:
             control = choose(state, keys)
@@ -244,7 +244,7 @@ def _chooser(model: Model, policy: Policy) -> Any:
 def _stage(model: Model, policy: Policy) -> Any:
     """Return the function that plays one stage in the lanes that are playing; in the others it changes no summary."""
     choose, advance = _chooser(model, policy), lane_stage(model)
-    draw, fold_in = side_by_side(model.sample_disturbance, (-1,)), side_by_side(jax.random.fold_in, (-1, -1))
+    draw, fold_in = map_lanes(model.sample_disturbance, (-1,)), map_lanes(jax.random.fold_in, (-1, -1))
     feasible = getattr(model, "feasible", None)
 
     def obeys(state: State, control: Int[Array, " m"]) -> Bool[Array, ""]:
@@ -253,11 +253,11 @@ def _stage(model: Model, policy: Policy) -> Any:
 
     def stage(lanes: _Lanes, playing: Bool[Array, " lanes"]) -> _Lanes:
         own_keys = fold_in(lanes.keys.policy, lanes.t)
-        chosen = kept(lambda: choose(lanes.course.state, own_keys))
+        chosen = materialise(lambda: choose(lanes.course.state, own_keys))
         control = chosen.control
         course, after = advance(lanes.course, control, draw(fold_in(lanes.keys.disturbance, lanes.t)), playing)
         cost = jnp.asarray(after.cost, float)
-        lawful = side_by_side(obeys, (-1, -1))(lanes.course.state, control) & jnp.isfinite(cost)
+        lawful = map_lanes(obeys, (-1, -1))(lanes.course.state, control) & jnp.isfinite(cost)
         lawful = lawful if chosen.admissible is None else lawful & chosen.admissible
         blind = lanes.incomparable
         blind = blind if chosen.incomparable is None else blind + jnp.where(playing & chosen.incomparable, 1, 0)

@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from seriatim.lanes import kept, side_by_side, spaced
+from seriatim.lanes import map_lanes, materialise, padded_lane_count
 from seriatim.model import Model, State
 from seriatim.policy import Policy
 from seriatim.simulation._noise import Noise, disturbances
@@ -96,7 +96,7 @@ def _chunk(
     count, n, m = controls.shape
     samples = noise.policy_keys.shape[1]
     shape, total = (count, n, samples), count * n * samples
-    width = spaced(total)
+    width = padded_lane_count(total)
     horizon = num_stages(simulation, model)
     stage = lane_stage(model)
     keys, policy_keys = (
@@ -104,12 +104,14 @@ def _chunk(
     )
 
     def advance(now: _Now, control: Int[Array, "m lanes"]) -> _Now:
-        met = kept(lambda: _spread(disturbances(model, simulation, noise.ahead, keys, places, now.t), shape, width))
+        met = materialise(
+            lambda: _spread(disturbances(model, simulation, noise.ahead, keys, places, now.t), shape, width)
+        )
         return _Now(now.t + 1, stage(now.lanes, control, met, now.lanes.weight > 0)[0])
 
     def play(policy: Policy, now: _Now) -> _Now:
-        own_keys = side_by_side(jax.random.fold_in, (-1, None))(policy_keys.reshape(-1), now.t).reshape(count, samples)
-        return advance(now, side_by_side(policy, (-1, -1))(now.lanes.state, _spread(own_keys, shape, width)))
+        own_keys = map_lanes(jax.random.fold_in, (-1, None))(policy_keys.reshape(-1), now.t).reshape(count, samples)
+        return advance(now, map_lanes(policy, (-1, -1))(now.lanes.state, _spread(own_keys, shape, width)))
 
     repeated = jax.tree.map(lambda leaf: jnp.repeat(jnp.moveaxis(leaf, 0, -1), n * samples, axis=-1), states)
     # The lanes that fill up have ended.
@@ -122,7 +124,7 @@ def _chunk(
     now = jax.lax.while_loop(
         lambda now: (now.t < horizon) & jnp.any(now.lanes.weight > 0), lambda now: play(policies[-1], now), now
     )
-    rest = side_by_side(lambda x: terminal(simulation, x), (-1,))(now.lanes.state)
+    rest = map_lanes(lambda x: terminal(simulation, x), (-1,))(now.lanes.state)
     # Where futures go on, their weight says so: to carry `done` through the loop would be one array more.
     weight, goes_on = now.lanes.weight, now.lanes.weight > 0
     costs = now.lanes.cost + jnp.where(goes_on, weight * jnp.asarray(rest, float), 0.0)

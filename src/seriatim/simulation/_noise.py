@@ -16,7 +16,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from seriatim._errors import InputError
-from seriatim.lanes import side_by_side
+from seriatim.lanes import map_lanes
 from seriatim.model import Disturbance, Key, Model
 from seriatim.simulation._settings import Simulation, num_samples
 
@@ -130,7 +130,7 @@ def draw(model: Model, simulation: Simulation, keys: Key, t: Int[Array, ""]) -> 
     def apart(leaf: Array) -> Array:
         return jnp.moveaxis(leaf.reshape(*leaf.shape[:-1], *keys.shape), -2, 0)
 
-    every = jax.tree.map(apart, side_by_side(one, (-1, None))(keys.reshape(-1), t))
+    every = jax.tree.map(apart, map_lanes(one, (-1, None))(keys.reshape(-1), t))
     if simulation.nominal_from is None:
         return every
     nominal = t >= simulation.nominal_from

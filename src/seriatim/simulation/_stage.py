@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._preconditions import control_of, ends_after, name_of
 from seriatim._record import with_fields
-from seriatim.lanes import side_by_side
+from seriatim.lanes import map_lanes
 from seriatim.model import Disturbance, Key, Model, State, Transition
 from seriatim.policy import Policy
 
@@ -76,7 +76,7 @@ def lane_stage(model: Model) -> LaneStage:
     In lanes that are not playing, cost and end stay as they are, whatever the model makes of them; their state is then
     of no meaning.
     """
-    transition = side_by_side(model.transition, (-1, -1, -1), of=model)
+    transition = map_lanes(model.transition, (-1, -1, -1), of=model)
     discount = jnp.asarray(model.discount, float)
 
     def play(

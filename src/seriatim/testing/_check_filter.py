@@ -16,7 +16,7 @@ from jaxtyping import Array, Bool, Float
 
 from seriatim._structure import require_arrays, require_same, shapes
 from seriatim.model import Key
-from seriatim.testing._hastily import hastily
+from seriatim.testing._jit_unoptimised import jit_unoptimised
 from seriatim.testing._report import Broken, Law, Report, call, examine
 from seriatim.testing._walk import random_control
 
@@ -116,7 +116,7 @@ def _follow(filter: Any, key: Key) -> _Followed:
         followed: _Followed = jax.lax.scan(stage, first, jax.random.split(rest, STAGES))[1]
         return followed
 
-    found: _Followed = hastily(jax.vmap(episode))(jax.random.split(key, EPISODES))
+    found: _Followed = jit_unoptimised(jax.vmap(episode))(jax.random.split(key, EPISODES))
     return found
 
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Shaped
 
 from seriatim._structure import require_same, shapes
 from seriatim.model import Key
-from seriatim.testing._hastily import hastily
+from seriatim.testing._jit_unoptimised import jit_unoptimised
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._walk import random_control
 
@@ -60,7 +60,7 @@ def _numbered(model: Any) -> str:
     initial = model.initial_state(jax.random.key(0))
     require_same(f"{name}.states()[0]", shapes(one), shapes(initial), "it must be like initial_state")
     some, numbers = _some(states)
-    index = np.asarray(hastily(jax.vmap(model.index))(some))
+    index = np.asarray(jit_unoptimised(jax.vmap(model.index))(some))
     wrong = np.flatnonzero(index != numbers)
     if wrong.size:
         n = numbers[wrong[0]]
@@ -82,7 +82,7 @@ def _outcomes(model: Any, key: Key) -> str:
     controls, _ = jax.vmap(lambda x, k: random_control(model, x, k))(some, jax.random.split(key, len(numbers)))
     first = jax.tree.map(lambda leaf: leaf[0], some)
     call(model, "outcomes", first, controls[0], traced=True)
-    after, probability = hastily(jax.vmap(model.outcomes))(some, controls)
+    after, probability = jit_unoptimised(jax.vmap(model.outcomes))(some, controls)
     p = np.asarray(probability, np.float64)
     off = np.flatnonzero((p < -ROUNDING).any(axis=1) | (abs(p.sum(axis=1) - 1) > ROUNDING))
     if off.size:
@@ -111,7 +111,7 @@ def _tabulated(model: Any, key: Key) -> str:
     every, name = _states(model), type(model).__name__
     some, numbers = _some(every, STATES_TABULATED)
     controls, _ = jax.vmap(lambda x, k: random_control(model, x, k))(some, jax.random.split(key, len(numbers)))
-    after, probability = hastily(jax.vmap(model.outcomes))(some, controls)
+    after, probability = jit_unoptimised(jax.vmap(model.outcomes))(some, controls)
     index = np.asarray(jax.vmap(jax.vmap(model.index))(after.state))
     p, done = np.asarray(probability, np.float64), np.broadcast_to(after.done, probability.shape)
     cost = (p * np.where(p > 0, np.broadcast_to(after.cost, p.shape), 0.0)).sum(axis=1)
@@ -140,8 +140,8 @@ def _samples(model: Any, key: Key) -> str:
     # The number of samples is given, because the disturbance of a deterministic model has no axis to read it from.
     draws = jax.vmap(model.sample_disturbance, axis_size=SAMPLES)(jax.random.split(key, SAMPLES))
     many = jax.vmap(model.transition, in_axes=(None, None, 0), axis_size=SAMPLES)
-    seen = hastily(lambda x, u: _labelled(model, many(x, u, draws)))
-    exact = hastily(lambda x, u: (_labelled(model, model.outcomes(x, u)[0]), model.outcomes(x, u)[1]))
+    seen = jit_unoptimised(lambda x, u: _labelled(model, many(x, u, draws)))
+    exact = jit_unoptimised(lambda x, u: (_labelled(model, model.outcomes(x, u)[0]), model.outcomes(x, u)[1]))
     for i, n in enumerate(numbers[picks]):
         pair = jax.tree.map(lambda leaf, i=i: leaf[i], states), controls[i]
         place = f"{name}.transition at state {n}, control {controls[i].tolist()}"

@@ -14,9 +14,9 @@ import numpy as np
 
 from seriatim._errors import in_words as error_in_words
 from seriatim._structure import in_words
-from seriatim.lanes import side_by_side
+from seriatim.lanes import map_lanes
 from seriatim.model import Key, Model, State
-from seriatim.testing._hastily import hastily
+from seriatim.testing._jit_unoptimised import jit_unoptimised
 from seriatim.testing._report import Broken
 from seriatim.testing._walk import random_control
 
@@ -30,7 +30,7 @@ def lanes_law(model: Model, key: Key) -> str:
     hidden = hasattr(model, "belief_model")
     base = model.base_policy() if hasattr(model, "base_policy") and not hidden else None
 
-    @hastily
+    @jit_unoptimised
     def both_ways(states: State, key: Key) -> dict[str, tuple[Any, Any]]:
         keys = jax.random.split(key, LANES)
         disturbance = jax.vmap(model.sample_disturbance, out_axes=-1)(keys)
@@ -59,7 +59,7 @@ def _both(what: str, owner: Any, function: Any, *arguments: Any) -> tuple[Any, A
     axes = (-1,) * len(arguments)
     alone = jax.vmap(function, axes, -1)(*arguments)
     try:
-        return alone, side_by_side(function, axes, of=owner)(*arguments)
+        return alone, map_lanes(function, axes, of=owner)(*arguments)
     except Exception as error:
         if not _declares(owner):
             raise

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool
 
 from seriatim._structure import require_arrays
 from seriatim.model import Key
-from seriatim.testing._hastily import hastily
+from seriatim.testing._jit_unoptimised import jit_unoptimised
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._walk import walk
 
@@ -61,7 +61,7 @@ def _sums(model: Any, key: Key) -> str:
     draws = jax.vmap(model.sample_disturbance)(jax.random.split(key, 16))
     after = jax.vmap(model.transition)(states, controls, draws)
     every = jax.vmap(jax.vmap(model.observation_likelihood, (0, None, None)), (None, 0, 0))
-    likelihood = np.asarray(hastily(every)(listed, after.state, controls), np.float64)
+    likelihood = np.asarray(jit_unoptimised(every)(listed, after.state, controls), np.float64)
     total = likelihood.sum(axis=1)
     odd = np.flatnonzero(~np.asarray(after.done) & ((likelihood < 0).any(axis=1) | (abs(total - 1) > ROUNDING)))
     if odd.size:
@@ -84,7 +84,7 @@ def _frequencies(model: Any, key: Key) -> str:
         likelihood = jax.vmap(model.observation_likelihood, (0, None, None))(listed, after.state, control)
         return _same(seen, listed), likelihood, ~jnp.asarray(after.done)
 
-    counted = hastily(jax.vmap(one, (None, None, 0)))
+    counted = jit_unoptimised(jax.vmap(one, (None, None, 0)))
     for n in range(PLACES):
         place = jax.tree.map(lambda leaf, n=n: leaf[n], states), controls[n]
         matches, likelihood, going_on = jax.tree.map(np.asarray, counted(*place, draws))

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 from seriatim._errors import InputError
 from seriatim._structure import in_words, require_arrays, require_same, shapes
 from seriatim.model import Disturbance, Features, Key, State
-from seriatim.testing._hastily import hastily
+from seriatim.testing._jit_unoptimised import jit_unoptimised
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._walk import random_control, walk
 
@@ -47,7 +47,7 @@ def _observed(model: Any, key: Key) -> str:
     if not hasattr(one, "shape") or len(one.shape) != 2 or one.shape[0] != model.num_agents or one.dtype.kind != "f":
         words = in_words(one) if hasattr(one, "shape") else repr(one)
         raise Broken(f"{name} returned {words}; float[{model.num_agents}, k], k numbers for each agent, is expected.")
-    seen = np.asarray(hastily(jax.vmap(model.agent_observations))(states))
+    seen = np.asarray(jit_unoptimised(jax.vmap(model.agent_observations))(states))
     odd = np.argwhere(~np.isfinite(seen[np.asarray(path.alive).ravel()]))
     if odd.size:
         raise Broken(f"{name} holds a number that is not finite, number {odd[0][2]} of agent {odd[0][1]}.")
@@ -69,7 +69,9 @@ def _told(model: Any, key: Key) -> str:
             raise Broken(f"{name} returned {words}; float[{axes}] is expected, for one agent.")
     if isinstance(one, Features) and (one.present.shape != one.entities.shape[:1] or one.present.dtype != bool):
         raise Broken(f"{name} returned present {in_words(one.present)}; bool[{one.entities.shape[0]}] is expected.")
-    every = hastily(jax.vmap(jax.vmap(model.features, (None, 0)), (0, None)))(states, jnp.arange(model.num_agents))
+    every = jit_unoptimised(jax.vmap(jax.vmap(model.features, (None, 0)), (0, None)))(
+        states, jnp.arange(model.num_agents)
+    )
     alive = np.asarray(path.alive).ravel()
     numbers = (every.own, every.entities) if isinstance(one, Features) else (every,)
     for part in numbers:
@@ -146,7 +148,7 @@ def _corners(model: Any, key: Key) -> str:
         carry = (state, model.relaxed_state(state), jnp.array(False))
         return jax.lax.scan(both, carry, jax.random.split(rest, STAGES))[1]
 
-    controls, seen = jax.tree.map(np.asarray, hastily(jax.vmap(episode))(jax.random.split(key, EPISODES)))
+    controls, seen = jax.tree.map(np.asarray, jit_unoptimised(jax.vmap(episode))(jax.random.split(key, EPISODES)))
     for what, (true, soft, counts) in seen.items():
         _require_agreement(f"{name}.{what}", true, soft, counts, controls)
     return f"{int(seen['relaxed_transition(...).cost'][2].sum())} stages of {EPISODES} episodes agree"
@@ -176,7 +178,7 @@ def _gradients(model: Any, key: Key) -> str:
     draws = jax.vmap(model.sample_disturbance, axis_size=STAGES)(jax.random.split(key, STAGES))
     for hard, where in ((False, "between the corners"), (True, "at a corner")):
         total = functools.partial(_total_cost, model, relaxed, draws, hard=hard)
-        seen = np.asarray(hastily(jax.grad(total))(scores))
+        seen = np.asarray(jit_unoptimised(jax.grad(total))(scores))
         odd = np.argwhere(~np.isfinite(seen))
         if odd.size:
             t, agent, control = odd[0]

@@ -35,7 +35,7 @@ FLOOR = 1e-3
 class CompletionNetwork:
     """From what one agent knows to a better belief of the same form. Made by `completion_network`.
 
-    Use it in `OwnPlans(policy, filter, completion="network", network=...)`, with a policy of beliefs.
+    Use it in `IndependentPlanning(policy, filter, completion="network", network=...)`, with a policy of beliefs.
 
     Attributes:
         num_agents: m.
@@ -64,7 +64,7 @@ def completion_network(world: InformationModel, key: Key, *, width: int = 64, de
     """Make a network that repeats what the filter believes, to be fitted by `fit_completion`.
 
     Args:
-        world: its filter keeps beliefs `[s]` (`TeamFilter`) or factored ones (`OwnFilter` with a `FactoredFilter`).
+        world: its filter keeps beliefs `[s]` (`ExactAgentFilter`) or factored ones (`PerAgentFilter` with a `FactoredFilter`).
         key: decides the first parameters.
         width: units of a hidden layer.
         depth: hidden layers.
@@ -78,7 +78,7 @@ def completion_network(world: InformationModel, key: Key, *, width: int = 64, de
     if not isinstance(known, FactoredBelief) and getattr(known, "ndim", None) != 1:
         raise InputError(
             f"{type(world.filter).__name__} keeps a {type(known).__name__}; a completion network corrects "
-            "distributions: give a TeamFilter, or an OwnFilter with a FactoredFilter."
+            "distributions: give a ExactAgentFilter, or an PerAgentFilter with a FactoredFilter."
         )
     told = _told(known, jnp.int32(0), world.num_agents)
     made = eqx.nn.MLP(told.size, _sites(known).size, width, depth, key=key)
@@ -103,7 +103,7 @@ def fit_completion(
     Args:
         network: where to start.
         world: what is played.
-        policy: of informations, such as `OwnPlans`; the network is good for teams that play alike.
+        policy: of informations, such as `IndependentPlanning`; the network is good for teams that play alike.
         key: decides the episodes, and which rows are drawn.
         episodes: how many.
         horizon: stages of each, at most.

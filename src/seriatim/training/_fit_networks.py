@@ -9,12 +9,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from seriatim.model import Key, State
+from seriatim.networks._classifier import NetworkValue, TeamNetwork
+from seriatim.networks._decentralised import DecentralisedPolicy
+from seriatim.networks._network import standardised
+from seriatim.networks._partition import PartitionedPolicy, PartitionedValue, regions_of
 from seriatim.parallel import Backend, over_keys
-from seriatim.training._classifier import NetworkValue, TeamNetwork
-from seriatim.training._decentralised import DecentralisedPolicy
 from seriatim.training._fit import Fitting, Loss, fit
-from seriatim.training._network import standardised
-from seriatim.training._partition import PartitionedPolicy, PartitionedValue, regions_of
 
 Networks: TypeAlias = DecentralisedPolicy | NetworkValue | PartitionedPolicy | PartitionedValue
 

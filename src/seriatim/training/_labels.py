@@ -24,7 +24,7 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim import distributions
 from seriatim._compile import jit
 from seriatim._record import record
-from seriatim.lanes import kept, side_by_side
+from seriatim.lanes import map_lanes, materialise
 from seriatim.model import Key, Model, State
 from seriatim.policy import Decision, Policy
 from seriatim.simulation._stage import Lanes, begun, lane_stage, streams
@@ -130,8 +130,8 @@ def _part(
     episodes, choosing, straying = jax.vmap(lambda key: tuple(jax.random.split(key, 3)))(keys)
     of = jax.vmap(streams)(episodes)
     start = jax.vmap(model.initial_state, out_axes=-1)(of.start)
-    choose = jax.vmap(policy, (-1, -1), -1) if hasattr(policy, "decide") else side_by_side(policy, (-1, -1))
-    stray = side_by_side(functools.partial(_astray, model, noise), (-1, -1, -1))
+    choose = jax.vmap(policy, (-1, -1), -1) if hasattr(policy, "decide") else map_lanes(policy, (-1, -1))
+    stray = map_lanes(functools.partial(_astray, model, noise), (-1, -1, -1))
     advance = lane_stage(model)
 
     def of_stage(keys: Key, t: Int[Array, ""]) -> Key:
@@ -143,8 +143,8 @@ def _part(
         lanes, playing = now.lanes, ~now.lanes.done
         takes = playing & (chance * (now.t + 1).astype(chance.dtype) < 1)
         kept_state = jax.tree.map(lambda new, old: jnp.where(takes, new, old), lanes.state, now.kept)
-        control = kept(lambda: jnp.asarray(choose(lanes.state, of_stage(of.policy, now.t)), jnp.int32))
-        control = kept(lambda: stray(lanes.state, control, of_stage(straying, now.t)))
+        control = materialise(lambda: jnp.asarray(choose(lanes.state, of_stage(of.policy, now.t)), jnp.int32))
+        control = materialise(lambda: stray(lanes.state, control, of_stage(straying, now.t)))
         drawn = jax.vmap(model.sample_disturbance, out_axes=-1)(of_stage(of.disturbance, now.t))
         cost, weight = jnp.where(takes, 0.0, lanes.cost), jnp.where(takes, 1.0, lanes.weight)
         after, _ = advance(lanes._replace(cost=cost, weight=weight), control, drawn, playing)

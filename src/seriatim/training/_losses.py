@@ -19,10 +19,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from seriatim._record import with_fields
-from seriatim.training._classifier import NetworkValue
-from seriatim.training._decentralised import DecentralisedPolicy
+from seriatim.networks._classifier import NetworkValue
+from seriatim.networks._decentralised import DecentralisedPolicy
+from seriatim.networks._partition import PartitionedPolicy
 from seriatim.training._labels import Labels, confidence
-from seriatim.training._partition import PartitionedPolicy
 
 # The weight of a label of which nothing is sure, beside that of one which is.
 LEAST_WEIGHT = 0.1

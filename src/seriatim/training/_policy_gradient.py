@@ -33,8 +33,9 @@ from seriatim._preconditions import ends_after, require_model, within_problem
 from seriatim._record import record, static, with_fields
 from seriatim.gradients import CHOICES, MovingBaseline
 from seriatim.model import Key, RelaxedModel
+from seriatim.networks._decentralised import DecentralisedPolicy
 from seriatim.simulation._stage import Streams, streams
-from seriatim.training._decentralised import DecentralisedPolicy
+from seriatim.training._counterfactual_costs import counterfactual_costs
 from seriatim.training._trajectories import (
     Choices,
     Played,
@@ -45,7 +46,6 @@ from seriatim.training._trajectories import (
     played,
     relaxed,
 )
-from seriatim.training._worth import worth_of_controls
 
 SCORE_FUNCTIONS = ("score-function", "leave-one-out")
 TRAJECTORY_ESTIMATORS = (*SCORE_FUNCTIONS, *CHOICES)
@@ -238,7 +238,7 @@ def _corner_surrogate(
     """Play the model, ask what each control is worth, and weigh the choices by that."""
     keys = jax.vmap(streams)(jax.random.split(key, trainer.batch))
     seen = jax.tree.map(stop_gradient, jax.vmap(lambda keys: played(policy, keys, trainer.horizon, choices))(keys))
-    worth = stop_gradient(worth_of_controls(policy.model, keys, seen.controls))
+    worth = stop_gradient(counterfactual_costs(policy.model, keys, seen.controls))
 
     def weighed(keys: Streams, seen: Played, worth: Float[Array, "T m c"]) -> tuple[Float[Array, ""], Array]:
         logits = logits_of(policy, seen)

@@ -33,20 +33,20 @@ from seriatim._preconditions import require_model, within_problem
 from seriatim._record import record, static, with_fields
 from seriatim.evaluation import Estimate, evaluate
 from seriatim.model import Key, Model, State
+from seriatim.networks._classifier import NetworkValue
+from seriatim.networks._decentralised import DecentralisedPolicy
+from seriatim.networks._feasible_fallback import with_fallback
+from seriatim.networks._partition import PartitionedPolicy, PartitionedValue
 from seriatim.parallel import Backend
 from seriatim.planning import OneAtATimeRollout, Speculative, decide_many
 from seriatim.planning._decision import check_planner
 from seriatim.planning._schedule import Schedule, check_schedule
 from seriatim.policy import Policy
 from seriatim.simulation import Simulation
-from seriatim.training._classifier import NetworkValue
-from seriatim.training._decentralised import DecentralisedPolicy
 from seriatim.training._fit import Fitting, loss_of
 from seriatim.training._fit_networks import fit_networks, scaled_to, standardised_to
 from seriatim.training._labels import Labels, blank_labels, costs_to_go, labels_of, visited
 from seriatim.training._losses import agreement, classifier_loss, value_loss
-from seriatim.training._or_else import or_else
-from seriatim.training._partition import PartitionedPolicy, PartitionedValue
 
 # States that show what numbers networks are told, to standardise them.
 SHOWN = 1024
@@ -206,7 +206,7 @@ class PolicyIteration:
     def trained(self, state: PolicyIterationState) -> Policy:
         """Return the best policy so far: of networks, even where the heuristic is still better.
 
-        Where joint controls may be infeasible, it is an `OrElse` with the heuristic.
+        Where joint controls may be infeasible, it is an `FeasibleFallback` with the heuristic.
         """
         return self._playable(with_fields(self.policy, parameters=state.best[0]))
 
@@ -264,7 +264,7 @@ class PolicyIteration:
         return self._playable(with_fields(self.policy, parameters=state.parameters))
 
     def _playable(self, policy: Policy) -> Policy:
-        return or_else(self.model, policy, self.base)
+        return with_fallback(self.model, policy, self.base)
 
     def _planner(self, state: PolicyIterationState) -> OneAtATimeRollout:
         simulation = self._simulation(int(state.iteration))

@@ -7,11 +7,11 @@ import jax.numpy as jnp
 
 from seriatim._errors import InputError
 from seriatim._record import with_fields
+from seriatim.networks._classifier import NetworkValue, policy_classifier, value_network
+from seriatim.networks._decentralised import decentralised_policy
+from seriatim.networks._feasible_fallback import with_fallback
 from seriatim.policy import Policy
-from seriatim.training._classifier import NetworkValue, policy_classifier, value_network
-from seriatim.training._decentralised import decentralised_policy
-from seriatim.training._or_else import or_else
-from seriatim.training._run import Run
+from seriatim.training.runs._run import Run
 
 
 def trained_policy(
@@ -44,7 +44,7 @@ def trained_policy(
         parameters = run.restore(classifier.parameters, which, part=".best[0]")
         heuristic = otherwise or getattr(model, "base_policy", lambda: None)()
         learned = with_fields(classifier, parameters=parameters)
-        return learned if heuristic is None else or_else(model, learned, heuristic)
+        return learned if heuristic is None else with_fallback(model, learned, heuristic)
     policy = decentralised_policy(model, key, **network, greedy=greedy)
     return with_fields(policy, parameters=run.restore(policy.parameters, which, part=".parameters"))
 

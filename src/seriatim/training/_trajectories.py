@@ -33,8 +33,8 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim import distributions
 from seriatim._record import record
 from seriatim.model import Key, State
+from seriatim.networks._decentralised import DecentralisedPolicy
 from seriatim.simulation._stage import Streams, move
-from seriatim.training._decentralised import DecentralisedPolicy
 
 # `(logits [m, c], key) -> choices [m, c]`
 Choices = Callable[[Any, Any], Any]

@@ -1,0 +1,1 @@
+"""Solutions and bounds over beliefs: dynamic programming, alpha vectors, tree search."""

@@ -1,0 +1,167 @@
+"""The repair problem over beliefs, written out: its state is what the team knows.
+
+A belief is where the robots are, `known` `[m]`, and a distribution of each site's level, `sites` `[n, l]`. What a stage
+does to it is `BeliefModel(repair, FactoredFilter(repair))`, in law: sites worsen in distribution, those looked at are
+then drawn, by inversion at one uniform number for each site, and known. No level of another site is drawn, and the
+stage cost is its expectation, so simulations are several times faster and less noisy.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from seriatim._record import record
+from seriatim.beliefs import FactoredBelief, FactoredFilter
+from seriatim.beliefs._factored_filter import require_belief
+from seriatim.model import Features, Key, Transition
+from seriatim.problems.repair._drawing import lines, picture
+from seriatim.problems.repair._features import repair_features
+
+
+@record
+class RepairBeliefs:
+    """Repair, over beliefs: a `Model` whose state is a `FactoredBelief`.
+
+    The filter is exact, so the cost of a policy here is its cost in the world (`HiddenModel`), with the noise of levels
+    that nobody saw averaged out.
+
+    Attributes:
+        problem: the world, a `Repair`.
+    """
+
+    problem: Any
+    endless = True
+
+    @property
+    def num_agents(self) -> int:
+        """The number of robots, m."""
+        return int(self.problem.num_agents)
+
+    @property
+    def num_controls(self) -> int:
+        """Staying, and the most neighbours that a site has."""
+        return int(self.problem.num_controls)
+
+    @property
+    def discount(self) -> float | Float[Array, ""]:
+        """The discount factor of one stage."""
+        discount: float | Float[Array, ""] = self.problem.discount
+        return discount
+
+    @property
+    def filter(self) -> FactoredFilter:
+        """The filter whose beliefs they are."""
+        return FactoredFilter(self.problem)
+
+    def base_policy(self) -> "NearestDamage":
+        """Return the published heuristic."""
+        return NearestDamage(self.problem)
+
+    def terminal_cost(self) -> "DamageForever":
+        """Return the published cost-to-go where a simulation is cut: damage stays as it is."""
+        return DamageForever(self.problem)
+
+    def initial_state(self, key: Key) -> FactoredBelief:
+        """Return what is known before anything was seen."""
+        return FactoredBelief(self.problem.initial_state(key).positions, self.problem.initial_sites())
+
+    def control_mask(self, state: FactoredBelief) -> Bool[Array, "m c"]:
+        """Say where each robot has neighbours."""
+        return jnp.asarray(self.problem.open_ways(state.known))
+
+    def sample_disturbance(self, key: Key) -> Float[Array, " n"]:
+        """Draw the uniform number by which each site's level is drawn if it is looked at."""
+        return jax.random.uniform(key, (self.problem.num_sites,))
+
+    def transition(
+        self, state: FactoredBelief, control: Int[Array, " m"], disturbance: Float[Array, " n"]
+    ) -> Transition:
+        """Pay what is expected, repair, worsen, move, look."""
+        problem = self.problem
+        growing = jnp.array([*problem.gamma, 0.0])
+        leaving = state.sites * growing
+        worse = state.sites - leaving + jnp.pad(leaving[:, :-1], ((0, 0), (1, 0)))
+        sound = (jnp.arange(problem.num_levels) == 0).astype(worse.dtype)
+        predicted = jnp.where(problem.repaired(state.known, control)[:, None], sound, worse)
+        positions = problem.moved(state.known, control)
+        visited = jnp.any(positions[:, None] == jnp.arange(problem.num_sites), axis=0)
+        sites = jnp.where(visited[:, None], _drawn(predicted, disturbance), predicted)
+        cost = problem.expected_cost(state.known, state.sites, control)
+        return Transition(FactoredBelief(positions, sites), cost, jnp.array(False))
+
+    def features(self, state: FactoredBelief, agent: Int[Array, ""]) -> Features:
+        """Return what a network is told for one robot; see `seriatim.problems.repair._features`."""
+        return repair_features(self.problem, state.known, state.sites, agent)
+
+    def draw(self, state: FactoredBelief) -> str:
+        """Draw the expected level of each site, and the robots, as SVG."""
+        return picture(self.problem.plan, _expected(state), np.asarray(state.known))
+
+    def text(self, state: FactoredBelief) -> str:
+        """Draw the same for the terminal."""
+        return lines(self.problem.plan, _expected(state), np.asarray(state.known))
+
+
+@record
+class NearestDamage:
+    """The published heuristic: repair here if damaged, else a step towards the nearest site that may be damaged.
+
+    Each robot by itself; among equals the site, and the way, of least number. Where nothing may be damaged, it stays.
+
+    Attributes:
+        problem: the world, a `Repair`.
+        doubt: a site may be damaged where the probability of a level above 0 exceeds this.
+
+    Raises:
+        InputError: when called with something else than a belief.
+    """
+
+    problem: Any
+    doubt: float | Float[Array, ""] = 0.0
+
+    def __call__(self, info: FactoredBelief, key: Key) -> Int[Array, " m"]:
+        """Choose by the belief; nothing is random."""
+        del key
+        require_belief(info, "NearestDamage")
+        damaged = jnp.sum(info.sites[:, 1:], axis=1) > self.doubt
+        far = self.problem.num_sites
+        distance = jnp.where(damaged, self.problem.sites.distance[info.known], far)
+        goal = jnp.where(jnp.any(damaged), jnp.argmin(distance, axis=1), info.known)
+        return jnp.asarray(self.problem.sites.step)[info.known, goal]
+
+
+@record
+class DamageForever:
+    """The cost-to-go if the expected damage stayed as it is: sum over sites of E[c(level)] / (1 - alpha).
+
+    A terminal cost of truncated rollout. It is no bound: damage grows where nobody comes, and shrinks under repair.
+
+    Attributes:
+        problem: the world, a `Repair`.
+    """
+
+    problem: Any
+
+    def __call__(self, info: FactoredBelief) -> Float[Array, ""]:
+        """Return the cost of the belief."""
+        damage: Float[Array, ""] = jnp.sum(info.sites * jnp.array(self.problem.costs, float))
+        return damage / (1 - jnp.asarray(self.problem.discount, float))
+
+
+def _expected(state: FactoredBelief) -> Float[np.ndarray, " n"]:
+    """Return each site's expected level, as a share of the highest."""
+    sites = np.asarray(state.sites)
+    return np.asarray(sites @ np.linspace(0, 1, sites.shape[1]))
+
+
+def _drawn(predicted: Float[Array, "n l"], uniform: Float[Array, " n"]) -> Float[Array, "n l"]:
+    """Return each site's level, drawn, as a distribution that is certain of it.
+
+    By inversion: the first level whose cumulative probability exceeds the uniform number, never one of probability 0.
+    """
+    cumulative = jnp.cumsum(predicted, axis=1)
+    beyond = (predicted > 0) & (cumulative > (uniform * cumulative[:, -1])[:, None])
+    return (beyond & (jnp.cumsum(beyond, axis=1) == 1)).astype(predicted.dtype)
