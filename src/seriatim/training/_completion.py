@@ -64,7 +64,8 @@ def completion_network(world: InformationModel, key: Key, *, width: int = 64, de
     """Make a network that repeats what the filter believes, to be fitted by `fit_completion`.
 
     Args:
-        world: its filter keeps beliefs `[s]` (`ExactAgentFilter`) or factored ones (`PerAgentFilter` with a `FactoredFilter`).
+        world: its filter keeps beliefs `[s]` (`ExactAgentFilter`) or factored ones (`PerAgentFilter` with a
+            `FactoredFilter`).
         key: decides the first parameters.
         width: units of a hidden layer.
         depth: hidden layers.
