@@ -1,4 +1,4 @@
-"""A trained guess of what an agent is missing: what its filter believes, corrected by a network.
+"""A trained guess of what an agent is missing: its filter's belief, corrected by a network.
 
     b'(k)  ~  (b(k) + floor) exp(network(b, agent)(k)),        for each hidden part of the state by itself
 
