@@ -80,18 +80,20 @@ def over_keys(
         if progress is not None:
             progress(min(count, len(found) * part), count)
     in_order = [found[number] for number in range(parts)]
-    return jax.tree.map(lambda *leaves: _joined(leaves)[:count], *in_order)
+    return jax.tree.map(lambda *leaves: _joined(leaves, count), *in_order)
 
 
 def _cuttable(leaf: Any) -> Any:
-    """Return the array as NumPy's where that is the same memory: cutting it then takes no program."""
+    """Return the array as NumPy's where that is the same memory: cutting and joining it then take no program."""
     if not isinstance(leaf, jax.Array) or jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return leaf
     here = all(device.platform == "cpu" for device in leaf.devices())
     return np.asarray(leaf) if here and len(leaf.devices()) == 1 else leaf
 
 
-def _joined(leaves: tuple[Any, ...]) -> Array:
-    if all(isinstance(leaf, np.ndarray) for leaf in leaves):
-        return jnp.asarray(np.concatenate(leaves))
-    return jnp.concatenate(leaves)
+def _joined(leaves: tuple[Any, ...], count: int) -> Array:
+    """Put the results of all parts together, without what the last one was filled up with."""
+    here = [_cuttable(leaf) for leaf in leaves]
+    if all(isinstance(leaf, np.ndarray) for leaf in here):
+        return jnp.asarray(np.concatenate(here)[:count])
+    return jnp.concatenate(leaves)[:count]
