@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from seriatim._constants import Constant
+from seriatim._hastily import known_options
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,15 +31,15 @@ _TRACED = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
 _traced_types: set[type] = set()
 
 
-def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> Callable[P, R]:
+def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = (), hasty: bool = False) -> Callable[P, R]:
     """Compile `function`; leaves of its arguments that are not arrays or numbers become constants.
 
     Args:
         function: a pure function of pytrees.
         static_argnames: keyword arguments that are constants whatever they are (sizes, lengths).
+        hasty: whether to compile without optimisations, because it is called a few times only, and by the host.
     """
 
-    @functools.partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
     def compiled(traced: Any, shells: Any, names: Any, options: Any) -> R:
         given = [shell.filled(leaves) for shell, leaves in zip(shells, traced, strict=True)]
         args = given[: len(given) - len(names)]
@@ -48,15 +49,29 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
             shell.found_as_left(whole)
         return result
 
+    if hasty:
+        # The compiler is asked for its options when the first program is needed.
+        program = _made_when_called(
+            lambda: jax.jit(compiled, static_argnums=(1, 2, 3), compiler_options=known_options())
+        )
+    else:
+        program = jax.jit(compiled, static_argnums=(1, 2, 3), inline=True)
+
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         options = tuple([(k, Constant(v)) for k, v in sorted(kwargs.items()) if k in static_argnames])
         names = tuple([k for k in sorted(kwargs) if k not in static_argnames])
         parts = [taken_apart(part) for part in (*args, *[kwargs[k] for k in names])]
-        result: R = compiled([leaves for leaves, _ in parts], tuple([shell for _, shell in parts]), names, options)
+        result: R = program([leaves for leaves, _ in parts], tuple([shell for _, shell in parts]), names, options)
         return result
 
     return call
+
+
+def _made_when_called(make: Callable[[], Any]) -> Any:
+    """Return a function that is made at its first call."""
+    made = functools.cache(make)
+    return lambda *args: made()(*args)
 
 
 class _Shell:

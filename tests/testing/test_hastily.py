@@ -5,15 +5,15 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from seriatim.testing import _hastily
+from seriatim import _hastily
 
 
 @pytest.fixture
 def forgotten():
     """What compilers know is asked anew, before and after."""
-    _hastily._known_options.cache_clear()
+    _hastily.known_options.cache_clear()
     yield
-    _hastily._known_options.cache_clear()
+    _hastily.known_options.cache_clear()
 
 
 def program(key):
@@ -30,10 +30,10 @@ def test_the_result_is_that_of_jit():
 def test_options_that_the_compiler_does_not_know_are_left_out(monkeypatch, forgotten):
     known = {"xla_backend_optimization_level": 0}
     monkeypatch.setattr(_hastily, "OPTIONS", {"xla_no_such_option": True, **known})
-    assert _hastily._known_options() == known
+    assert _hastily.known_options() == known
     assert np.array_equal(_hastily.hastily(program)(jax.random.key(0))[0], program(jax.random.key(0))[0])
 
 
 def test_options_are_those_of_the_compiler_in_use(forgotten):
     """With all of them refused nothing would be hasty, and nobody would notice."""
-    assert "xla_backend_optimization_level" in _hastily._known_options()
+    assert "xla_backend_optimization_level" in _hastily.known_options()

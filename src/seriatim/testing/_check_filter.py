@@ -14,9 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from seriatim._hastily import hastily
 from seriatim._structure import require_arrays, require_same, shapes
 from seriatim.model import Key
-from seriatim.testing._hastily import hastily
 from seriatim.testing._report import Broken, Law, Report, call, examine
 from seriatim.testing._walk import random_control
 

@@ -8,9 +8,9 @@ import numpy as np
 import scipy
 from jaxtyping import Array, Shaped
 
+from seriatim._hastily import hastily
 from seriatim._structure import require_same, shapes
 from seriatim.model import Key
-from seriatim.testing._hastily import hastily
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._walk import random_control
 

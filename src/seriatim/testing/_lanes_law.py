@@ -13,10 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from seriatim._errors import in_words as error_in_words
+from seriatim._hastily import hastily
 from seriatim._structure import in_words
 from seriatim.lanes import side_by_side
 from seriatim.model import Key, Model, State
-from seriatim.testing._hastily import hastily
 from seriatim.testing._report import Broken
 from seriatim.testing._walk import random_control
 

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
+from seriatim._hastily import hastily
 from seriatim._structure import require_arrays
 from seriatim.model import Key
-from seriatim.testing._hastily import hastily
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._walk import walk
 

@@ -14,9 +14,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from seriatim._errors import InputError
+from seriatim._hastily import hastily
 from seriatim._structure import in_words, require_arrays, require_same, shapes
 from seriatim.model import Disturbance, Features, Key, State
-from seriatim.testing._hastily import hastily
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._walk import random_control, walk
 
