@@ -103,19 +103,25 @@ def play_episodes(
     """
     width = _width(model, policy, len(numbers))
     patience = PLANNER_STAGES if in_pieces or _plans(policy) else FOR_EVER
-    now, end = _nothing_played(model, key, numbers, width), np.int32(numbers.stop)
+    now = _nothing_played(model, key, numbers, width)
+    end = _int32(numbers.stop)
     # Where every episode has a lane of its own, the program needs no part that begins others.
     refills = len(numbers) > width
     finished = 0
     while finished < len(numbers):
         begin = time.perf_counter()
-        now = _go_on(model, policy, key, now, end, np.int32(horizon), np.int32(patience), refills=refills)
+        now = _go_on(model, policy, key, now, end, _int32(horizon), _int32(patience), refills=refills)
         some = slice(int(now.written))
         finished += some.stop
         yield Played(*(np.asarray(each)[some] for each in now.results)), _under_way(now.lanes)
-        now = now._replace(written=np.int32(0), stages=np.int32(0))
+        now = now._replace(written=_int32(0), stages=_int32(0))
         if not _plans(policy) and time.perf_counter() - begin < PIECE:
             patience = min(2 * patience, FOR_EVER)
+
+
+def _int32(number: int) -> Any:
+    """Return a number as an argument of a program; an array of JAX would be made by one more program."""
+    return np.int32(number)
 
 
 def _under_way(lanes: _Lanes) -> UnderWay:
@@ -144,7 +150,8 @@ def _first_lanes(model: Model, key: Key, first: Any, end: Any, *, lanes: int) ->
 
 
 def _narrowed(lanes: _Lanes, *, width: int) -> _Lanes:
-    return jax.tree.map(lambda leaf: leaf[..., :width], lanes)
+    narrower: _Lanes = jax.tree.map(lambda leaf: leaf[..., :width], lanes)
+    return narrower
 
 
 def _nothing_played(model: Model, key: Key, numbers: range, width: int) -> _Now:
@@ -152,12 +159,11 @@ def _nothing_played(model: Model, key: Key, numbers: range, width: int) -> _Now:
 
     They are begun in a power of two of lanes: one program for a heuristic and its planners.
     """
-    first, end = np.int32(numbers.start), np.int32(numbers.stop)
-    lanes = _begun(model, key, first, end, lanes=spaced(1 << (width - 1).bit_length()))
+    lanes = _begun(model, key, _int32(numbers.start), _int32(numbers.stop), lanes=spaced(1 << (width - 1).bit_length()))
     zero, cost = np.zeros(width * ROOM, np.int32), np.zeros(width * ROOM, jax.dtypes.canonicalize_dtype(float))
     results = Played(zero, cost, zero, np.zeros(width * ROOM, bool), zero, zero)
-    begun = np.int32(min(numbers.start + width, numbers.stop))
-    return _Now(_cut(lanes, width=width), begun, results, np.int32(0), np.int32(0))  # type: ignore[arg-type]
+    begun = _int32(min(numbers.start + width, numbers.stop))
+    return _Now(_cut(lanes, width=width), begun, results, _int32(0), _int32(0))
 
 
 def _begin(model: Model, key: Key, episodes: Int[Array, " n"]) -> _Lanes:

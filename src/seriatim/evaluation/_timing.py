@@ -42,9 +42,9 @@ class Visited:
             self._offered += 1
             place = self._luck.integers(self._offered)
             if len(self.states) < DECISIONS:
-                self.states.append(_pick(under_way.state, np.int32(lane)))
+                self.states.append(_pick(under_way.state, lane))
             elif place < DECISIONS:
-                self.states[place] = _pick(under_way.state, np.int32(lane))
+                self.states[place] = _pick(under_way.state, lane)
 
 
 class Effort(NamedTuple):
@@ -79,7 +79,7 @@ def _initial(model: Model, key: Key) -> State:
     return model.initial_state(key)
 
 
-def _one_lane(state: State, lane: Int[Array, ""]) -> State:
+def _one_lane(state: State, lane: Int[Array | np.integer, ""]) -> State:
     return jax.tree.map(lambda leaf: leaf[..., lane], state)
 
 

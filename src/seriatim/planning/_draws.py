@@ -8,6 +8,7 @@ together what will take about as long: once the base control has been simulated,
 and cut into blocks, they are what `simulate_lanes` shares out.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -50,6 +51,7 @@ def draws_of(model: Model, simulation: Simulation, key: Key, *, beforehand: bool
 
 
 def _drawn_beforehand(model: Model, simulation: Simulation, keys: Key) -> Disturbance | None:
+    @functools.partial(jax.jit, inline=True)  # written once, for its shapes and to be mapped
     def stage(t: Int[Array, ""]) -> Disturbance:
         return jax.tree.map(lambda leaf: leaf[0], drawn(model, simulation, keys[None], t))
 

@@ -8,6 +8,7 @@ Lanes are taken in chunks whose state is near the cache. What is put into one ch
 what is expected to cost about the same: blocks of samples (`_draws.py`), whatever state they belong to.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -112,6 +113,7 @@ def _chunk(
     )
     rest = side_by_side(lambda x: terminal(simulation, x), (-1,))
 
+    @functools.partial(jax.jit, inline=True)  # the first stage and all others are written once
     def advance(now: _Now, control: Int[Array, "m lanes"]) -> _Now:
         met = kept(lambda: _spread(disturbances(model, simulation, draws.ahead, keys, places, now.t), shape, lanes))
         after: Transition = transition(now.state, control, met)
@@ -124,14 +126,15 @@ def _chunk(
 
     def play(policy: Policy, now: _Now) -> _Now:
         own_keys = side_by_side(jax.random.fold_in, (-1, None))(policy_keys.reshape(-1), now.t).reshape(count, samples)
-        return advance(now, side_by_side(policy, (-1, -1))(now.state, _spread(own_keys, shape, lanes)))
+        after: _Now = advance(now, side_by_side(policy, (-1, -1))(now.state, _spread(own_keys, shape, lanes)))
+        return after
 
     repeated = jax.tree.map(lambda leaf: jnp.repeat(jnp.moveaxis(leaf, 0, -1), n * samples, axis=-1), states)
     start = _Now(
         jnp.zeros((), jnp.int32),
         _filled_up(repeated, lanes),
         jnp.zeros(lanes),
-        jnp.where(jnp.arange(lanes) < total, 1.0, 0.0),  # the lanes that fill up have ended
+        (jnp.arange(lanes) < total).astype(float),  # the lanes that fill up have ended
     )
     now = advance(start, _filled_up(jnp.repeat(controls.reshape(total // samples, m).T, samples, axis=1), lanes))
     for policy in policies[:-1]:

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim._compile import split
+from seriatim._compile import jit, split
 from seriatim._errors import InputError
 from seriatim.controls import is_admissible
 from seriatim.model import Key, Model, State
@@ -120,7 +120,7 @@ def _sampled(
 
     def many(arrays: Any, *given: Any) -> Simulated:
         known, players, settings = whole(arrays)
-        return simulate_lanes(known, players, settings, *given)
+        return _simulated(known, players, settings, *given)
 
     @jax.custom_batching.custom_vmap
     def one(arrays: Any, *state: Any) -> Simulated:
@@ -145,6 +145,10 @@ def _sampled(
 
     found: Simulated = one(arrays, jax.tree.map(jnp.asarray, state), controls, draws, expected)
     return found
+
+
+# Turns are written several times, alone and side by side, with arrays of the same shapes: simulations once.
+_simulated = jit(simulate_lanes)
 
 
 def _exact(
