@@ -1,5 +1,7 @@
 """A newcomer's first table waits for programs: few are written, each stage once, and few are compiled."""
 
+from typing import ClassVar
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +17,7 @@ KEY = jax.random.key(0)
 class Queue:
     """Two servers and a queue each; `traced` counts how often the law of motion is written."""
 
-    traced = []
+    traced: ClassVar[list[None]] = []
     discount: float = 0.9
     num_agents: int = st.static(default=2)
     num_controls: int = st.static(default=3)
