@@ -157,13 +157,15 @@ def _narrowed(lanes: _Lanes, *, width: int) -> _Lanes:
 def _nothing_played(model: Model, key: Key, numbers: range, width: int) -> _Now:
     """Return the beginnings of the first episodes, as many as there are lanes.
 
-    They are begun in a power of two of lanes: one program for a heuristic and its planners.
+    Few of them are begun in a power of two of lanes, as a heuristic's are: one program for it and its planners.
     """
-    lanes = _begun(model, key, _int32(numbers.start), _int32(numbers.stop), lanes=spaced(1 << (width - 1).bit_length()))
+    wide = width if width > PLANNER_LANES else spaced(1 << (width - 1).bit_length())
+    lanes = _begun(model, key, _int32(numbers.start), _int32(numbers.stop), lanes=wide)
     zero, cost = np.zeros(width * ROOM, np.int32), np.zeros(width * ROOM, jax.dtypes.canonicalize_dtype(float))
     results = Played(zero, cost, zero, np.zeros(width * ROOM, bool), zero, zero)
     begun = _int32(min(numbers.start + width, numbers.stop))
-    return _Now(_cut(lanes, width=width), begun, results, _int32(0), _int32(0))
+    lanes = lanes if wide == width else _cut(lanes, width=width)
+    return _Now(lanes, begun, results, _int32(0), _int32(0))
 
 
 def _begin(model: Model, key: Key, episodes: Int[Array, " n"]) -> _Lanes:
