@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from seriatim import _hastily
+from seriatim._compile import jit
 
 
 @pytest.fixture
@@ -25,6 +26,15 @@ def test_the_result_is_that_of_jit():
     found, expected = _hastily.hastily(program)(jax.random.key(0)), jax.jit(program)(jax.random.key(0))
     assert np.array_equal(found[0], expected[0])
     np.testing.assert_allclose(found[1], expected[1], rtol=1e-6)
+
+
+def test_arguments_that_are_no_arrays_are_constants():
+    def scaled(x, how, *, times):
+        return how(x) * times
+
+    found = jit(scaled, static_argnames=("times",), hasty=True)
+    assert np.array_equal(found(jnp.arange(3), jnp.negative, times=2), [0, -2, -4])
+    assert np.array_equal(found(jnp.arange(3), jnp.square, times=3), [0, 3, 12])
 
 
 def test_options_that_the_compiler_does_not_know_are_left_out(monkeypatch, forgotten):

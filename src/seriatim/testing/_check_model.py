@@ -55,7 +55,8 @@ def check_model(model: Model, key: Key | None = None, *, quick: bool = False) ->
     Args:
         model: yours.
         key: decides the sampled states and controls; by default `jax.random.key(0)`.
-        quick: check structure and a short walk only, not the laws of finite, observed and relaxed models.
+        quick: check structure, programs and a short walk only: not whether a transition gives the same result when
+            it is called again or compiled, nor the laws of finite, observed and relaxed models.
 
     Returns:
         A report; it never raises for a fault of the model's. Statistical laws have a false-alarm rate below one in
