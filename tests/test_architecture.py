@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 
 # Every part may import what stands to its right, and itself.
 CORE = {
-    *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_inverse", "_structure", "_diagnosis"),
+    *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_hastily", "_inverse", "_structure"),
+    "_diagnosis",
 }
 TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon", "_preconditions"}
 ALLOWED = {
@@ -18,7 +19,8 @@ ALLOWED = {
     "_numbers": set(),
     "_constants": {"_errors"},
     "_record": {"_constants", "_errors"},
-    "_compile": {"_constants"},
+    "_compile": {"_constants", "_unoptimised"},
+    "_unoptimised": set(),
     "_inverse": set(),
     "_extra": set(),
     "_structure": {"_errors"},

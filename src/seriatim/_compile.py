@@ -22,6 +22,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from seriatim._constants import Constant
+from seriatim._unoptimised import known_options
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,16 +31,19 @@ _TRACED = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
 _traced_types: set[type] = set()
 
 
-def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> Callable[P, R]:
+def jit(
+    function: Callable[P, R], *, static_argnames: tuple[str, ...] = (), unoptimised: bool = False
+) -> Callable[P, R]:
     """Compile `function`; leaves of its arguments that are not arrays or numbers become constants.
 
     Args:
         function: a pure function of pytrees.
         static_argnames: keyword arguments that are constants whatever they are (sizes, lengths).
+        unoptimised: whether to compile without optimisations, because it is called a few times only, and by the host.
     """
 
     # `unknown` is another number where JAX stops at nan, and JAX does not compile anew where that flag has changed.
-    programs = _compiled(function), _compiled(function)
+    programs = _compiled(function, unoptimised), _compiled(function, unoptimised)
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -57,10 +61,9 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
     return call
 
 
-def _compiled(function: Callable[..., R]) -> Any:
+def _compiled(function: Callable[..., R], unoptimised: bool) -> Any:
     """Compile a function of arguments that have been taken apart."""
 
-    @functools.partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
     def compiled(traced: Any, shells: Any, names: Any, options: Any) -> R:
         given = [shell.filled(leaves) for shell, leaves in zip(shells, traced, strict=True)]
         args = given[: len(given) - len(names)]
@@ -70,7 +73,16 @@ def _compiled(function: Callable[..., R]) -> Any:
             shell.found_as_left(whole)
         return result
 
-    return compiled
+    if unoptimised:
+        # The compiler is asked for its options when the first program is needed.
+        return _made_when_called(lambda: jax.jit(compiled, static_argnums=(1, 2, 3), compiler_options=known_options()))
+    return jax.jit(compiled, static_argnums=(1, 2, 3), inline=True)
+
+
+def _made_when_called(make: Callable[[], Any]) -> Any:
+    """Return a function that is made at its first call."""
+    made = functools.cache(make)
+    return lambda *args: made()(*args)
 
 
 class _Shell:

@@ -15,8 +15,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from seriatim._structure import require_arrays, require_same, shapes
+from seriatim._unoptimised import jit_unoptimised
 from seriatim.model import Key
-from seriatim.testing._jit_unoptimised import jit_unoptimised
 from seriatim.testing._report import Broken, Law, Report, call, examine
 from seriatim.testing._walk import random_control
 

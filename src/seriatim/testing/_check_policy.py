@@ -51,7 +51,7 @@ def check_policy(model: Model, policy: Policy, key: Key | None = None, *, quick:
 def _control(model: Model, policy: Policy, name: str, key: Key) -> str:
     if not callable(policy):
         raise Broken(f"policy {policy!r} cannot be called; a function (state, key) -> control [m] is expected.")
-    state = model.initial_state(key)
+    state = jax.eval_shape(model.initial_state, key)
     seen = shapes(call(policy, "__call__", state, key, traced=True))
     if not hasattr(seen, "shape") or seen.shape != (model.num_agents,) or seen.dtype.kind not in "iu":
         words = in_words(seen) if hasattr(seen, "shape") else repr(seen)

@@ -14,9 +14,9 @@ import numpy as np
 
 from seriatim._errors import in_words as error_in_words
 from seriatim._structure import in_words
+from seriatim._unoptimised import jit_unoptimised
 from seriatim.lanes import map_lanes
 from seriatim.model import Key, Model, State
-from seriatim.testing._jit_unoptimised import jit_unoptimised
 from seriatim.testing._report import Broken
 from seriatim.testing._walk import random_control
 

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim._unoptimised import jit_unoptimised
 from seriatim.model import Key, Model, State
-from seriatim.testing._jit_unoptimised import jit_unoptimised
 from seriatim.testing._report import Broken
 
 STAGES = 50
@@ -57,7 +57,7 @@ def walk(model: Model, key: Key, episodes: int) -> Walk:
         first = (jax.tree.map(jnp.asarray, model.initial_state(start)), jnp.array(False))
         return jax.lax.scan(step, first, jax.random.split(rest, STAGES))[1]
 
-    return Walk(*jit_unoptimised(jax.vmap(episode))(jax.random.split(key, episodes)))
+    return Walk(*jit_unoptimised(lambda key: jax.vmap(episode)(jax.random.split(key, episodes)))(key))
 
 
 def random_walk(model: Model, key: Key, episodes: int) -> str:
