@@ -71,6 +71,15 @@ class _Shell:
         self._structure = structure
         self._constants = constants
 
+    def held_by(self, structure: Any, constants: tuple[Constant, ...]) -> "_Shell":
+        """Take equal parts in the place of those it has: they are what they were a moment ago, the others may not be.
+
+        Two objects with an equality of their own share a shell while they hold the same, and then one is changed.
+        """
+        if self is not _one_leaf:
+            self._structure, self._constants = structure, constants
+        return self
+
     def filled(self, traced: list[Any]) -> Any:
         """Put an argument together."""
         others = iter(self._constants)
@@ -92,6 +101,7 @@ class _Known(NamedTuple):
     fields: tuple[Any, ...]
     traced: list[Any]
     shell: _Shell
+    parts: tuple[Any, tuple[Constant, ...]]
     watched: list[Constant]
 
     def is_as_it_was(self, argument: Any) -> bool:
@@ -114,7 +124,7 @@ def taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
     known_again = _is_known_again(argument)
     found = _known.get(argument) if known_again else None
     if found is not None and found.is_as_it_was(argument):
-        return found.traced, found.shell
+        return found.traced, found.shell.held_by(*found.parts)
     leaves, structure = jax.tree.flatten(argument)
     traced = [leaf if _is_traced(leaf) else None for leaf in leaves]
     constants = tuple([Constant(leaf) for leaf, t in zip(leaves, traced, strict=True) if t is None])
@@ -123,8 +133,8 @@ def taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
         shell = _shells.setdefault((structure, constants), _Shell(structure, constants))
     watched: list[Constant] = []
     if known_again and _stays(argument, watched):
-        _known[argument] = _Known(tuple(vars(argument).values()), traced, shell, watched)
-    return traced, shell
+        _known[argument] = _Known(tuple(vars(argument).values()), traced, shell, (structure, constants), watched)
+    return traced, shell.held_by(structure, constants)
 
 
 def _is_traced(leaf: Any) -> bool:
