@@ -17,10 +17,10 @@ ALLOWED = {
     "_files": {"_errors"},
     "_numbers": set(),
     "_constants": {"_errors"},
-    "_record": {"_constants"},
-    "_compile": {"_constants"},
+    "_record": {"_constants", "_errors"},
+    "_compile": {"_constants", "_errors", "_numbers"},
     "_inverse": set(),
-    "_structure": {"_errors"},
+    "_structure": {"_errors", "_numbers"},
     "_diagnosis": {"_errors"},
     "_preconditions": CORE | {"model"},
     "model": {"_record"},
@@ -30,10 +30,10 @@ ALLOWED = {
     "finite_horizon": {"_record", "_errors", "_numbers", "model", "policy", "value"},
     "simulation": TYPES,
     "lanes": {"_errors"},
-    "distributions": {"_errors", "model"},  # model: for the type of keys alone
-    "gradients": {"_record", "_errors", "model", "distributions"},
+    "distributions": {"_errors", "_preconditions", "model"},  # model: for the type of keys alone
+    "gradients": {"_record", "_errors", "_preconditions", "model", "distributions"},
     "beliefs": TYPES | {"simulation", "distributions", "exact"},
-    "parallel": {"_record", "_errors", "model"},  # model: for the type of keys alone
+    "parallel": {"_record", "_errors", "_preconditions", "model"},  # model: for the type of keys alone
     "planning": TYPES | {"simulation", "lanes", "distributions", "parallel"},
     "training": TYPES
     | {"simulation", "lanes", "distributions", "gradients", "parallel", "planning", "evaluation", "beliefs"},

@@ -11,8 +11,10 @@ apart once and known again by identity.
 
 import dataclasses
 import functools
+import logging
 import math
 import operator
+import sys
 import weakref
 from collections.abc import Callable
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -22,6 +24,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from seriatim._constants import Constant
+from seriatim._errors import InputError, raised_inside, remembered
+from seriatim._numbers import fits
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -53,10 +57,41 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
         options = tuple([(k, Constant(v)) for k, v in sorted(kwargs.items()) if k in static_argnames])
         names = tuple([k for k in sorted(kwargs) if k not in static_argnames])
         parts = [taken_apart(part) for part in (*args, *[kwargs[k] for k in names])]
-        result: R = compiled([leaves for leaves, _ in parts], tuple([shell for _, shell in parts]), names, options)
+        try:
+            result: R = compiled([leaves for leaves, _ in parts], tuple([shell for _, shell in parts]), names, options)
+        except (jax.errors.JaxRuntimeError, jax.errors.UnexpectedTracerError, OverflowError) as error:
+            mistake = _users_mistake(error, [leaf for leaves, _ in parts for leaf in leaves])
+            if mistake is None:
+                raise
+            raise mistake from None
         return result
 
     return call
+
+
+def _users_mistake(error: Exception, leaves: list[Any]) -> InputError | None:
+    """Return a sentence for what was raised where a program ran, if that is the user's own check, or their number."""
+    if isinstance(error, OverflowError):
+        large = [leaf for leaf in leaves if isinstance(leaf, int) and not fits(leaf)]
+        return InputError(f"{large[0]} is a whole number too large for JAX; give a float.") if large else None
+    if isinstance(error, jax.errors.UnexpectedTracerError):
+        return InputError(remembered("A method of the model or a policy", error))
+    said = raised_inside(error)
+    if said is None:
+        return None
+    return InputError(f"A check in the model or a policy failed while they ran: {said.rstrip('.')}.")
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:  # noqa: ARG001
+    """Say whether a callback failed in a program of others: what fails in ours is said in one sentence, and once."""
+    frame: Any = sys._getframe()
+    while frame is not None and not (frame.f_code.co_filename == __file__ and frame.f_code.co_name == "call"):
+        frame = frame.f_back
+    return frame is None
+
+
+# JAX writes a traceback to the log as well.
+logging.getLogger("jax._src.callback").addFilter(_is_not_ours)
 
 
 class _Shell:
@@ -84,6 +119,10 @@ class _Shell:
         """Put an argument together."""
         others = iter(self._constants)
         return jax.tree.unflatten(self._structure, [next(others).value if t is None else t for t in traced])
+
+    def constants(self) -> tuple[Any, ...]:
+        """Return the constants among the leaves."""
+        return tuple([constant.value for constant in self._constants])
 
     def found_as_left(self, argument: Any) -> None:
         """Let this be found by what a program has made of its constants while it was written, such as a count of calls.

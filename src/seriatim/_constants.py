@@ -125,11 +125,22 @@ def key_of(value: Any) -> tuple[Hashable, bool]:
         ) from None
 
 
+def traced_in(values: Iterable[Any]) -> list[Any]:
+    """Return the arrays that constants hold and that JAX is tracing, or was: what a method has kept meanwhile."""
+    walk = _Walk()
+    walk.keys(values)
+    return walk.traced
+
+
 class _Walk:
-    """A walk through a constant and all that it holds; `lasts` until something is met that can change."""
+    """A walk through a constant and all that it holds; `lasts` until something is met that can change.
+
+    `traced` are the arrays met that JAX is tracing functions with.
+    """
 
     def __init__(self) -> None:
         self.lasts = True
+        self.traced: list[Any] = []
         self._depth = 0
         # What has been met, with its number; it is kept, so that nothing else takes its id.
         self._met: dict[int, tuple[int, Any]] = {}
@@ -178,6 +189,7 @@ def _key(value: Any, walk: _Walk) -> Hashable:
     """Return the key of an object of a class that is not named below."""
     kind: Any = type(value)
     if isinstance(value, jax.Array):
+        walk.traced += [value] if isinstance(value, jax.core.Tracer) else []
         return Same(value)
     if _is_frozen(kind):
         return _frozen(value, walk)

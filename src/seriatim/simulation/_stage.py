@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._preconditions import control_of, name_of
+from seriatim.controls import is_admissible
 from seriatim.lanes import side_by_side
 from seriatim.model import Disturbance, Key, Model, State, Transition
 from seriatim.policy import Policy
@@ -42,6 +43,13 @@ def stage(
 def move(model: Model, state: State, control: Int[Array, " m"], keys: Streams, t: Int[Array, ""] | int) -> Transition:
     """Draw the disturbance of stage `t` and let the model move."""
     return model.transition(state, control, model.sample_disturbance(jax.random.fold_in(keys.disturbance, t)))
+
+
+def obeys(model: Model, state: State, control: Int[Array, " m"]) -> Bool[Array, ""]:
+    """Say whether a joint control is admissible for each agent and feasible for the team."""
+    admissible = is_admissible(control, model.control_mask(state))
+    feasible = getattr(model, "feasible", None)
+    return admissible if feasible is None else admissible & feasible(state, control)
 
 
 class Lanes(NamedTuple):

@@ -25,6 +25,7 @@ from seriatim._preconditions import (
     METHODS,
     require_discount,
     require_feasible,
+    require_key,
     require_mask,
     require_methods,
     require_model,
@@ -37,7 +38,7 @@ from seriatim.model import Key, Model
 from seriatim.testing._finite_laws import finite_laws
 from seriatim.testing._lanes_law import lanes_law
 from seriatim.testing._observed_laws import observed_laws
-from seriatim.testing._purity import generator_moved_by, impurity, require_pure
+from seriatim.testing._purity import agree, generator_moved_by, impurity, require_pure
 from seriatim.testing._relaxed_laws import relaxed_laws
 from seriatim.testing._report import Broken, Law, NotApplicable, Report, call, examine
 from seriatim.testing._walk import random_walk
@@ -51,11 +52,15 @@ def check_model(model: Model, key: Key | None = None, *, quick: bool = False) ->
         key: decides the sampled states and controls; by default `jax.random.key(0)`.
         quick: check structure and a short walk only, not the laws of finite, observed and relaxed models.
 
+    Raises:
+        InputError: `key` is no key.
+
     Returns:
         A report; it never raises for a fault of the model's. Statistical laws have a false-alarm rate below one in
         100,000 for the whole report.
     """
     key = jax.random.key(0) if key is None else key
+    require_key(key)
     name = type(model).__name__
     laws = [
         Law("sizes and discount", lambda: _sizes(model), vital=True),
@@ -164,7 +169,7 @@ def _pure(model: Model, name: str, key: Key) -> str:
     second = call(model, "transition", state, control, disturbance)
     compiled = jax.jit(model.transition)(state, control, disturbance)
     for other, how in ((second, "called again"), (compiled, "compiled")):
-        same = jax.tree.map(lambda a, b: bool(np.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)), first, other)
+        same = jax.tree.map(agree, first, other)
         if not all(jax.tree.leaves(same)):
             raise Broken(impurity(f"{name}.transition", moved, how, "the disturbance"))
     require_pure(f"{name}.transition", model.transition, *stage, source="the disturbance")
