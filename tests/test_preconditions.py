@@ -311,7 +311,7 @@ class Remembers:
 
 @pytest.mark.parametrize("verb", ["in turn", "evaluate", "simulate", "simulate from a state", "check"])
 def test_a_model_that_remembers_is_refused(verb):
-    with pytest.raises(st.InputError, match=r"A method of Remembers keeps an array in an attribute .* state"):
+    with pytest.raises(st.InputError, match=r"Remembers keeps an array of a call, in an attribute .* state"):
         NEEDS_ALL[verb](Remembers())
 
 
@@ -409,7 +409,7 @@ NO_KEYS = {
 }
 
 
-@pytest.mark.parametrize("verb", verbs_with_keys())
+@pytest.mark.parametrize("verb", list(verbs_with_keys()))
 def test_every_verb_refuses_what_is_no_key(verb, without_type_checks):
     parameters = inspect.signature(verb).parameters
     name = "key" if "key" in parameters else "keys"

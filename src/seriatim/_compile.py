@@ -9,6 +9,7 @@ A planner has many fields and is called again and again, so a record of which no
 apart once and known again by identity.
 """
 
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -16,15 +17,15 @@ import math
 import operator
 import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from seriatim._constants import Constant
-from seriatim._errors import InputError, raised_inside, remembered
+from seriatim._constants import Constant, traced_in
+from seriatim._errors import InputError, name_of, raised_inside, remembered
 from seriatim._numbers import fits
 
 P = ParamSpec("P")
@@ -47,7 +48,8 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
         given = [shell.filled(leaves) for shell, leaves in zip(shells, traced, strict=True)]
         args = given[: len(given) - len(names)]
         kwargs = dict(zip(names, given[len(args) :], strict=True))
-        result = function(*args, **kwargs, **{name: option.value for name, option in options})
+        with nothing_kept(*shells):
+            result = function(*args, **kwargs, **{name: option.value for name, option in options})
         for shell, whole in zip(shells, given, strict=True):
             shell.found_as_left(whole)
         return result
@@ -59,7 +61,7 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
         parts = [taken_apart(part) for part in (*args, *[kwargs[k] for k in names])]
         try:
             result: R = compiled([leaves for leaves, _ in parts], tuple([shell for _, shell in parts]), names, options)
-        except (jax.errors.JaxRuntimeError, jax.errors.UnexpectedTracerError, OverflowError) as error:
+        except _OF_USERS as error:
             mistake = _users_mistake(error, [leaf for leaves, _ in parts for leaf in leaves])
             if mistake is None:
                 raise
@@ -67,6 +69,10 @@ def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> C
         return result
 
     return call
+
+
+# What mistakes of users raise outside of their own code. What a callback raises is a ValueError at times.
+_OF_USERS = (jax.errors.JaxRuntimeError, jax.errors.UnexpectedTracerError, OverflowError, ValueError)
 
 
 def _users_mistake(error: Exception, leaves: list[Any]) -> InputError | None:
@@ -92,6 +98,24 @@ def _is_not_ours(record: logging.LogRecord) -> bool:  # noqa: ARG001
 
 # JAX writes a traceback to the log as well.
 logging.getLogger("jax._src.callback").addFilter(_is_not_ours)
+
+
+@contextlib.contextmanager
+def nothing_kept(*shells: "_Shell") -> Iterator[None]:
+    """Refuse models and policies that keep an array while they are traced: it would be that of another call later.
+
+    Raises:
+        InputError: naming their types.
+    """
+    constants = [each for shell in shells for each in shell.constants()]
+    before = {id(each) for each in traced_in(constants)}  # of a function of the user's that is being traced
+    yield
+    if any(id(each) not in before for each in traced_in(constants)):
+        names = " or ".join(sorted({name_of(each) for each in constants}))
+        raise InputError(
+            f"{names} keeps an array of a call, in an attribute or a variable; nothing may be remembered between calls "
+            "but in the state."
+        )
 
 
 class _Shell:

@@ -4,6 +4,7 @@ import re
 import sysconfig
 import traceback
 from pathlib import Path
+from typing import Any
 
 _PACKAGE = str(Path(__file__).parent)
 _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
@@ -20,6 +21,11 @@ class InputError(ValueError):
 
     The command line prints it and ends with status 2. Everything else that is raised is a fault of the library's.
     """
+
+
+def name_of(thing: Any) -> str:
+    """Name a policy, or what else the user made, as its author would: the function's name or the record's type."""
+    return str(getattr(thing, "__name__", type(thing).__name__))
 
 
 def users_frame(error: BaseException) -> traceback.FrameSummary | None:
@@ -40,7 +46,7 @@ def raised_inside(error: BaseException) -> str | None:
     Such are `equinox.error_if` and functions that JAX calls back. None if the error comes from elsewhere.
     """
     found = _RAISED_INSIDE.search(str(error))
-    if found is None:
+    if found is None or "INTERNAL" not in str(error):
         return None
     kind, text = found[1].rpartition(".")[2], " ".join(found[2].split()) or "no message"
     return text if "Equinox" in kind else f"{kind}: {text}"

@@ -11,7 +11,6 @@ planners at the states they are given; they examine it there (`require_stage`) w
 
 import functools
 import operator
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -19,11 +18,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from seriatim._compile import taken_apart
-from seriatim._constants import traced_in
+from seriatim._compile import nothing_kept, taken_apart
 from seriatim._diagnosis import constant_fields, explanation, field_explanation
 from seriatim._errors import InputError
 from seriatim._errors import in_words as error_in_words
+from seriatim._errors import name_of as name_of
 from seriatim._numbers import fits, real_number
 from seriatim._structure import in_words, require_arrays, require_same, shapes
 from seriatim.model import Key, Model, State, Transition
@@ -239,11 +238,6 @@ def require_playable(model: Any, policy: Any) -> None:
         raise _in_a_sentence(policy, raised, lambda traced: _play(model, traced)) from raised.error
 
 
-def name_of(policy: Any) -> str:
-    """Name a policy as its author would: the function's name or the record's type."""
-    return str(getattr(policy, "__name__", type(policy).__name__))
-
-
 def require_stage(model: Any, state: State) -> None:
     """Refuse a model whose methods fail at a state, or return what the protocol does not allow; traces them.
 
@@ -381,19 +375,8 @@ def _examine_at(model: Any, state: State) -> None:
 @functools.lru_cache(maxsize=512)
 def _examined(shell: Any, types: tuple[Any, ...]) -> None:
     """Examine a model of a structure; what raises is not remembered."""
-    _remembering_nothing(shell, lambda: jax.eval_shape(lambda leaves: _examine(shell.filled(leaves)), list(types)))
-
-
-def _remembering_nothing(shell: Any, call: Callable[[], object]) -> None:
-    """Refuse a model or policy that keeps an array of a call that is traced: it would be another one's later."""
-    before = traced_in(shell.constants())  # of a function of the user's that is being traced, perhaps
-    call()
-    if {id(each) for each in traced_in(shell.constants())} - {id(each) for each in before}:
-        names = " or ".join(sorted({type(each).__name__ for each in shell.constants()}))
-        raise InputError(
-            f"A method of {names} keeps an array in an attribute or a global variable; nothing may be remembered "
-            "between calls but in the state."
-        )
+    with nothing_kept(shell):
+        jax.eval_shape(lambda leaves: _examine(shell.filled(leaves)), list(types))
 
 
 def _enumerate_at(model: Any, state: State) -> None:
@@ -429,7 +412,8 @@ def _play(model: Any, policy: Any) -> None:
 
 @functools.lru_cache(maxsize=512)
 def _played(shell: Any, types: tuple[Any, ...]) -> None:
-    _remembering_nothing(shell, lambda: jax.eval_shape(lambda leaves: _play(*shell.filled(leaves)), list(types)))
+    with nothing_kept(shell):
+        jax.eval_shape(lambda leaves: _play(*shell.filled(leaves)), list(types))
 
 
 def _require_without_starts(model: Any) -> None:
