@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Shaped
 
 from seriatim._errors import InputError
+from seriatim._preconditions import require_keys
 from seriatim.model import Key
 from seriatim.parallel._backends import Backend, Local
 
@@ -56,12 +57,13 @@ def over_keys(
         RemoteError: the function has raised an error in another process that cannot be sent. Other errors of the
             function are raised as if it had been called here.
     """
+    if getattr(keys, "shape", (1,))[:1] == (0,):
+        raise InputError("There are no keys; give at least one (jax.random.split(key, n)).")
+    require_keys(keys)
     lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(inputs)} | {keys.shape[:1]}
-    if len(lengths) != 1 or lengths == {()}:
+    if len(lengths) != 1:
         seen = ", ".join(str(n[0]) if n else "none" for n in sorted(lengths))
         raise InputError(f"The leading axes of inputs and keys have lengths {seen}; give as many keys as inputs.")
-    if lengths == {(0,)}:
-        raise InputError("There are no keys; give at least one (jax.random.split(key, n)).")
     if part < 1:
         raise InputError(f"part={part}: give a positive whole number.")
     count = int(keys.shape[0])

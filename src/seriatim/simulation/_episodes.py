@@ -9,6 +9,7 @@ Whoever wants to follow the work gets it in pieces of some stages. A piece ends 
 before its time, so the pieces change no number, whatever the clock says.
 """
 
+import functools
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -20,11 +21,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._compile import jit
 from seriatim._preconditions import name_of, require_control
-from seriatim.controls import is_admissible
 from seriatim.lanes import map_lanes, materialise, padded_lane_count
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
-from seriatim.simulation._stage import Lanes, Streams, begun, lane_stage, streams
+from seriatim.simulation._stage import Lanes, Streams, begun, lane_stage, obeys, streams
 
 # Bytes of state in all lanes, so that they fit the cache, and the fewest and the most lanes.
 BYTES, FEWEST, MOST = 2**17, 64, 2048
@@ -279,11 +279,7 @@ def _stage(model: Model, policy: Policy) -> Any:
     """Return the function that plays one stage in the lanes that are playing; in the others it changes no summary."""
     choose, advance = _chooser(model, policy), lane_stage(model)
     draw, fold_in = map_lanes(model.sample_disturbance, (-1,)), map_lanes(jax.random.fold_in, (-1, -1))
-    feasible = getattr(model, "feasible", None)
-
-    def obeys(state: State, control: Int[Array, " m"]) -> Bool[Array, ""]:
-        admissible = is_admissible(control, model.control_mask(state))
-        return admissible if feasible is None else admissible & feasible(state, control)
+    lawful_alone = map_lanes(functools.partial(obeys, model), (-1, -1))
 
     def stage(lanes: _Lanes, playing: Bool[Array, " lanes"]) -> _Lanes:
         own_keys = fold_in(lanes.keys.policy, lanes.t)
@@ -291,7 +287,7 @@ def _stage(model: Model, policy: Policy) -> Any:
         control = chosen.control
         course, after = advance(lanes.course, control, draw(fold_in(lanes.keys.disturbance, lanes.t)), playing)
         cost = jnp.asarray(after.cost, float)
-        lawful = map_lanes(obeys, (-1, -1))(lanes.course.state, control) & jnp.isfinite(cost)
+        lawful = lawful_alone(lanes.course.state, control) & jnp.isfinite(cost)
         lawful = lawful if chosen.admissible is None else lawful & chosen.admissible
         blind = lanes.incomparable
         blind = blind if chosen.incomparable is None else blind + jnp.where(playing & chosen.incomparable, 1, 0)

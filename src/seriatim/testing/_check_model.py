@@ -27,6 +27,7 @@ from seriatim._preconditions import (
     METHODS,
     require_discount,
     require_feasible,
+    require_key,
     require_mask,
     require_methods,
     require_model,
@@ -58,11 +59,15 @@ def check_model(model: Model, key: Key | None = None, *, quick: bool = False) ->
         quick: check structure, programs and a short walk only: not whether a transition gives the same result when
             it is called again or compiled, nor the laws of finite, observed and relaxed models.
 
+    Raises:
+        InputError: `key` is no key.
+
     Returns:
         A report; it never raises for a fault of the model's. Statistical laws have a false-alarm rate below one in
         100,000 for the whole report.
     """
     key = jax.random.key(0) if key is None else key
+    require_key(key)
     name = type(model).__name__
     start = functools.cache(lambda: _start(model, key))
     laws = [
@@ -183,7 +188,7 @@ def _require_same_results(model: Model, name: str, key: Key, start: Start) -> No
     second = call(model, "transition", state, control, disturbance)
     compiled = jit_unoptimised(model.transition)(state, control, disturbance)
     for other, how in ((second, "called again"), (compiled, "compiled")):
-        same = jax.tree.map(lambda a, b: bool(np.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)), first, other)
+        same = jax.tree.map(agree, first, other)
         if not all(jax.tree.leaves(same)):
             raise Broken(impurity(f"{name}.transition", moved, how, "the disturbance"))
 

@@ -101,6 +101,8 @@ def _check(law: Law) -> Finding:
         return Finding(law.text, False, str(broken), broken.__cause__)
     except NotApplicable as reason:
         return Finding(law.text, None, str(reason))
+    except Exception as error:  # a method of the user's, called where nobody expected it to raise
+        return Finding(law.text, False, explanation("A method", error), error)
 
 
 def call(owner: Any, method: str, *args: Any, traced: bool = False, mapped: bool = False) -> Any:

@@ -9,6 +9,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._unoptimised import jit_unoptimised
 from seriatim.model import Key, Model, State
+from seriatim.testing._purity import numbers_of
 from seriatim.testing._report import Broken
 
 STAGES = 50
@@ -62,7 +63,7 @@ def walk(model: Model, key: Key, episodes: int) -> Walk:
 
 def random_walk(model: Model, key: Key, episodes: int) -> str:
     """Check costs, masks and states along random episodes; return what was seen."""
-    seen = jax.tree.map(np.asarray, walk(model, key, episodes))
+    seen = jax.tree.map(numbers_of, walk(model, key, episodes))
     name = type(model).__name__
     stuck = np.argwhere(~seen.masks.any(axis=3) & seen.alive[..., None])
     if stuck.size:
