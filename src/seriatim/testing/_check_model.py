@@ -41,7 +41,7 @@ from seriatim.model import Key, Model
 from seriatim.testing._finite_laws import finite_laws
 from seriatim.testing._lanes_law import lanes_law
 from seriatim.testing._observed_laws import observed_laws
-from seriatim.testing._purity import generator_moved_by, impurity, require_pure
+from seriatim.testing._purity import agree, generator_moved_by, impurity, require_pure
 from seriatim.testing._relaxed_laws import relaxed_laws
 from seriatim.testing._report import Broken, Law, NotApplicable, Report, arrays_of, call, examine
 from seriatim.testing._walk import random_walk
