@@ -102,7 +102,7 @@ def measure(plan: Plan, budget: Budget, limits: dict[Team, chip.Limit]) -> list[
         for team in plan.teams:
             late = budget.too_long(expected_seconds(known, team, count))
             row = {"left out": late} if late else _row_of(team, count, plan, budget, limits[team], reference, known)
-            budget.say(f"decisions, {team.label}, {count:,} states: {_in_words(row)}")
+            budget.say(f"decisions, {team.label}, {count:,} at once: {_in_words(row)}")
             rows.append({"spiders, flies, grid": team.label, "states": count, **row})
     return rows
 

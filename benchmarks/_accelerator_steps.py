@@ -105,12 +105,12 @@ def _of_team(plan: Plan, team: Team, budget: Budget, share: float, most: Most) -
 def _best_lanes(plan: Plan, team: Team, budget: Budget, until: float) -> Row:
     """Try more lanes while they pay, until so few seconds are left."""
     best: dict[str, Any] = {}
-    expected, before = 0.0, 0
+    expected, before = 1.0, 0
     for lanes in map(padded_lane_count, plan.lanes):
-        expected *= lanes / max(1, before)
+        expected *= lanes / (before or lanes)
         if budget.left() - expected <= until:
-            budget.say(f"joint steps, {team.label}, {lanes:,} lanes and more: left out")
-            return {**best, "left out": f"{lanes:,} lanes and more: up to {expected:,.0f} s expected"}
+            budget.say(f"joint steps, {team.label}, {lanes:,} lanes and more: left out, for want of time")
+            return {**best, "left out": f"{lanes:,} lanes and more, for want of time"}
         try:
             found = timed(playing(team, lanes, plan.stages), budget)
         except jax.errors.JaxRuntimeError as error:

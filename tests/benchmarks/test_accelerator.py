@@ -136,5 +136,5 @@ def test_all_of_it_runs_small(monkeypatch, tmp_path, capsys):
     assert "No accelerator was found" in page
     assert "<!-- bench:accelerator_decisions -->" in page
     shown = capsys.readouterr().err
-    assert "decisions, 3, 3, 5, 3 states" in shown
+    assert "decisions, 3, 3, 5, 3 at once" in shown
     assert "left out" in shown
