@@ -8,6 +8,7 @@ Lanes are taken in chunks whose state is near the cache. What is put into one ch
 what is expected to cost about the same: blocks of samples (`_noise.py`), whatever state they belong to.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -104,6 +105,7 @@ def _chunk(
         each if places is None else each[places] for each in (noise.disturbance_keys, noise.policy_keys)
     )
 
+    @functools.partial(jax.jit, inline=True)  # the first stage and all others are written once
     def advance(now: _Now, control: Int[Array, "m lanes"]) -> _Now:
         met = materialise(
             lambda: _spread(disturbances(model, simulation, noise.ahead, keys, places, now.t), shape, width)
@@ -112,18 +114,19 @@ def _chunk(
 
     def play(policy: Policy, now: _Now) -> _Now:
         own_keys = map_lanes(jax.random.fold_in, (-1, None))(policy_keys.reshape(-1), now.t).reshape(count, samples)
-        return advance(now, map_lanes(policy, (-1, -1))(now.lanes.state, _spread(own_keys, shape, width)))
+        after: _Now = advance(now, map_lanes(policy, (-1, -1))(now.lanes.state, _spread(own_keys, shape, width)))
+        return after
 
     repeated = jax.tree.map(lambda leaf: jnp.repeat(jnp.moveaxis(leaf, 0, -1), n * samples, axis=-1), states)
     # The lanes that fill up have ended.
     real = jnp.arange(width) < total
-    start = begun(_filled_up(repeated, width), width)._replace(weight=jnp.where(real, 1.0, 0.0), done=~real)
+    start = begun(_filled_up(repeated, width), width)._replace(weight=real.astype(float), done=~real)
     candidates = jnp.repeat(controls.reshape(total // samples, m).T, samples, axis=1)
     now = advance(_Now(jnp.zeros((), jnp.int32), start), _filled_up(candidates, width))
     for policy in policies[:-1]:
         now = play(policy, now)
     now = jax.lax.while_loop(
-        lambda now: (now.t < horizon) & jnp.any(now.lanes.weight > 0), lambda now: play(policies[-1], now), now
+        lambda now: (now.t < horizon) & jnp.any(now.lanes.weight > 0), functools.partial(play, policies[-1]), now
     )
     rest = map_lanes(lambda x: terminal(simulation, x), (-1,))(now.lanes.state)
     # Where futures go on, their weight says so: to carry `done` through the loop would be one array more.

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from seriatim._compile import as_called, split
+from seriatim._compile import as_called, jit, split
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
 from seriatim.simulation._expectation import expected_costs
@@ -64,14 +64,18 @@ def sampled_costs(
     simulated together, what costs about the same, and so may last about as long, is taken together.
     """
     width = max(1, MAX_LANES // noise.policy_keys.size)
-
-    def at_once(some: Int[Array, "k m"]) -> Costs:
-        return _at_one_state(model, policies, simulation, state, some, noise, expected)
-
     if controls.shape[0] <= width:
-        return at_once(controls)
-    each: Costs = jax.lax.map(lambda u: at_once(u[None]), controls, batch_size=width)
+        return _at_one_state(model, policies, simulation, state, controls, noise, expected)
+
+    def one(control: Int[Array, " m"]) -> Costs:
+        return _at_one_state(model, policies, simulation, state, control[None], noise, expected)
+
+    each: Costs = jax.lax.map(one, controls, batch_size=width)
     return Costs(each.costs[:, 0], each.truncated[:, 0])
+
+
+# Turns are written several times, alone and side by side, with arrays of the same shapes: simulations once.
+_simulated = jit(simulate_futures)
 
 
 def _at_one_state(
@@ -92,7 +96,7 @@ def _at_one_state(
 
     def many(arrays: Any, *given: Any) -> Costs:
         known, players, settings = whole(arrays)
-        return simulate_futures(known, players, settings, *given)
+        return _simulated(known, players, settings, *given)
 
     @jax.custom_batching.custom_vmap
     def one(arrays: Any, *state: Any) -> Costs:
