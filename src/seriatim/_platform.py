@@ -8,7 +8,7 @@ def on_cpu() -> bool:
 
     JAX writes a program anew where the default device is another one, so a program may depend on the answer.
     """
-    device = jax.config.jax_default_device
+    device = jax.config.values["jax_default_device"]
     if device is None:
         return jax.default_backend() == "cpu"
     return str(getattr(device, "platform", device)) == "cpu"
