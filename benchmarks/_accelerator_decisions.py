@@ -121,7 +121,8 @@ def expected_seconds(known: dict[tuple[Team, int], Timed], team: Team, count: in
     else:
         other, n = max(known)
         running = known[other, n].seconds * count / n * team.work_of_a_decision() / other.work_of_a_decision()
-    return 2 * running + 2 * preparing
+    # One state has a program of its own, and more states have one in parts.
+    return 2 * running + (2 * preparing if len(own) < 2 else 0.0)
 
 
 def _row_of(

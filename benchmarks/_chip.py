@@ -51,7 +51,9 @@ def limit(rates: Rates, work: Work) -> Limit:
 
 def work_of(step: Callable[..., Any], *example: Any) -> Work:
     """Count the operations of a step of one state, and the bytes of what it is given and of what it returns."""
-    asked = jax.jit(step).lower(*example).cost_analysis()
+    # What a program asks for is the same everywhere, and not every device's compiler counts it.
+    with jax.default_device(jax.devices("cpu")[0]):
+        asked = jax.jit(step).lower(*jax.device_get(example)).cost_analysis()
     moved = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves((example, jax.eval_shape(step, *example))))
     return Work(float(asked["flops"]), float(moved))
 

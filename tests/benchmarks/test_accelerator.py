@@ -59,6 +59,8 @@ def test_expected_seconds_grow_with_states_and_team():
     assert decisions.expected_seconds({}, SMALL, 1) == 0
     assert decisions.expected_seconds(known, SMALL, 256) == 2 * 2 * 256 + 2 * 7
     assert decisions.expected_seconds(known, large, 4) == 2 * 2 * 4 * 16 + 2 * 7
+    known[SMALL, 256] = plans.Timed(None, 10.0, {"tracing, s": 3.0, "compiling, s": 4.0})
+    assert decisions.expected_seconds(known, SMALL, 1024) == 2 * 10 * 4
 
 
 def decision(control, q_factors, base=(0, 0)):
