@@ -5,6 +5,8 @@ the CPU is asked for those of a CPU.
 """
 
 import json
+import os
+import sys
 from types import SimpleNamespace
 
 import jax
@@ -15,7 +17,8 @@ import pytest
 from benchmarks import _accelerator_decisions as decisions
 from benchmarks import _accelerator_plan as plans
 from benchmarks import _accelerator_steps as steps
-from benchmarks import _budget, _results, accelerator
+from benchmarks import __main__ as command
+from benchmarks import _budget, _one_core, _results, accelerator
 from benchmarks import _chip as chip
 
 SMALL = plans.Team(3, 5, 2)
@@ -105,6 +108,30 @@ def test_a_decision_that_is_not_that_of_a_cpu_is_an_error(monkeypatch, tmp_path,
         accelerator.main(plan=plans.Plan(teams=(SMALL,)))
     assert "no: 1 of 2" in (tmp_path / "benchmarks.md").read_text()  # published all the same
     assert "No accelerator was found: all of this ran on the CPU." in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("accelerator growth", "accelerator runs alone"),
+        ("growth --minutes 3", "--minutes 3: give a number above 0, to accelerator alone"),
+        ("accelerator --minutes 0", "--minutes 0: give a number above 0"),
+    ],
+)
+def test_the_command_refuses_what_cannot_be(given, says, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["benchmarks", *given.split()])
+    with pytest.raises(SystemExit):
+        command.main()
+    assert says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("before", "after"), [("cuda", "cuda,cpu"), ("cpu", "cpu"), ("", "")])
+def test_the_cpu_is_kept_beside_the_accelerator(before, after, monkeypatch):
+    monkeypatch.setenv("JAX_PLATFORMS", before)
+    monkeypatch.setenv("JAX_ENABLE_COMPILATION_CACHE", "true")
+    _one_core.use_the_accelerator()
+    assert os.environ["JAX_PLATFORMS"] == after
+    assert os.environ["JAX_ENABLE_COMPILATION_CACHE"] == "false"
 
 
 def published_in(monkeypatch, folder):
