@@ -14,10 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from benchmarks import __main__ as command
 from benchmarks import _accelerator_decisions as decisions
 from benchmarks import _accelerator_plan as plans
 from benchmarks import _accelerator_steps as steps
-from benchmarks import __main__ as command
 from benchmarks import _budget, _one_core, _results, accelerator
 from benchmarks import _chip as chip
 
