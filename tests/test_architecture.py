@@ -11,7 +11,8 @@ PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 CORE = {
     *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_inverse", "_structure", "_diagnosis"),
 }
-TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon", "_preconditions"}
+TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon"}
+TYPES |= {"_optional", "_preconditions", "_wrapped_model"}
 ALLOWED = {
     "_errors": set(),
     "_files": {"_errors"},
@@ -23,14 +24,16 @@ ALLOWED = {
     "_extra": set(),
     "_structure": {"_errors"},
     "_diagnosis": {"_errors"},
-    "_preconditions": CORE | {"model"},
+    "_optional": {"_errors", "_numbers", "controls", "model", "policy", "value"},
+    "_wrapped_model": {"_optional", "model"},
+    "_preconditions": CORE | {"model", "_optional"},
     "model": {"_record"},
     "policy": {"_record", "model"},
     "value": set(),
     "controls": {"_errors"},
-    "finite_horizon": {"_record", "_errors", "_numbers", "model", "policy", "value"},
+    "finite_horizon": {"_record", "_errors", "_numbers", "_optional", "_wrapped_model", "model", "policy", "value"},
     "simulation": TYPES | {"lanes"},
-    "lanes": {"_errors"},
+    "lanes": {"_errors", "_optional"},  # _optional: for `lanes_last` alone
     "distributions": {"_errors", "model"},  # model: for the type of keys alone
     "gradients": {"_record", "_errors", "model", "distributions"},
     "beliefs": TYPES | {"simulation", "distributions", "exact"},

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import jax
 import jax.numpy as jnp
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._preconditions import require_stage
 from seriatim.model import Model
@@ -30,7 +31,7 @@ def with_state_diagnostics(function: F) -> F:
     def call(planner: Any, info: Any, key: Any, *rest: Any) -> Any:
         _check_key(key)
         try:
-            if not callable(getattr(planner.model, "initial_state", None)):
+            if _optional.initial_state(planner.model) is None:
                 require_stage(planner.model, info)
             return function(planner, info, key, *rest)
         except Exception as problem:

@@ -11,7 +11,8 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim._preconditions import control_of, ends_after, name_of
+from seriatim import _optional
+from seriatim._preconditions import control_of, name_of
 from seriatim._record import with_fields
 from seriatim.lanes import map_lanes
 from seriatim.model import Disturbance, Key, Model, State, Transition
@@ -40,7 +41,7 @@ def stage(
     The last stage of a model that names one (`ends_after`) ends the problem.
     """
     control = control_of(model, policy, state, jax.random.fold_in(keys.policy, t), f"The policy {name_of(policy)}")
-    after, stages = move(model, state, control, keys, t), ends_after(model)
+    after, stages = move(model, state, control, keys, t), _optional.ends_after(model)
     return control, after if stages is None else with_fields(after, done=jnp.asarray(after.done) | (t + 1 >= stages))
 
 
