@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from jaxtyping import Array, Float
 
-from seriatim._optional import ends_after
+from seriatim import _optional
 from seriatim.model import Disturbance, Key
 
 Method: TypeAlias = Callable[..., Any]
@@ -25,19 +25,17 @@ def of_state(_: Any, method: Method) -> Method:
     return lambda whole, *rest: method(whole.state, *rest)
 
 
-def checked_end(wrapper: Any, _: Any) -> int | None:
-    """Return the number of stages after which the model inside ends; a wrong one is refused in that model's name."""
-    return ends_after(wrapper.model)
-
-
-class PassedOn:
-    """An attribute of the model inside, adapted to the wrapper; missing where that model lacks it or has None.
+def passed_on(adapt: Callable[[Any, Any], Any] = as_it_is) -> Any:
+    """Make a class attribute that is the inner model's of the same name; missing where that model lacks it or has None.
 
     Args:
         adapt: makes the wrapper's attribute from the wrapper and the inner attribute.
     """
+    return _PassedOn(adapt)
 
-    def __init__(self, adapt: Callable[[Any, Any], Any] = as_it_is) -> None:
+
+class _PassedOn:
+    def __init__(self, adapt: Callable[[Any, Any], Any]) -> None:
         self.adapt = adapt
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -53,28 +51,12 @@ class PassedOn:
 
 
 class WrappedModel:
-    """A model with the sizes, discount and disturbances of the model that its field `model` holds."""
+    """A model with the sizes, discount, disturbances and number of stages of the model that its field `model` holds."""
 
     model: Any
-
-    @property
-    def num_agents(self) -> int:
-        """The number of agents, m."""
-        number: int = self.model.num_agents
-        return number
-
-    @property
-    def num_controls(self) -> int:
-        """The largest number of controls of an agent, c."""
-        number: int = self.model.num_controls
-        return number
-
-    @property
-    def discount(self) -> float | Float[Array, ""]:
-        """The discount factor of one stage."""
-        discount: float | Float[Array, ""] = self.model.discount
-        return discount
-
-    def sample_disturbance(self, key: Key) -> Disturbance:
-        """Draw what is random in one stage."""
-        return self.model.sample_disturbance(key)
+    num_agents: int = passed_on()
+    num_controls: int = passed_on()
+    discount: float | Float[Array, ""] = passed_on()
+    sample_disturbance: Callable[[Key], Disturbance] = passed_on()
+    # A wrong number of stages is refused in the name of the model that says it.
+    ends_after: int | None = passed_on(lambda wrapper, _: _optional.ends_after(wrapper.model))

@@ -21,7 +21,7 @@ from seriatim._errors import InputError
 from seriatim._numbers import is_whole
 from seriatim._optional import is_planner
 from seriatim._record import record, static
-from seriatim._wrapped_model import Method, PassedOn, WrappedModel, of_state
+from seriatim._wrapped_model import Method, WrappedModel, of_state, passed_on
 from seriatim.model import Disturbance, Key, Model, State, Transition
 from seriatim.policy import Decision, Planner, Policy
 from seriatim.value import Value
@@ -133,26 +133,27 @@ class FiniteHorizon(WrappedModel):
     stages: int = static()
     final_cost: Value | None = None
 
-    lanes_last = PassedOn()
-    control_mask = PassedOn(of_state)
-    feasible = PassedOn(of_state)
-    features = PassedOn(of_state)
-    agent_observations = PassedOn(of_state)
-    text = PassedOn(of_state)
-    draw = PassedOn(of_state)
-    nominal_disturbance = PassedOn()
-    base_policy = PassedOn(_base_policy)
-    states = PassedOn(_states)
-    index = PassedOn(_index)
-    outcomes = PassedOn(_outcomes)
-    observation = PassedOn(of_state)
-    observation_likelihood = PassedOn(_likelihood)
-    observations = PassedOn()
-    initial_distribution = PassedOn(_initial_distribution)
-    belief_model = PassedOn(_belief_model)
-    relaxed_state = PassedOn(_relaxed_state)
-    relaxed_mask = PassedOn(of_state)
-    relaxed_transition = PassedOn(_relaxed_transition)
+    ends_after = None  # the last stage says `done`
+    lanes_last = passed_on()
+    control_mask = passed_on(of_state)
+    feasible = passed_on(of_state)
+    features = passed_on(of_state)
+    agent_observations = passed_on(of_state)
+    text = passed_on(of_state)
+    draw = passed_on(of_state)
+    nominal_disturbance = passed_on()
+    base_policy = passed_on(_base_policy)
+    states = passed_on(_states)
+    index = passed_on(_index)
+    outcomes = passed_on(_outcomes)
+    observation = passed_on(of_state)
+    observation_likelihood = passed_on(_likelihood)
+    observations = passed_on()
+    initial_distribution = passed_on(_initial_distribution)
+    belief_model = passed_on(_belief_model)
+    relaxed_state = passed_on(_relaxed_state)
+    relaxed_mask = passed_on(of_state)
+    relaxed_transition = passed_on(_relaxed_transition)
 
     def __post_init__(self) -> None:
         if isinstance(self.model, type) or not hasattr(self.model, "transition"):

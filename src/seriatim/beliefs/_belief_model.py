@@ -19,7 +19,7 @@ from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._preconditions import require_model
 from seriatim._record import record, static
-from seriatim._wrapped_model import Method, PassedOn, WrappedModel, checked_end
+from seriatim._wrapped_model import Method, WrappedModel, passed_on
 from seriatim.beliefs._filter import Belief, Filter
 from seriatim.beliefs._lanes import one_or_many
 from seriatim.model import Disturbance, Key, ObservedModel, Transition
@@ -73,8 +73,7 @@ class BeliefModel(WrappedModel):
     filter: Filter
     consistent: bool = static(init=False)
     lanes_last = True
-    feasible = PassedOn(_wherever_it_may_be)
-    ends_after = PassedOn(checked_end)
+    feasible = passed_on(_wherever_it_may_be)
 
     def __post_init__(self) -> None:
         check_observed(self.model)

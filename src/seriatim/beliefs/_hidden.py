@@ -9,7 +9,7 @@ from jaxtyping import Array, Int
 
 from seriatim._optional import is_planner
 from seriatim._record import record
-from seriatim._wrapped_model import PassedOn, WrappedModel, checked_end, of_state
+from seriatim._wrapped_model import WrappedModel, of_state, passed_on
 from seriatim.beliefs._belief_model import BeliefDisturbance, check_observed
 from seriatim.beliefs._filter import Belief, Filter
 from seriatim.beliefs._lanes import one_or_many
@@ -45,9 +45,8 @@ class HiddenModel(WrappedModel):
     model: ObservedModel
     filter: Filter
     lanes_last = True
-    control_mask = PassedOn(of_state)
-    feasible = PassedOn(of_state)
-    ends_after = PassedOn(checked_end)
+    control_mask = passed_on(of_state)
+    feasible = passed_on(of_state)
 
     def __post_init__(self) -> None:
         check_observed(self.model)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 
 from seriatim import _optional
 from seriatim._record import record
-from seriatim._wrapped_model import PassedOn, WrappedModel, checked_end
+from seriatim._wrapped_model import WrappedModel, passed_on
 from seriatim.model import Model, State
 
 
@@ -29,14 +29,13 @@ class Featured(WrappedModel):
 
     model: Model
 
-    lanes_last = PassedOn()
-    initial_state = PassedOn()
-    control_mask = PassedOn()
-    transition = PassedOn()
-    feasible = PassedOn()
-    ends_after = PassedOn(checked_end)
-    nominal_disturbance = PassedOn()
-    base_policy = PassedOn()
+    lanes_last = passed_on()
+    initial_state = passed_on()
+    control_mask = passed_on()
+    transition = passed_on()
+    feasible = passed_on()
+    nominal_disturbance = passed_on()
+    base_policy = passed_on()
 
     def agent_observations(self, state: State) -> Any:
         """Return the features of each agent: arrays `[m, k]`, or `seriatim.Features` with a leading axis `m`."""

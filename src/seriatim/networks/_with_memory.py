@@ -9,7 +9,7 @@ policy that remembers must remember along every simulated future. Disturbances, 
 from jaxtyping import Array, Float, Int
 
 from seriatim._record import record
-from seriatim._wrapped_model import PassedOn, WrappedModel, checked_end, of_state
+from seriatim._wrapped_model import WrappedModel, of_state, passed_on
 from seriatim.model import Disturbance, Key, Model, State, Transition
 from seriatim.networks._decentralised import DecentralisedPolicy
 from seriatim.policy import Policy
@@ -35,11 +35,10 @@ class WithMemory(WrappedModel):
     model: Model
     policy: DecentralisedPolicy
 
-    control_mask = PassedOn(of_state)
-    feasible = PassedOn(of_state)
-    ends_after = PassedOn(checked_end)
-    nominal_disturbance = PassedOn()
-    base_policy = PassedOn(lambda _, made: lambda: IgnoreMemory(made()))
+    control_mask = passed_on(of_state)
+    feasible = passed_on(of_state)
+    nominal_disturbance = passed_on()
+    base_policy = passed_on(lambda _, made: lambda: IgnoreMemory(made()))
 
     def initial_state(self, key: Key) -> Remembered:
         """Draw the start; agents remember nothing."""

@@ -19,7 +19,7 @@ from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._preconditions import require_model
 from seriatim._record import record
-from seriatim._wrapped_model import PassedOn, WrappedModel, checked_end, of_state
+from seriatim._wrapped_model import WrappedModel, of_state, passed_on
 from seriatim.beliefs._lanes import one_or_many
 from seriatim.beliefs.decentralised._agent_filter import AgentFilter, Known, check_rows
 from seriatim.model import Disturbance, Key, Observation, State, Transition
@@ -70,9 +70,8 @@ class InformationModel(WrappedModel):
     arrival: float | Float[Array, ""] = 1.0
     in_reach: Callable[[State], Bool[Array, "m m"]] | None = None
     lanes_last = True
-    control_mask = PassedOn(of_state)
-    feasible = PassedOn(of_state)
-    ends_after = PassedOn(checked_end)
+    control_mask = passed_on(of_state)
+    feasible = passed_on(of_state)
 
     def __post_init__(self) -> None:
         require_model(self.model, starts=True)
