@@ -1,18 +1,14 @@
 """Reductions as folds over slices.
 
-A reduction over an axis of length n combines n slices, each of them computed, used and forgotten: `[agents, flies,
-lanes]` is never there. XLA's CPU compiler makes one vectorised kernel of the chain, with the accumulator in registers,
+A reduction over an axis of length n combines n slices. Each is computed, used and forgotten: `[agents, flies, lanes]`
+is never stored. XLA's CPU compiler makes one vectorised kernel of the chain, with the accumulator in registers,
 if two things are seen to.
 
-It would fuse the chain into each of its consumers, and compute it again in every one. A barrier does not stop it (it is
-removed before fusion), a condition does: what stands in a branch is computed once. The condition is always true, which
-the barrier hides until conditions are no longer simplified.
+The chain must be computed once, however many others read it (`materialise`). And it must not be too long: beyond some
+64 slices LLVM no longer vectorises it, which makes it 15 times slower. So a long fold is computed piece by piece.
 
-Beyond some 64 slices LLVM gives up on vectorising the chain, which makes it 15 times slower. Long folds are computed
-piece by piece, each behind a condition of its own.
-
-A program whose reductions need one another, step by step (requests served in turn, unrolled in Python), would compute
-in each step all steps before it. There, what several others use is computed once, too.
+The reductions of a program may need one another, step by step (requests served in turn, unrolled in Python). Every step
+would then compute all steps before it. There, a value with several readers is computed once, too (`kept_in_chain`).
 
 Short folds (a coordinate, a handful of moves) stay expressions and are sliced like any other.
 """
@@ -57,7 +53,7 @@ def combining(combine: Callable[[Array, Array], Array]) -> Kind:
 
 
 def extreme(better: Callable[[Array, Array], Array], length: int, dtype: Any) -> Kind:
-    """Make the reduction to the place of the best slice, the first of equals; NaN beats everything, as in argmin."""
+    """Make the reduction to the place of the best slice, the first of equals; nan beats everything, as in argmin."""
 
     def first(x: Array, j: int) -> Any:
         # Masks fit values and places alike if both have one width.
@@ -67,6 +63,7 @@ def extreme(better: Callable[[Array, Array], Array], length: int, dtype: Any) ->
         (best, place), (x, j) = carry, later
         wins = better(x, best)
         if jnp.issubdtype(x.dtype, jnp.inexact):
+            # Comparisons with nan are false: the first nan is let in here, and nothing beats it afterwards.
             wins = wins | ((x != x) & (best == best))
         return jnp.where(wins, x, best), jnp.where(wins, j, place)
 
@@ -88,6 +85,7 @@ class Fold(LazyArray):
         self.value = value
         self.axis = axis
         self.length = value.shape[axis]
+        # Every place of the result is made of so many slices, and looks at the value as often.
         self.computes = self.length
         self.reductions = value.reductions + 1
 
@@ -97,6 +95,7 @@ class Fold(LazyArray):
         return self.length > SHORT and bool(self.shape)
 
     def _inputs(self) -> Sequence[LazyArray]:
+        # What is behind a kernel of its own is not computed again by readers of this, so counting stops here.
         return () if self.has_kernel else (self.value,)
 
     def prepare(self) -> None:
@@ -109,19 +108,24 @@ class Fold(LazyArray):
         self.compute()
 
     def _slice(self, axis: int, j: int) -> LazyArray:
+        # A long chain is written once, whole; sliced, it would be written again for every slice.
         if self.length > SHORT:
             return Known(self.compute(), shared=self.shared).at(axis, j)
+        # The value still has the folded axis, so its axes from there on are one further.
         own = axis + (axis >= self.axis)
         return Fold(self.kind, self.value.at(own, j), self.axis - (own < self.axis), self.dtype)
 
     def _compute(self) -> Array:
+        # One chain of more slices would not be vectorised (PIECE).
         pieces = [range(j, min(j + PIECE, self.length)) for j in range(0, self.length, PIECE)]
         if not self.has_kernel:
             carries = [self._carry(piece) for piece in pieces]
         else:
+            # Before the branches are entered: what is made inside one of them is lost to the other pieces.
             _keep_repeated(self.value, self.axis)
             self.value.prepare()
             carries = [materialise(functools.partial(self._carry, piece)) for piece in pieces]
+        # From the first slice on, always: sums round in one way, and of equals the first is found.
         return self.kind.result(functools.reduce(self.kind.merge, carries))
 
     def _carry(self, piece: range) -> Any:
@@ -131,11 +135,12 @@ class Fold(LazyArray):
 
 
 def _keep_repeated(value: LazyArray, axis: int) -> None:
-    """Compute once what differs along the folded axis and is repeated along others: each row of the result needs it.
+    """Compute the parts once that differ along the folded axis and are repeated along others: every row needs them.
 
     XLA would rather compute it again in every row than read it, which is right for small folds, where starting one more
     kernel takes longer.
     """
+    # Each part once. In a dictionary they keep their order, and with it the program is the same in every process.
     many = list({id(each): each for each in value.repeated(axis)}.values())
     if not many:
         return
@@ -145,6 +150,7 @@ def _keep_repeated(value: LazyArray, axis: int) -> None:
 
     # Written once, to be looked at and perhaps run: a program in it may keep parts of its own.
     program = jax.make_jaxpr(_alone(make))()
+    # The last axis of everything that was made are the lanes.
     if value.size * program.out_avals[0].shape[-1] < LARGE:
         return
     for part, array in zip(many, materialise(jaxpr_as_fun(program)), strict=True):
@@ -154,7 +160,8 @@ def _keep_repeated(value: LazyArray, axis: int) -> None:
 def materialise(make: Callable[[], Any]) -> Any:
     """Compute something once, in a kernel of its own, however many others use it.
 
-    `make` is traced once: what is kept often keeps parts of its own, and each level would double the work.
+    `make` is traced once. It often materialises parts of its own, and to trace it twice would double the work at each
+    level.
     """
     made: list[Any] = []
 
@@ -168,24 +175,28 @@ def materialise(make: Callable[[], Any]) -> Any:
         shapes = made[0] if made else jax.eval_shape(alone)
         return jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), shapes)
 
+    # XLA would fuse a chain into each of its consumers, and compute it again in every one. A barrier does not stop it
+    # (it is removed before fusion), a condition does: what stands in a branch is computed once. The condition is always
+    # true, which the barrier hides until conditions are no longer simplified.
     return lax.cond(lax.optimization_barrier(jnp.array(True)), alone, nothing)
 
 
 def kept_in_chain(value: LazyArray) -> LazyArray:
     """Compute a value that several others use in a kernel of its own, if it ends a long chain of reductions.
 
-    Each step of such a chain would compute all steps before it again.
+    Otherwise each step of such a chain computes all steps before it again.
     """
     if value.shared or value.operations(LONG) <= LONG or value.reductions < CHAIN:
         return value
     if jnp.issubdtype(value.dtype, jax.dtypes.extended):  # keys of random numbers
         return value
+    # Outside of the branch, so that other readers find what was made on the way.
     value.prepare_inputs()
     return Known(materialise(value.compute), shared=False, reductions=value.reductions)
 
 
 def _alone(make: Callable[[], Any]) -> Callable[[], Any]:
-    """Let a function remember what it computes by itself."""
+    """Give a function a memory of its own for the results it computes."""
 
     def call() -> Any:
         with memory():
@@ -203,5 +214,6 @@ def fold(kind: Kind, value: LazyArray, axes: tuple[int, ...], dtype: Any) -> Laz
 
 def masked(condition: LazyArray, value: LazyArray, otherwise: LazyArray) -> LazyArray:
     """Return `value` where the condition holds, else `otherwise`, all of one shape or scalars."""
+    # A scalar's shape is the shortest there is.
     shape = max((condition.shape, value.shape, otherwise.shape), key=len)
     return Elementwise(lambda c, x, y: jnp.where(c, x, y), (condition, value, otherwise), shape, value.dtype)

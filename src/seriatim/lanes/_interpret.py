@@ -2,9 +2,9 @@
 
 The function's own program (its jaxpr) is read operation by operation. Elementwise operations and changes of shape
 become expressions, reductions become folds, lookups along short axes become folds too, random bits are hashed in long
-vector operations. What does not depend on the lanes is computed once, for all of them. Everything else (control flow,
-sorting, large matrix products, lookups in large tables) is handed to `vmap`, operation by operation: right, if not
-faster.
+vector operations. Values that do not depend on the lanes are computed once, for all of them. Everything else (control
+flow, sorting, large matrix products, lookups in large tables) is handed to `vmap`, operation by operation: the results
+are right, but no faster.
 """
 
 from __future__ import annotations
@@ -90,6 +90,7 @@ def evaluate(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[LazyArr
 
 def _uses(jaxpr: Jaxpr) -> Counter[Any]:
     """Count the equations that use each name; a result of the program is used once more."""
+    # An equation that reads a name twice computes it once, so it counts once.
     used = [name for equation in jaxpr.eqns for name in {v for v in equation.invars if not isinstance(v, Literal)}]
     return Counter([*used, *(name for name in jaxpr.outvars if not isinstance(name, Literal))])
 
@@ -116,6 +117,7 @@ def _apply(equation: JaxprEqn, inputs: list[LazyArray]) -> list[LazyArray]:
     if shared and name not in UNBINDABLE:
         return _plainly(equation, inputs)
     if name in INLINED:
+        # Programs in the program are read as parts of it, so that expressions reach across them.
         inner = equation.params[INLINED[name]]
         return evaluate(inner.jaxpr, inner.consts, inputs)
     rule = RULES.get(name)
@@ -126,9 +128,10 @@ def _apply(equation: JaxprEqn, inputs: list[LazyArray]) -> list[LazyArray]:
 
 
 def _plainly(equation: JaxprEqn, inputs: list[LazyArray]) -> list[LazyArray]:
-    """Compute what all lanes share; single numbers made of constants now, since XLA forgets that they are constants.
+    """Compute a value that all lanes share; a single number made of constants is computed at once.
 
-    It moves them out of loops as numbers that loops are given, and divides by what it no longer knows.
+    XLA forgets that it is a constant: it moves the number out of loops, which are then given it as an argument, and
+    divides by a number that it no longer knows.
     """
     single = all(v.aval.size == 1 for v in equation.outvars if isinstance(v.aval, ShapedArray))
     constants = [x for x in inputs if isinstance(x, _Constant)]
@@ -146,6 +149,7 @@ def _known_now(equation: JaxprEqn, inputs: list[_Constant]) -> list[LazyArray]:
     number = computed(equation, [x.number for x in inputs])
     if number is not None:
         return [_Constant(number)]
+    # The number is wanted now, though a program is being traced.
     with jax.ensure_compile_time_eval():
         results = equation.primitive.bind(*(jnp.asarray(x.number) for x in inputs), **equation.params)
     many = results if equation.primitive.multiple_results else [results]
@@ -157,11 +161,13 @@ def _known_now(equation: JaxprEqn, inputs: list[_Constant]) -> list[LazyArray]:
 def _by_vmap(equation: JaxprEqn, inputs: list[LazyArray]) -> list[LazyArray]:
     """Map an operation over the lanes; of its results, those that vmap does not map are shared by all lanes.
 
-    Such are results of `custom_vmap` or of "is it so in any lane?". What branches on them stays a branch.
+    Examples are results of `custom_vmap`, or of the question whether something is so in any lane. A condition on such a
+    result stays a branch.
     """
     shared: dict[int, Any] = {}
     axes = tuple(None if x.shared else -1 for x in inputs)
 
+    # `out_axes` would have vmap repeat shared results for every lane, so they leave through `shared`.
     def call(*arguments: Any) -> list[Any]:
         results = equation.primitive.bind(*arguments, **equation.params)
         many = results if equation.primitive.multiple_results else [results]
@@ -194,6 +200,7 @@ def _combined(equation: JaxprEqn, value: LazyArray) -> LazyArray | None:
     kind, dtype = combining(COMBINED[equation.primitive.name]), result_of(equation).dtype
     lengths = [value.shape[a] for a in equation.params["axes"]]
     rounds = equation.primitive.name in ("reduce_sum", "reduce_prod") and jnp.issubdtype(dtype, jnp.inexact)
+    # A fold begins with its first slice, which an empty axis does not have.
     if 0 in lengths or (max(lengths, default=0) > LONGEST_FOLD and not rounds):
         return None
     return fold(kind, value, equation.params["axes"], dtype)
@@ -213,6 +220,7 @@ def _broadcast(equation: JaxprEqn, value: LazyArray, *_: LazyArray) -> LazyArray
 
 
 def _squeeze(equation: JaxprEqn, value: LazyArray) -> LazyArray:
+    # The last axis first, so that the numbers of the others stay right.
     for axis in sorted(equation.params["dimensions"], reverse=True):
         value = value.at(axis, 0)
     return value
@@ -264,6 +272,7 @@ def _unstack(equation: JaxprEqn, value: LazyArray) -> list[LazyArray]:
 def _pad(equation: JaxprEqn, value: LazyArray, constant: LazyArray) -> LazyArray | None:
     """Add constants before and after."""
     for axis, (low, high, between) in enumerate(equation.params["padding_config"]):
+        # Gaps between entries, and padding that cuts off, are left to vmap.
         if between or low < 0 or high < 0:
             return None
         before, after = ((*value.shape[:axis], int(n), *value.shape[axis + 1 :]) for n in (low, high))
@@ -350,6 +359,7 @@ def _lanes_of(values: Sequence[LazyArray]) -> int:
 
 
 def _described(value: LazyArray) -> jax.ShapeDtypeStruct:
+    # A weak type yields to others in arithmetic, so the program must be traced with it.
     return jax.ShapeDtypeStruct(value.shape, value.dtype, weak_type=jax.typeof(value.compute()).weak_type)
 
 

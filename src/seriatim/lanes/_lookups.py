@@ -32,19 +32,23 @@ def gathered(equation: JaxprEqn, table: LazyArray, index: LazyArray) -> LazyArra
     """Look up in a table: along one axis if it differs between lanes, along several if all lanes share it."""
     numbers, sizes = equation.params["dimension_numbers"], equation.params["slice_sizes"]
     along, paired = numbers.start_index_map, numbers.operand_batching_dims
+    # One place of every axis that is looked up, and all of the others; windows in between are left to vmap.
     whole = all(sizes[axis] == (1 if axis in (*along, *paired) else n) for axis, n in enumerate(table.shape))
     if _are_keys(table) or not whole or tuple(sorted(along)) != tuple(numbers.collapsed_slice_dims) or 0 in table.shape:
         return None
+    # A fold goes along one axis: several are treated like one that is too long.
     length = table.shape[along[0]] if len(along) == 1 else LONGEST + 1
     if table.shared and length > SMALL:
         return None if paired or _is_too_large(table) else _in_shared_table(equation, table, index)
     if length > LONGEST:
         return None
     out = result_of(equation)
+    # The last axis of the index has a number for each axis looked up, of which there is one here.
     places = index.at(len(index.shape) - 1, 0)
     batch = [axis for axis in range(len(out.shape)) if axis not in numbers.offset_dims]
     pairs = dict(zip(paired, numbers.start_indices_batching_dims, strict=True))
     offsets = iter(numbers.offset_dims)
+    # The axis looked up is put behind those of the result, and folded over there.
     last = len(out.shape)
     axes = [
         last if axis == along[0] else batch[pairs[axis]] if axis in pairs else next(offsets)
@@ -57,6 +61,7 @@ def _in_shared_table(equation: JaxprEqn, table: LazyArray, index: LazyArray) -> 
     """Look numbers up one by one in the flattened table: an elementwise operation of the indices."""
     numbers, out = equation.params["dimension_numbers"], result_of(equation)
     mode, fill = equation.params["mode"], equation.params["fill_value"]
+    # Flat, so that an entry has one number and the lookup has one operand.
     flat = table.compute().reshape(-1)
     strides = _strides(table.shape)
     batch = [axis for axis in range(len(out.shape)) if axis not in numbers.offset_dims]
@@ -72,6 +77,7 @@ def _in_shared_table(equation: JaxprEqn, table: LazyArray, index: LazyArray) -> 
         _elementwise(_offset(table.shape[axis], strides[axis]), place, jnp.int32) for place, axis in [*looked, *whole]
     ]
 
+    # Offsets are clipped, so XLA need not see to it again.
     def look(*offsets: Array) -> Array:
         return flat.at[sum(offsets)].get(mode="promise_in_bounds")
 
@@ -94,6 +100,7 @@ def _clipped(i: Array, last: int) -> Array:
 
 
 def _is_inside(length: int) -> Callable[[Array], Array]:
+    # No place is beyond the table if the type does not even hold its last one.
     return lambda i: (i >= 0) & (i <= length - 1) if length - 1 <= np.iinfo(i.dtype).max else i >= 0
 
 
@@ -102,6 +109,7 @@ def _looked_up(
 ) -> LazyArray | None:
     """Fold over a last axis, the one looked up; `axes` and `batch` say where the others go."""
     length = table.shape[axes.index(len(out.shape))]
+    # In these modes a lookup outside of the table gives its nearest entry, as in jax.lax.gather.
     if mode != GatherScatterMode.FILL_OR_DROP:
         places = _elementwise(lambda i: jnp.clip(i, 0, length - 1), places)
     elif fill_value is None:
@@ -118,6 +126,7 @@ def _sum_of_selected(table: LazyArray, axes: list[int], places: LazyArray, batch
     shape = (*out.shape, length)
     # Masks fit numbers and places alike if both have one width.
     narrow = index_type(out.dtype, length)
+    # Places outside become -1 or `length`, which no entry has; narrowed as they are, they could come to lie inside.
     lowest = max(-1, int(np.iinfo(places.dtype).min))
     places = _elementwise(lambda i: jnp.clip(i, lowest, length).astype(narrow), places, narrow)
     one_hot = Elementwise(
@@ -126,6 +135,7 @@ def _sum_of_selected(table: LazyArray, axes: list[int], places: LazyArray, batch
         shape,
         jnp.bool_,
     )
+    # At most one entry is selected, so either operation returns it as it is; XLA adds no truth values.
     combine = lax.bitwise_or if out.dtype == bool else lax.add
     selected = masked(one_hot, broadcast(table, shape, axes), _nothing(out.dtype))
     return Fold(combining(combine), selected, last, out.dtype)
@@ -142,11 +152,13 @@ def sliced(equation: JaxprEqn, value: LazyArray, *starts: LazyArray) -> LazyArra
     if value.shared or len(cut) != 1 or sizes[cut[0]] != 1 or value.shape[cut[0]] > LONGEST:
         return None
     axis = cut[0]
+    # As in jax.lax.dynamic_slice, a slice that would begin outside is moved inside.
     start = _elementwise(lambda i: jnp.clip(i, 0, value.shape[axis] - 1), starts[axis])
     rest = [a for a in range(len(sizes)) if a != axis]
     out = result_of(equation)
     shape = tuple(out.shape[a] for a in rest)
     axes = [len(rest) if a == axis else rest.index(a) for a in range(len(sizes))]
+    # Of the zeros only shape and type are read.
     one = _sum_of_selected(value, axes, start, [], jnp.zeros(shape, out.dtype))
     return Broadcast(one, out.shape, rest)
 
@@ -157,6 +169,7 @@ def _slice_of_shared_table(table: LazyArray, sizes: tuple[int, ...], starts: tup
     for axis, (start, size) in enumerate(zip(starts, sizes, strict=True)):
         last = table.shape[axis] - size
         within = Broadcast(_iota(size, jnp.int32), sizes, [axis])
+        # `last` is bound here, since the function is called after the loop.
         places.append(Elementwise(lambda i, j, last=last: _clipped(i, last) + j, (start, within), sizes, jnp.int32))
     flat, strides = table.compute().reshape(-1), _strides(table.shape)
 
@@ -175,6 +188,7 @@ def updated(equation: JaxprEqn, value: LazyArray, update: LazyArray, *starts: La
         return None
     axis, length = cut[0], value.shape[cut[0]]
     start = _elementwise(lambda i: jnp.clip(i, 0, length - 1), starts[axis])
+    # The type of any index holds LONGEST, so numbering the places does not overflow.
     hit = _elementwise_pair(lambda i, j: i == j, start, _iota(length, start.dtype), (length,), jnp.bool_)
     rest = [a for a in range(len(value.shape)) if a != axis]
     new = Broadcast(update.at(axis, 0), value.shape, rest)
@@ -195,6 +209,7 @@ def scattered(equation: JaxprEqn, value: LazyArray, index: LazyArray, updates: L
         return None
     if index.shape[-1:] != (1,) or len(batch) > 1 or not (adds or not batch):
         return None
+    # An update outside equals no place and so is dropped, as all modes but CLIP want it.
     if value.shape[along[0]] > LONGEST or equation.params["mode"] == GatherScatterMode.CLIP:
         return None
     axis, length = along[0], value.shape[along[0]]
@@ -221,6 +236,7 @@ def _added(value: LazyArray, axis: int, places: LazyArray, updates: LazyArray, b
     )
     rest = iter(a for a in range(len(value.shape)) if a != axis)
     spread = broadcast(updates, shape, [last if a == batch else next(rest) for a in range(len(updates.shape))])
+    # Several updates of one place are added up, as a scatter does it.
     total = Fold(combining(lax.add), masked(one_hot, spread, _nothing(value.dtype)), last, value.dtype)
     return Elementwise(lax.add, (value, total), value.shape, value.dtype)
 

@@ -32,6 +32,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 
 def computed(equation: JaxprEqn, numbers: Sequence[Any]) -> np.ndarray | None:
     """Return what an operation makes of single numbers, or None if it is not one of those known here."""
+    # Keys of random numbers are no arrays of NumPy, and real numbers are for JAX.
     if any(not isinstance(x, np.ndarray) or x.dtype.kind not in "biu" for x in numbers):
         return None
     name = equation.primitive.name
@@ -43,6 +44,7 @@ def computed(equation: JaxprEqn, numbers: Sequence[Any]) -> np.ndarray | None:
     operation = OPERATIONS.get(name)
     if operation is None:
         return None
+    # Whole numbers wrap around in XLA, without a warning.
     with np.errstate(over="ignore"):
         return np.asarray(operation(*numbers))
 

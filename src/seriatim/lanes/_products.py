@@ -4,8 +4,8 @@ Per lane they are too small for a matrix library, which would take them one by o
 lanes are done together.
 
 A product with a matrix that all lanes share (the weights of a network) is one large product, `W [h, k] @ X [k, lanes]`,
-and left to those who do that best. It is handed over with the axis that is summed first and the lanes last, so that
-what comes before and after need not be turned around.
+and left to the matrix library. The axis that is summed is handed over first and the lanes last, so that the operations
+before and after it need no other order of axes.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ def multiplied(equation: JaxprEqn, one: LazyArray, other: LazyArray) -> LazyArra
         return None
     out = result_of(equation)
     last, paired = len(out.shape), len(batch[0])
+    # Both factors are repeated along the axes of the result and a last one, along which products are summed.
     shape = (*out.shape, one.shape[contracting[0][0]])
     spread, free = [], paired
     for value, along, pairs in ((one, contracting[0], batch[0]), (other, contracting[1], batch[1])):
@@ -57,6 +58,7 @@ def _weighed(equation: JaxprEqn, one: LazyArray, other: LazyArray) -> LazyArray 
     weights, value, summed, along = (one, other, left, right) if one.shared else (other, one, right, left)
     k = value.shape[along]
     rest = [axis for axis in range(len(value.shape)) if axis != along]
+    # With the summed axis first and the lanes last, the reshape below copies nothing.
     x = value.turned([along, *rest]).compute()
     w = jnp.moveaxis(weights.compute(), summed, -1)
     product = lax.dot_general(
@@ -67,5 +69,6 @@ def _weighed(equation: JaxprEqn, one: LazyArray, other: LazyArray) -> LazyArray 
         preferred_element_type=equation.params["preferred_element_type"],
     )
     found = Known(product.reshape(*w.shape[:-1], *x.shape[1:]), shared=False)
+    # The product has the axes of the weights first; the equation has those of its first factor first.
     free = w.ndim - 1
     return found if one.shared else Transpose(found, (*range(free, free + len(rest)), *range(free)))

@@ -25,6 +25,7 @@ from seriatim.lanes._folds import materialise
 from seriatim.lanes._values import Known, LazyArray, aligned, remembered
 
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))
+# The constant of Threefry's key schedule.
 PARITY = 0x1BD11BDA
 Evaluate = Callable[[Any, Sequence[Any], Sequence[LazyArray]], list[LazyArray]]
 
@@ -40,13 +41,14 @@ def threefry(key: tuple[Array, Array], counter: tuple[Array, Array]) -> tuple[Ar
             one = one + other
             other = (other << jnp.uint32(distance)) | (other >> jnp.uint32(32 - distance))
             other = other ^ one
+        # After every four rounds the next words of the key are added, and the number of the group.
         one = one + words[(group + 1) % 3]
         other = other + words[(group + 2) % 3] + jnp.uint32(group + 1)
     return one, other
 
 
 class _Word(LazyArray):
-    """One of the two words of a hash; both are computed together, by whoever asks first."""
+    """One of the two words of a hash. Both are computed together, when the first of them is asked for."""
 
     def __init__(self, inputs: tuple[LazyArray, ...], shape: Sequence[int], which: int) -> None:
         super().__init__(shape, jnp.uint32, shared=False)
@@ -62,6 +64,7 @@ class _Word(LazyArray):
         return words
 
     def _compute(self) -> Array:
+        # Both words hold the same tuple of inputs, so one finds what was computed for the other.
         both: tuple[Array, Array] = remembered(self.inputs, "hashed", self._both)
         return both[self.which]
 
@@ -116,7 +119,8 @@ def _as_keys(words: LazyArray) -> LazyArray:
 
 
 def _alone(function: Callable[..., Array], arguments: list[LazyArray], evaluate: Evaluate) -> LazyArray:
-    """Run a function of words, for which other kernels shall not compute the hash again."""
+    """Run a function of words in a kernel of its own, so that no other kernel computes the hash again."""
     given = [jax.ShapeDtypeStruct(each.shape, each.dtype) for each in arguments]
+    # JAX's own drawing, read operation by operation: the same bits, its hash in long vector operations.
     program = jax.make_jaxpr(function)(*given)
     return Known(materialise(lambda: evaluate(program.jaxpr, program.consts, arguments)[0].compute()), shared=False)

@@ -1,6 +1,6 @@
 """Numbers of lanes that suit the machine: whole vectors, in rows that do not compete for places of the cache.
 
-What is left over of a row when its vectors are full is computed number by number: with 50 spiders and flies, 44 lanes
+The rest of a row, where it does not fill a vector, is computed number by number: with 50 spiders and flies, 44 lanes
 took 50 microseconds a stage and 48 lanes 19.
 
 The numbers of a lane lie one row apart. Where rows are a large power of two long, all the numbers of a lane belong in
@@ -19,4 +19,5 @@ def padded_lane_count(lanes: int) -> int:
     if lanes <= VECTOR:
         return 1 << (lanes - 1).bit_length()
     vectors = -(-lanes // VECTOR)
+    # An odd number of vectors: rows are then spread over all places of the cache.
     return VECTOR * (vectors | 1 if lanes >= LONG else vectors)

@@ -20,9 +20,9 @@ from jaxtyping import Array
 
 
 class _Memories(threading.local):
-    """What has been computed, innermost branch last: what is computed in a branch means nothing outside of it.
+    """The results computed so far, those of the innermost branch last.
 
-    Nor in another thread, which is writing a program of its own.
+    A result of a branch has no meaning outside of it, nor in another thread, which writes a program of its own.
     """
 
     def __init__(self) -> None:
@@ -44,12 +44,13 @@ def memory() -> Iterator[None]:
 
 def _recalled(owner: Any, what: Any) -> Any:
     """Return what is remembered, or None."""
+    # Outer branches count too: what was computed before a branch can be read inside it.
     found = (results.get((id(owner), what)) for results in reversed(_memories.stack))
     return next((entry[1] for entry in found if entry is not None), None)
 
 
 def remembered(owner: Any, what: Any, make: Callable[[], Any]) -> Any:
-    """Return what is remembered of an owner, which is made if nothing is."""
+    """Return what is remembered of an owner; if nothing is, make it."""
     result = _recalled(owner, what)
     if result is None:
         result = make()
@@ -61,7 +62,7 @@ def remembered(owner: Any, what: Any, make: Callable[[], Any]) -> Any:
 class LazyArray:
     """A lazy array; `shape` does not count the lanes."""
 
-    # How many operations make one place of this out of places of its inputs, which are looked at as often.
+    # The operations that make one place of this out of places of its inputs. Each input is read as often.
     computes = 0
 
     def __init__(self, shape: Sequence[int], dtype: Any, *, shared: bool) -> None:
@@ -82,6 +83,7 @@ class LazyArray:
             array = _recalled(self, "array")
             return (self if array is None else Known(array, shared=self.shared))._slice(axis, j)
 
+        # The same slice is the same object, so that what is computed of it is found again.
         part: LazyArray = remembered(self, (axis, j), make)
         return part
 
@@ -99,6 +101,7 @@ class LazyArray:
 
     def keep(self, array: Array) -> None:
         """Take `array` for what this is, from now on."""
+        # The second entry says that it was kept: from now on this is a mere view, and not worth keeping again.
         _memories.stack[-1][id(self), "array"] = _memories.stack[-1][id(self), "materialise"] = self, array
 
     def repeated(self, axis: int) -> list[LazyArray]:
@@ -126,23 +129,25 @@ class LazyArray:
         count = 0
         while left and count <= most:
             value, times = left.pop()
+            # What all lanes share is computed once for all of them, which is nothing beside the lanes.
             if id(value) not in seen and not value.shared:
                 seen.add(id(value))
                 count += times * value.computes
+                # A fold looks at its inputs once for each of its slices.
                 left += [(each, times * max(1, value.computes)) for each in value._inputs()]
         return count
 
     def prepare(self) -> None:
-        """Compute now what would otherwise be computed with every slice."""
+        """Compute the inputs now that would otherwise be computed with every slice."""
         self.prepare_inputs()
 
     def prepare_inputs(self) -> None:
-        """Compute now what would otherwise be computed wherever this is."""
+        """Compute the inputs now that would otherwise be computed by every reader of this value."""
         for value in self._inputs():
             value.prepare()
 
     def settle(self) -> None:
-        """Compute now what is more than a view of something computed."""
+        """Compute this now, unless it is a view of something that is computed already."""
         for value in self._inputs():
             value.settle()
 
@@ -216,6 +221,7 @@ class Elementwise(LazyArray):
         self.compute()
 
     def repeated(self, axis: int) -> list[LazyArray]:
+        # An input as large as this is not repeated itself, but may be made of parts that are.
         differing = [x for x in self.inputs if x.shape and x.shape[axis] > 1]
         return [part for x in differing for part in (x.repeated(axis) if x.size == self.size else x.more_than_view())]
 
@@ -240,6 +246,7 @@ class Broadcast(LazyArray):
 
     def turned(self, order: Sequence[int]) -> LazyArray:
         places = [list(order).index(axis) for axis in self.axes]
+        # XLA broadcasts to axes in increasing order only, so the value itself is turned as far as that takes.
         inner = sorted(range(len(places)), key=places.__getitem__)
         return Broadcast(self.value.turned(inner), [self.shape[a] for a in order], sorted(places))
 
@@ -320,12 +327,14 @@ class Stack(LazyArray):
         for value in self.values:
             if j < value.shape[axis]:
                 part = value.at(axis, j)
+                # Slices of one stack must agree on having lanes, or a fold could not combine them.
                 return part if part.shared == self.shared else Unshared(part)
             j -= value.shape[axis]
         raise IndexError(j)
 
     def _compute(self) -> Array:
         parts = [aligned([x], x.shape, shared=self.shared)[0] for x in self.values]
+        # Parts that all lanes share come with one lane.
         lanes = max((part.shape[-1] for part in parts), default=1)
         if not self.shared:
             parts = [jnp.broadcast_to(part, (*part.shape[:-1], lanes)) for part in parts]
@@ -399,6 +408,7 @@ class Transpose(LazyArray):
         return (self.value,)
 
     def _slice(self, axis: int, j: int) -> LazyArray:
+        # Without that axis, those behind it in the value are numbered one less.
         own = self.order[axis]
         rest = [a - (a > own) for a in _without(self.order, axis)]
         return Transpose(self.value.at(own, j), rest)
@@ -423,6 +433,7 @@ def aligned(values: Sequence[LazyArray], shape: Sequence[int], *, shared: bool |
         if x.shape == () and shape:
             array = array.reshape((1,) * len(shape) + array.shape)
         arrays.append(lax.expand_dims(array, (array.ndim,)) if x.shared and not shared else array)
+    # Primitives of JAX do not broadcast by themselves.
     if len({a.shape for a in arrays}) < 2:
         return arrays
     target = jnp.broadcast_shapes(*(a.shape for a in arrays))

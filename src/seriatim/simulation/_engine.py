@@ -1,7 +1,7 @@
-"""The engine: what planners ask for the costs of joint controls at one state.
+"""The engine: it answers planners, which ask for the costs of joint controls at one state.
 
-This is the one seam between planners and machines. A planner asks which joint controls to simulate (`Ask`) and is told
-what they cost, sample by sample (`Costs`), all under the same noise. It knows nothing of how that is done. The compiled
+This is the one seam between planners and machines. A planner says which joint controls to simulate (`Ask`) and is told
+their costs, sample by sample (`Costs`), all under the same noise. It knows nothing of how that is done. The compiled
 engine here writes simulations into the program that is being compiled; another one may send them to simulators in
 other processes.
 """
@@ -30,11 +30,11 @@ class Ask(NamedTuple):
     Attributes:
         controls: `[n, m]`.
         samples: consecutive ones of `0 .. num_samples - 1`; None is all of them. A sample is the same in whatever ask.
-        like: about what the joint controls will cost, all samples; a hint that changes no number.
+        like: about the costs of the joint controls, for all samples; a hint that changes no number.
         needed: False where nobody looks at the answer; nothing is then simulated, and the costs are 0. Over a batch of
             states nothing is simulated where it is False at all of them.
-        is_reference: whether the one joint control is what all later ones are compared with, on all samples. The engine
-            may then put the samples into another order, from this answer on.
+        is_reference: whether all later joint controls are compared with this one, on all samples. The engine may then
+            put the samples into another order, from this answer on.
     """
 
     controls: Int[Array, "n m"]
@@ -46,7 +46,7 @@ class Ask(NamedTuple):
 
 @runtime_checkable
 class Answering(Protocol):
-    """Whatever answers asks. It is a value: what it learns from one ask is in the one that it returns."""
+    """An object that answers asks. It is a value: what it learns from one ask is in the object that it returns."""
 
     def answer(self: E, ask: Ask) -> tuple[Costs, E]:
         """Return the costs, `[n, samples]`, and the engine for the next ask."""
@@ -80,7 +80,7 @@ class Engine(Answering, Protocol):
         ...
 
     def tail(self) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """Return the weight of what follows a future that was cut off, and the most that it can cost."""
+        """Return the weight of the stages after a cut, and the most that they can cost."""
         ...
 
 
@@ -115,9 +115,11 @@ class CompiledEngine(NamedTuple):
         if ask.needed is None:
             found = self._simulated(ask)
         else:
+            # A branch for the batch, not for each state: under vmap both sides of that would be computed.
             nothing = NothingSimulated(self._num_samples()).answer(ask)[0]
             found = jax.lax.cond(anywhere(ask.needed), lambda: self._simulated(ask), lambda: nothing)
         if ask.is_reference and self.noise is not None and worth_sorting(found.costs.shape[1]):
+            # From here on samples are in the order of the base control's costs, in the noise as in this answer.
             order = jnp.argsort(found.costs[0])
             return found._replace(costs=found.costs[:, order]), self._replace(noise=reordered(self.noise, order))
         return found, self
@@ -138,6 +140,7 @@ class CompiledEngine(NamedTuple):
             return Costs(costs, jnp.zeros(ask.controls.shape[0], jnp.int32))
         expected = None
         if ask.like is not None:
+            # The samples of a block lie one after the other since they were sorted.
             expected = jnp.mean(ask.like.reshape(self.noise.policy_keys.shape[0], -1), axis=1)
         noise = self.noise if ask.samples is None else of_samples(self.noise, ask.samples)
         return sampled_costs(*given, noise, expected)

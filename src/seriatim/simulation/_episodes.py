@@ -1,12 +1,12 @@
 """Playing many episodes in a fixed number of lanes.
 
 Episodes end at different stages, the last of a batch often after two or three times the mean; a batch that waits for
-its last works mostly for nothing. So lanes whose episodes have ended are given new ones whenever enough of them are
+its last one keeps most lanes idle. So lanes whose episodes have ended are given new ones whenever enough of them are
 idle. Each lane has its own stage and its own keys, and an episode is the same function of its key in whatever lane it
 is played.
 
-Whoever wants to follow the work gets it in pieces of some stages. A piece ends without a lane being filled or emptied
-before its time, so the pieces change no number, whatever the clock says.
+A caller that follows the work gets it in pieces of some stages. No lane is filled or emptied earlier because a piece
+ends, so the pieces change no number, whatever the clock says.
 """
 
 import time
@@ -95,8 +95,8 @@ def play_episodes(
 ) -> Iterator[tuple[Played, UnderWay]]:
     """Play some of the episodes 0, 1, ... of a key.
 
-    Returns their summaries as they end, in no particular order, and what is under way then. With `in_pieces` of a
-    second at most (a planner: of some stages, always), between which nothing may have ended.
+    Yields the summaries of the episodes that ended, in no particular order, and the episodes under way then. With
+    `in_pieces` it yields every second at least, for a planner always after a few stages; no episode may have ended since.
     """
     width = _width(model, policy, len(numbers))
     patience = PLANNER_STAGES if in_pieces or _optional.is_planner(policy) else FOR_EVER
@@ -111,6 +111,7 @@ def play_episodes(
         some = slice(int(now.written))
         finished += some.stop
         yield Played(*(np.asarray(each)[some] for each in now.results)), _under_way(now.lanes)
+        # What was written has been read: the room is free again.
         now = now._replace(written=_int32(0), stages=_int32(0))
         if not _optional.is_planner(policy) and time.perf_counter() - begin < PIECE:
             patience = min(2 * patience, FOR_EVER)
@@ -132,6 +133,7 @@ def _width(model: Model, policy: Policy, episodes: int) -> int:
     enough = 1 << (episodes - 1).bit_length()
     state = jax.eval_shape(model.initial_state, jax.random.key(0))
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(state))
+    # The largest power of two of states that fit.
     fitting = 1 << (BYTES // max(1, size)).bit_length() >> 1
     return padded_lane_count(min(enough, max(FEWEST, min(fitting, MOST))))
 
@@ -150,10 +152,12 @@ def _narrowed(lanes: _Lanes, *, width: int) -> _Lanes:
 def _nothing_played(model: Model, key: Key, numbers: range, width: int) -> _Now:
     """Return the beginnings of the first episodes, as many as there are lanes.
 
-    Few of them are begun in a power of two of lanes, as a heuristic's are: one program for it and its planners.
+    A small number of them is begun in a power of two of lanes, as those of a heuristic are. So one program serves the
+    heuristic and its planners.
     """
     wide = width if width > PLANNER_LANES else padded_lane_count(1 << (width - 1).bit_length())
     lanes = _begun(model, key, _int32(numbers.start), _int32(numbers.stop), lanes=wide)
+    # Arrays of NumPy: each of JAX's would take a small program to be made.
     zero, cost = np.zeros(width * ROOM, np.int32), np.zeros(width * ROOM, jax.dtypes.canonicalize_dtype(float))
     results = Played(zero, cost, zero, np.zeros(width * ROOM, bool), zero, zero)
     begun = _int32(min(numbers.start + width, numbers.stop))
@@ -193,6 +197,7 @@ def _advance(
         return (lanes.episode >= 0) & ~lanes.course.done & (lanes.t < horizon)
 
     def go_on(now: _Now) -> Bool[Array, ""]:
+        # There must be room for the results of all lanes, since a round may end every one of them.
         unfinished = (now.begun < episodes) | jnp.any(playing(now.lanes))
         return unfinished & (now.written + width <= room) & (now.stages < patience)
 
@@ -204,6 +209,7 @@ def _advance(
             lanes, begun = _fill(model, key, lanes, begun, episodes, few, least)
 
         def busy(playing_now: tuple[_Lanes, Int[Array, ""]]) -> Bool[Array, ""]:
+            # Until enough are idle to be filled together, or, with nothing left to begin, until all have ended.
             count = jnp.sum(playing(playing_now[0]))
             return (count > 0) & ((count > width - few) | (begun >= episodes)) & (playing_now[1] < patience)
 
@@ -215,6 +221,7 @@ def _advance(
         lanes = lanes._replace(episode=jnp.where(ended, -1, lanes.episode))
         return _Now(lanes, begun, results, now.written + jnp.sum(ended, dtype=jnp.int32), stages)
 
+    # Where no other episode is begun, one round plays all to their end, or as far as patience goes.
     return jax.lax.while_loop(go_on, one_round, now) if refills else one_round(now)
 
 
@@ -230,10 +237,12 @@ def _fill(
     """Begin `few` new episodes, or as many as there are idle lanes or episodes left; none if fewer than `least` are."""
     fresh = _begin(model, key, begun + jnp.arange(few, dtype=jnp.int32))
     idle = lanes.episode < 0
+    # Idle lanes, from the first on, take the new episodes in their order.
     rank = jnp.cumsum(idle) - 1
     taken = idle & (rank < jnp.minimum(few, episodes - begun))
     if least > 1:
         taken &= jnp.sum(idle) >= least
+    # Lanes that take none look up one as well, which `put` drops.
     where = jnp.clip(rank, 0, few - 1)
 
     def put(new: Array, old: Array) -> Array:
@@ -246,6 +255,7 @@ def _fill(
 def _write(results: Played, written: Int[Array, ""], lanes: _Lanes, ended: Bool[Array, " lanes"]) -> Played:
     """Append the summaries of the episodes that have ended."""
     nowhere = results.cost.shape[0]
+    # Lanes that go on write beyond the end of the results, where writes are dropped.
     place = jnp.where(ended, written + jnp.cumsum(ended) - 1, nowhere)
     summary = Played(lanes.episode, lanes.course.cost, lanes.t, lanes.course.done, lanes.fault, lanes.incomparable)
     appended: Played = jax.tree.map(lambda all, each: all.at[place].set(each, mode="drop"), results, summary)
@@ -279,10 +289,12 @@ def _stage(model: Model, policy: Policy) -> Any:
 
     def stage(lanes: _Lanes, playing: Bool[Array, " lanes"]) -> _Lanes:
         own_keys = fold_in(lanes.keys.policy, lanes.t)
+        # The model, the law and the account all read the control; without this each would compute it again.
         chosen = materialise(lambda: choose(lanes.course.state, own_keys))
         control = chosen.control
         course, after = advance(lanes.course, control, draw(fold_in(lanes.keys.disturbance, lanes.t)), playing)
         cost = jnp.asarray(after.cost, float)
+        # By the state before the stage, where the control was chosen.
         lawful = lawful_alone(lanes.course.state, control) & jnp.isfinite(cost)
         lawful = lawful if chosen.admissible is None else lawful & chosen.admissible
         blind = lanes.incomparable

@@ -34,20 +34,24 @@ def expected_costs(
     """
     horizon = simulation.horizon or 1
     discount = jnp.asarray(model.discount, float)
+    # Every control lists as many outcomes, so the first tells how many there are.
     outcomes = _outcomes(model, state, controls[0], horizon)
 
     def q_factor(x: State, control: Int[Array, " m"], t: int) -> Float[Array, ""]:
         after, probability = outcomes(x, control)
         rest = jax.vmap(lambda y: cost_to_go(y, t + 1))(after.state)
         total = jnp.asarray(after.cost, float) + discount * jnp.where(after.done, 0.0, rest)
+        # What cannot happen may cost anything, infinity included, and 0 * inf is nan.
         return jnp.sum(jnp.where(probability > 0, probability * total, 0.0))
 
     def cost_to_go(x: State, t: int) -> Float[Array, ""]:
         if t >= horizon:
             return terminal(simulation, x)
+        # The last policy plays all stages that have none of their own.
         policy = policies[min(t, len(policies)) - 1]
         return q_factor(x, policy(x, key), t)
 
+    # One column: an expectation is treated as a single sample.
     return jax.vmap(lambda u: q_factor(state, u, 0))(controls)[:, None]
 
 

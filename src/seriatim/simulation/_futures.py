@@ -4,8 +4,8 @@ A lane is one future: one state, one joint control and one sample. Arrays are `[
 one long vector operation. Stages are counted outside the lanes, and a stage's disturbance is drawn once for each sample
 and serves all joint controls. Simulation ends when all lanes have.
 
-Lanes are taken in chunks whose state is near the cache. What is put into one chunk, and so waits for one another, is
-what is expected to cost about the same: blocks of samples (`_noise.py`), whatever state they belong to.
+Lanes are taken in chunks whose states fit near the cache. The futures of a chunk wait for one another, so a chunk is
+made of blocks of samples (`_noise.py`) that are expected to cost about the same, whatever state they belong to.
 """
 
 import functools
@@ -28,7 +28,7 @@ CHUNK, CHUNK_OF_ACCELERATORS = 2**14, 2**28
 
 
 class Costs(NamedTuple):
-    """What the futures of joint controls cost, and how many of each had not ended where they were cut off."""
+    """The costs of the futures of joint controls, and how many of each had not ended where they were cut off."""
 
     costs: Float[Array, "*states n samples"]
     truncated: Int[Array, "*states n"]
@@ -45,31 +45,36 @@ def simulate_futures(
 ) -> Costs:
     """Return the cost of each joint control at each state, for each sample of `noise`, which has an axis of states.
 
-    `expected` is about what a control costs there, for each block of samples: those of one chunk then cost about the
-    same, and where costs tell lengths, their futures end at about the same stage.
+    `expected` is the approximate cost of a control there, for each block of samples. The blocks of a chunk then cost
+    about the same, and where costs tell lengths, their futures end at about the same stage.
     """
     count, n, _ = controls.shape
     blocks, block = noise.policy_keys.shape[1:3]
     # A part is a block of samples at a state.
     parts = count * blocks
     of_parts = jax.tree.map(lambda leaf: leaf.reshape(parts, *leaf.shape[2:]), noise)
+    # A part is so many futures, each with a state of its own.
     bytes_each = n * block * sum(leaf[0].size * leaf.dtype.itemsize for leaf in jax.tree.leaves(states))
     most = CHUNK if on_cpu() else CHUNK_OF_ACCELERATORS
     chunks, size = _shares(parts, max(1, most // max(1, bytes_each)))
 
     def chunk(places: Int[Array, " size"]) -> Costs:
+        # The parts of one state lie one after the other.
         here, controls_here = jax.tree.map(lambda leaf: leaf[places // blocks], (states, controls))
         return _chunk(model, policies, simulation, here, controls_here, of_parts, places)
 
     if chunks == 1:
+        # All parts in their order: repeated, where a chunk looks its own up.
         here, controls_here = jax.tree.map(lambda leaf: jnp.repeat(leaf, blocks, axis=0), (states, controls))
         found = _chunk(model, policies, simulation, here, controls_here, of_parts, None)
     else:
         order = jnp.arange(parts) if expected is None else jnp.argsort(expected.reshape(-1))
         # What the last share lacks is filled up with the first parts once more.
         places = jnp.concatenate([order, order[: chunks * size - parts]]).reshape(chunks, size)
+        # A part that fills up is simulated twice with the same result, so it does not matter which is written last.
         nothing = Costs(jnp.zeros((parts, n, block)), jnp.zeros((parts, n), jnp.int32))
         found = jax.tree.map(lambda zero, each: zero.at[places].set(each), nothing, jax.lax.map(chunk, places))
+    # From [states, blocks, n, block] to [states, n, samples].
     costs = jnp.moveaxis(found.costs.reshape(count, blocks, n, block), 1, 2).reshape(count, n, -1)
     return Costs(costs, jnp.sum(found.truncated.reshape(count, blocks, n), axis=1, dtype=jnp.int32))
 
@@ -113,16 +118,20 @@ def _chunk(
         return _Now(now.t + 1, stage(now.lanes, control, met, now.lanes.weight > 0)[0])
 
     def play(policy: Policy, now: _Now) -> _Now:
+        # One key for each sample and stage: the policy's own randomness is shared by all joint controls, too.
         own_keys = map_lanes(jax.random.fold_in, (-1, None))(policy_keys.reshape(-1), now.t).reshape(count, samples)
         after: _Now = advance(now, map_lanes(policy, (-1, -1))(now.lanes.state, _spread(own_keys, shape, width)))
         return after
 
+    # Lanes are ordered by part, then control, then sample.
     repeated = jax.tree.map(lambda leaf: jnp.repeat(jnp.moveaxis(leaf, 0, -1), n * samples, axis=-1), states)
     # The lanes that fill up have ended.
     real = jnp.arange(width) < total
     start = begun(_filled_up(repeated, width), width)._replace(weight=real.astype(float), done=~real)
     candidates = jnp.repeat(controls.reshape(total // samples, m).T, samples, axis=1)
+    # The first stage plays the controls that are compared.
     now = advance(_Now(jnp.zeros((), jnp.int32), start), _filled_up(candidates, width))
+    # With lookahead the next stages have a policy each; the last policy plays all that follow.
     for policy in policies[:-1]:
         now = play(policy, now)
     now = jax.lax.while_loop(
@@ -141,9 +150,10 @@ def _filled_up(tree: Any, lanes: int) -> Any:
 
 
 def _spread(each: Any, shape: tuple[int, int, int], lanes: int) -> Any:
-    """Turn what there is for each state and sample, `[states, ..., samples]`, into lanes: all controls share it."""
+    """Turn an array of states and samples, `[states, ..., samples]`, into lanes: all controls share its entries."""
 
     def one(leaf: Array) -> Array:
+        # States go next to the samples, and controls in between.
         last = jnp.moveaxis(leaf, 0, -2)
         return jnp.broadcast_to(last[..., None, :], (*last.shape[:-2], *shape)).reshape(*last.shape[:-2], -1)
 

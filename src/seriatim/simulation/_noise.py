@@ -1,12 +1,12 @@
-"""The noise of a decision: all that is random in its simulations, decided before any control is compared.
+"""The noise of a decision: everything random in its simulations. It is decided before any control is compared.
 
 For each sample there is a key for the disturbances and one for the policies. All joint controls that a decision
 compares meet the same noise. The disturbances of the first stages are therefore drawn once, for all of them; those of
 later stages when they are reached, from the same keys and with the same results.
 
-Samples lie in blocks. A simulation waits for the longest of those that are simulated together, so those that will take
-about as long belong together. Once the base control has been simulated, the costs of its samples tell: sorted by them,
-and cut into blocks, samples are what `_futures.py` shares out.
+Samples lie in blocks. Futures that are simulated together wait for the longest of them, so a block should hold samples
+of about the same length. The costs of the base control tell the lengths: once it has been simulated, samples are sorted
+by its costs and cut into blocks. `_futures.py` shares the blocks out.
 """
 
 import functools
@@ -29,7 +29,7 @@ BLOCK, ENOUGH = 8, 16
 
 
 class Noise(NamedTuple):
-    """What the samples at one state meet; `ahead` holds the disturbances of the first stages, or is None."""
+    """The noise that the samples at one state meet; `ahead` holds the disturbances of the first stages, or is None."""
 
     disturbance_keys: Key  # [blocks, block]
     policy_keys: Key  # [blocks, block]
@@ -46,7 +46,9 @@ def noise_of(model: Model, simulation: Simulation, key: Key, *, beforehand: bool
         beforehand: whether to draw the disturbances of the first stages now, for simulations that will meet them again.
     """
     if not jnp.issubdtype(key.dtype, jax.dtypes.prng_key):
+        # A key of JAX's old kind is plain numbers.
         key = jax.random.wrap_key_data(key)
+    # One key for all stages of a sample: each stage folds its number into it, so any horizon meets the same noise.
     disturbance_keys, policy_keys = jax.random.split(key, (2, num_samples(simulation, model)))
     ahead = _drawn_beforehand(model, simulation, disturbance_keys) if beforehand else None
     return Noise(disturbance_keys[None], policy_keys[None], ahead)
@@ -58,6 +60,7 @@ def _drawn_beforehand(model: Model, simulation: Simulation, keys: Key) -> Distur
         return jax.tree.map(lambda leaf: leaf[0], draw(model, simulation, keys[None], t))
 
     size = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(jax.eval_shape(stage, jnp.int32(0))))
+    # The model is deterministic.
     if size == 0:
         return None
     stages = min(AHEAD_BYTES // size, AHEAD_STAGES, simulation.horizon or AHEAD_STAGES)
@@ -81,8 +84,10 @@ def worth_sorting(samples: int) -> bool:
 def reordered(noise: Noise, order: Int[Array, " samples"]) -> Noise:
     """Put samples that lie in one block into an order, and cut them into equal blocks of `BLOCK` or a little less."""
     samples = order.shape[0]
+    # Of equal size, since blocks are an axis of an array.
     size = next(n for n in range(min(BLOCK, samples), 0, -1) if samples % n == 0)
 
+    # Blocks become the first axis, in which parts are shared out; samples stay last, where the lanes will be.
     def cut(leaf: Array) -> Array:
         placed = leaf[0][..., order]
         return jnp.moveaxis(placed.reshape(*placed.shape[:-1], samples // size, size), -2, 0)
@@ -104,7 +109,7 @@ def disturbances(
     Args:
         model: the problem.
         simulation: how long.
-        ahead: what was drawn beforehand, an axis of parts first.
+        ahead: the disturbances that were drawn beforehand, an axis of parts first.
         keys: for each sample of the parts that are asked for.
         places: where these are in `ahead`; None if they are all. Few of the stages drawn beforehand are ever reached,
             so parts are looked up stage by stage.
@@ -119,6 +124,7 @@ def disturbances(
             return jax.tree.map(lambda leaf: jax.lax.dynamic_index_in_dim(leaf, t, 1, keepdims=False), ahead)
         return jax.tree.map(lambda leaf: leaf.at[places, t].get(mode="promise_in_bounds"), ahead)
 
+    # No stage lies beyond those drawn beforehand: no branch is needed.
     if simulation.horizon is not None and simulation.horizon <= stages:
         return look()
     return jax.lax.cond(t < stages, look, lambda: draw(model, simulation, keys, t))
@@ -133,9 +139,11 @@ def draw(model: Model, simulation: Simulation, keys: Key, t: Int[Array, ""]) -> 
     def apart(leaf: Array) -> Array:
         return jnp.moveaxis(leaf.reshape(*leaf.shape[:-1], *keys.shape), -2, 0)
 
+    # All keys are drawn for in one row of lanes, and blocks told apart afterwards.
     every = jax.tree.map(apart, map_lanes(one, (-1, None))(keys.reshape(-1), t))
     if simulation.nominal_from is None:
         return every
+    # `t` is traced, so both are computed and one is selected.
     nominal = t >= simulation.nominal_from
     return jax.tree.map(lambda d, w: jnp.where(nominal, jnp.asarray(w)[..., None], d), every, _nominal(model))
 

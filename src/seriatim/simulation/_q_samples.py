@@ -1,4 +1,4 @@
-"""Q-factors by simulation: what joint controls at a state cost, sample by sample.
+"""Q-factors by simulation: the costs of joint controls at a state, sample by sample.
 
 Two random things are shared by all joint controls of a call: the disturbance of each sample and stage, and the key that
 the base policy is given there. Differences between joint controls are then paired, and far less noisy than the costs
@@ -37,7 +37,7 @@ def q_samples(
 
     Args:
         model: the problem.
-        policies: who plays stages 1, 2, ...; the last one plays all later stages too. Usually just the base policy.
+        policies: of stages 1, 2, ...; the last one plays all later stages too. Usually just the base policy.
         simulation: horizon, samples, terminal cost.
         state: where the controls are compared.
         controls: the joint controls.
@@ -62,8 +62,8 @@ def sampled_costs(
 ) -> Costs:
     """Simulate joint controls under some noise.
 
-    `expected` is about what a joint control costs here, for each block of `noise`. It changes nothing; where much is
-    simulated together, what costs about the same, and so may last about as long, is taken together.
+    `expected` is the approximate cost of a joint control here, for each block of `noise`. It changes no number. It says
+    which blocks may last about as long, so that these are simulated together.
     """
     width = max(1, MAX_LANES // noise.policy_keys.size)
     if controls.shape[0] <= width:
@@ -90,11 +90,13 @@ def _at_one_state(
     expected: Float[Array, " blocks"] | None,
 ) -> Costs:
     """Simulate at one state; mapped over states, simulate at all of them together, lanes last."""
+    # Arrays of the model and the policies are kept apart: lanes can share them only if they are the same at all states.
     settings, whole = split((model, policies, simulation))
     of_state, state_whole = split((jax.tree.map(jnp.asarray, state), controls, noise, expected))
     shared, samples = len(settings), noise.policy_keys.size
 
     def alone(arrays: Sequence[Any]) -> Costs:
+        # The simulation has an axis of states, which is 1 here.
         one_state = state_whole([array[None] for array in arrays[shared:]])
         found: Costs = jax.tree.map(lambda leaf: leaf[0], _simulated(*whole(list(arrays[:shared])), *one_state))
         return found
@@ -104,6 +106,7 @@ def _at_one_state(
             array if here else jnp.broadcast_to(array, (count, *jnp.shape(array)))
             for array, here in zip(arrays[shared:], which[shared:], strict=True)
         ]
+        # The axis that vmap maps becomes the axis of states of one simulation.
         if not any(which[:shared]):
             return _simulated(*whole(list(arrays[:shared])), *state_whole(each))
         # Models that differ too: nothing is shared, and lanes have nothing to gain.

@@ -15,13 +15,13 @@ from seriatim._record import record, static
 from seriatim.model import Model
 from seriatim.value import Value
 
-# An endless simulation must end. Discounted costs are followed until the weight of what is cut off is below this ...
+# An endless simulation must end. Discounted costs are followed until the weight of the stages cut off is below this ...
 TAIL_WEIGHT = 1e-4
 # ... and undiscounted ones, or discounts very near 1, for at most so many stages.
 MAX_STAGES = 10_000
 # Planners nest once for each stage optimised; more could not be computed, let alone compiled.
 MAX_LOOKAHEAD = 6
-# Samples of a Q-factor where the model is random and the user names no number, and the most: each is a future in
+# Samples of a Q-factor where the model is random and the user gives no number, and the most: each is a future in
 # memory, and ten million of them are beyond any use of an average.
 DEFAULT_SAMPLES, MAX_SAMPLES = 32, 10**7
 # Stages are counted in 32 bits.
@@ -143,6 +143,7 @@ def _num_stages(simulation: Simulation, model: Model) -> Int[Array, ""]:
     if simulation.horizon is not None:
         return jnp.asarray(simulation.horizon, jnp.int32)
     discount = jnp.asarray(model.discount, float)
+    # The logarithm of a discount of 1 is 0; a number just below it leads to more than MAX_STAGES, which then decides.
     stages = jnp.ceil(math.log(TAIL_WEIGHT) / jnp.log(jnp.minimum(discount, 1 - 1e-6)))
     return jnp.clip(stages, 1, MAX_STAGES).astype(jnp.int32)
 
@@ -157,6 +158,7 @@ def tail_bound(simulation: Simulation, model: Model) -> Float[Array, ""]:
     if simulation.cost_bound is None:
         return jnp.full((), jnp.inf, float)
     bound = jnp.asarray(simulation.cost_bound, float)
+    # A bound of 0 misses nothing, also where the discount is 1.
     rest = jnp.where(bound > 0, bound / (1 - jnp.asarray(model.discount, float)), 0.0)
     return weight_cut_off(simulation, model) * rest
 
@@ -165,6 +167,7 @@ def num_samples(simulation: Simulation, model: Model) -> int:
     """Return the number of samples of each Q-factor: a constant, known before anything is compiled."""
     if simulation.num_samples is not None:
         return simulation.num_samples
+    # Shapes alone tell whether anything is drawn.
     drawn = jax.eval_shape(lambda: model.sample_disturbance(jax.random.key(0)))
     return DEFAULT_SAMPLES if jax.tree.leaves(drawn) else 1
 

@@ -1,7 +1,7 @@
 """One stage of the problem: of one state, and of many states side by side, lanes last.
 
-Everything that plays does so by one of the two: single episodes by `stage`, and futures of a planner, evaluated
-episodes, training data by `lane_stage`.
+All play goes through one of the two: single episodes through `stage`; the futures of a planner, evaluated episodes and
+training data through `lane_stage`.
 """
 
 from collections.abc import Callable
@@ -84,8 +84,10 @@ def lane_stage(model: Model) -> LaneStage:
         now: Lanes, control: Int[Array, "m lanes"], disturbance: Disturbance, playing: Bool[Array, " lanes"]
     ) -> tuple[Lanes, Transition]:
         after: Transition = transition(now.state, control, disturbance)
+        # Selected, not left to the weight 0: what the model makes of an ended state may be nan, and 0 * nan is nan.
         cost = now.cost + jnp.where(playing, now.weight * jnp.asarray(after.cost, float), 0.0)
         done = now.done | (playing & jnp.asarray(after.done, bool))
+        # The state is not selected: no result depends on that of an ended lane, and it would be copied at every stage.
         return Lanes(after.state, cost, jnp.where(after.done, 0.0, now.weight * discount), done), after
 
     return play

@@ -138,6 +138,7 @@ def _play(
         lawful = _optional.is_allowed(model, state, control) & jnp.isfinite(cost)
         return after.state, jnp.asarray(control, int), cost, jnp.asarray(after.done), lawful
 
+    # Both branches of a condition must return arrays of the same shapes and types.
     def over(state: State, _: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array, Array]:
         return state, jnp.full(model.num_agents, -1, int), jnp.zeros((), float), jnp.array(True), jnp.array(True)
 
@@ -147,6 +148,7 @@ def _play(
         return (after, done), (after, control, cost, ~ended, lawful)
 
     stages = jnp.arange(horizon)
+    # A scan of fixed length, since everything is kept: stages after the end repeat the last state.
     (_, terminated), history = jax.lax.scan(step, (state0, jnp.array(False)), stages)
     states, controls, costs, alive, lawful = history
     with_start = jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), state0, states)
