@@ -86,6 +86,7 @@ def _compiled(function: Callable[..., R], unoptimised: bool) -> Any:
     if unoptimised:
         # The compiler is asked for its options when the first program is needed.
         return _made_when_called(lambda: jax.jit(compiled, static_argnums=(1, 2, 3), compiler_options=known_options()))
+    # Inlined, a function that calls this one is compiled as a whole.
     return jax.jit(compiled, static_argnums=(1, 2, 3), inline=True)
 
 
@@ -217,6 +218,7 @@ def taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
     constants = tuple([Constant(leaf) for leaf, t in zip(leaves, traced, strict=True) if t is None])
     shell = _shells.get((structure, constants))
     if shell is None:
+        # Another thread may have put one there meanwhile; both then use the same.
         shell = _shells.setdefault((structure, constants), _Shell(structure, constants))
     watched: list[Constant] = []
     if known_again and _stays(argument, watched):
@@ -250,12 +252,15 @@ def _stays(part: Any, watched: list[Constant]) -> bool:
     if isinstance(part, tuple):
         return all(_stays(each, watched) for each in part)
     if dataclasses.is_dataclass(type(part)):
+        # With slots, `vars` cannot read the parts.
         if not hasattr(part, "__dict__"):
             return False
         frozen = type(part).__dataclass_params__.frozen
         return bool(frozen) and all(_stays(each, watched) for each in vars(part).values())
+    # Arrays of NumPy can be written to, and a tracer belongs to one trace.
     if isinstance(part, (np.ndarray, jax.core.Tracer)):
         return False
+    # Lists, dictionaries and other containers can change.
     if part is not None and not jax.tree_util.all_leaves([part]):
         return False
     if not isinstance(part, jax.Array):

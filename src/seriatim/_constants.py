@@ -16,7 +16,7 @@ other:
   Python's own library: type, these, and what they print;
 * arrays of JAX, records in which nothing can change, classes, modules, and what shows nothing of itself: identity.
 
-What a key does not see, as `jax.jit` does not either: global variables that methods read, and what is inside objects
+A key does not see, as `jax.jit` does not either, the global variables that methods read, nor the inside of objects
 written in C that have no attributes, no items and no buffer.
 """
 
@@ -41,7 +41,7 @@ _PLAIN = frozenset([bool, int, str, bytes, type(None), type(...)])
 _READ_LATER = _PLAIN | {float}
 # Global variables of these types are taken to stay what they are.
 _LASTING = (types.ModuleType, type, types.BuiltinFunctionType)
-# Where a function is from that was typed in.
+# The files of functions that were typed in.
 _INTERACTIVE = ("<stdin>", "<python-input", "<ipython-input")
 
 
@@ -59,6 +59,7 @@ class Same:
         return all(map(operator.is_, self.things, other.things))
 
     def __hash__(self) -> int:
+        # One of the things is enough to tell most apart; `==` compares them all.
         return id(self.things[0])
 
 
@@ -126,7 +127,7 @@ def key_of(value: Any) -> tuple[Hashable, bool]:
 
 
 def traced_in(values: Iterable[Any]) -> list[Any]:
-    """Return the arrays that constants hold and that JAX is tracing, or was: what a method has kept meanwhile."""
+    """Return the arrays in constants that JAX is tracing, or was: those that a method has kept meanwhile."""
     walk = _Walk()
     walk.keys(values)
     return walk.traced
@@ -162,6 +163,7 @@ class _Walk:
 
     def within(self, read: Callable[[], Hashable]) -> tuple[Hashable, bool]:
         """Return what is read of an object's inside, and whether it lasts."""
+        # Whether the inside lasts is asked apart from what was met before it.
         before, self.lasts = self.lasts, True
         self._depth += 1
         held = read()
@@ -282,6 +284,7 @@ def _function(value: types.FunctionType, walk: _Walk) -> Hashable:
     if not (names or value.__closure__ or value.__defaults__ or value.__kwdefaults__ or value.__dict__):
         return same
     read = [value.__globals__[name] for name in names if name in value.__globals__]
+    # Variables closed over and global data can be set anew at any time: a function that reads any does not last.
     changing = [cell.cell_contents for cell in value.__closure__ or () if _is_full(cell)]
     changing += [each for name, each in value.__dict__.items() if name != "__wrapped__"]
     changing += [each for each in read if not isinstance(each, types.FunctionType)]
@@ -387,6 +390,7 @@ def _has_hash(value: Any) -> bool:
 
 def _is_full(cell: types.CellType) -> bool:
     try:
+        # Reading a cell that has not been filled raises.
         return cell.cell_contents is cell.cell_contents
     except ValueError:
         return False
@@ -409,6 +413,7 @@ def _attributes(value: Any) -> dict[str, Any] | None:
 
 def _data_of(kind: type) -> dict[str, Any]:
     """Return the attributes of a class that are no functions, properties and the like."""
+    # Names are kept for each class; values are read anew, since attributes of classes can be set.
     return {name: getattr(kind, name, None) for name in _shape_of(kind)[1]}
 
 
@@ -419,6 +424,7 @@ def _shape_of(kind: type) -> tuple[dict[str, Any], list[str]]:
     """Return the slots of a class, and the names of its data."""
     shape = _shapes.get(kind)
     if shape is None:
+        # Bases first, so that a class overrides what it inherits.
         every = {name: each for base in reversed(kind.__mro__) for name, each in vars(base).items()}
         named = {name: each for name, each in every.items() if not name.startswith("__")}
         slots = {name: each for name, each in named.items() if isinstance(each, types.MemberDescriptorType)}

@@ -18,7 +18,7 @@ from jax.interpreters import ad, batching, mlir
 
 P = ParamSpec("P")
 R = TypeVar("R")
-# What a way is given, and what it returns: arrays, flat.
+# The arguments of a way, and its results: arrays, flat.
 Arrays = Sequence[Any]
 
 _two_ways = Primitive("two_ways")
@@ -44,6 +44,7 @@ def two_ways(
         like: a pytree like the result, for its shapes and types.
     """
     leaves, structure = jax.tree.flatten(like)
+    # Parameters of a primitive must be hashable.
     shapes = tuple([jax.ShapeDtypeStruct(np.shape(leaf), jnp.result_type(leaf)) for leaf in leaves])
     stops_at_nan = jax.debug_nans.value
     found = _two_ways.bind(
@@ -80,16 +81,20 @@ def _typed(found: Any, shapes: Any) -> list[Any]:
 def _batched(arrays: Arrays, axes: Sequence[Any], *, alone: Any, mapped: Any, shapes: Any) -> tuple[Any, Any]:
     del alone
     which = [axis is not None for axis in axes]
+    # One of them at least is mapped, and all that are have as many.
     count = next(np.shape(x)[axis] for x, axis, here in zip(arrays, axes, which, strict=True) if here)
+    # `mapped` is promised first axes, wherever vmap had them.
     first = [jnp.moveaxis(x, axis, 0) if here else x for x, axis, here in zip(arrays, axes, which, strict=True)]
     return mapped(count, which, first), [0] * len(shapes)
 
 
 def _differentiated(primals: Arrays, tangents: Arrays, *, alone: Any, mapped: Any, shapes: Any) -> tuple[Any, Any]:
     del mapped, shapes
+    # Derivatives go the way for a single state. Zero tangents are symbols here, which jax.jvp does not take.
     return jax.jvp(lambda *arrays: alone(*arrays), tuple(primals), tuple(map(ad.instantiate_zeros, tangents)))
 
 
+# Called outside of any program, `alone` is compiled, not run operation by operation.
 _two_ways.def_impl(lambda *arrays, alone, mapped, shapes: jax.jit(alone)(*arrays))  # noqa: ARG005
 _two_ways.def_abstract_eval(lambda *_, alone, mapped, shapes: [_aval(shape) for shape in shapes])  # noqa: ARG005
 batching.primitive_batchers[_two_ways] = _batched

@@ -1,4 +1,4 @@
-"""Deadlines: the best decision that can be had in the time there is.
+"""Deadlines: the best decision that a planner can make in the time there is.
 
 A decision in turns can stop after any of them: agents that have not had their turn keep the base policy's control.
 
@@ -9,20 +9,20 @@ decision.
 
 A compiled program cannot be interrupted, and waking one up costs more than a small turn takes. So the host hands over
 turns in pieces: one program takes any number of them (the number is an argument, so it is compiled once), and every
-piece returns a whole decision. A piece is as many turns as are expected to take half of the time left; that it takes
-longer is thereby noticed while there is time. Only turns that take less than waking the program up are not divided
+piece returns a whole decision. A piece is as many turns as are expected to take half of the time left, so that a
+delay is noticed while there is time. Only turns that take less than waking the program up are not divided
 further. So there are about log2(m) pieces, often just one. A turn is handed over only if it fits into the rest as a
 whole; where none does, the last decision is returned, early rather than late.
 
-What turns take is measured by `warmup`. A piece that takes longer than it says, because the state is harder or the
-processor busy, makes everything expected of the rest of the decision longer by the same factor. What a decision took,
-compared with what `warmup` says, is kept as the *slowness*, and the next decision reckons with it: a processor that is
-busy stays busy. A planner is a value and does not change; what was measured belongs to `Anytime`. Without `warmup` the
-first turn is the measure, and is begun on trust. A clock inside the compiled loop, a callback, would stop more exactly,
-but waits for Python at every turn, and for the device on an accelerator.
+`warmup` measures the time of a turn. A piece may take longer than that, because the state is harder or the processor
+busy; the rest of the decision is then expected to take longer by the same factor. The time of a decision, divided by
+the time that `warmup` predicts, is kept as the *slowness*, and the next decision reckons with it: a processor that is
+busy stays busy. A planner is a value and does not change; the measured times belong to `Anytime`. Without `warmup` the
+first turn is begun on trust, and is the measure of the others. A clock inside the compiled loop, a callback, would stop
+more exactly, but waits for Python at every turn, and for the device on an accelerator.
 
-What is promised is thus as good as the clock: a turn in which the operating system takes the processor away is late.
-`seriatim.evaluation.time_decisions` measures how often.
+So the deadline can only be missed where a turn takes longer than expected, for instance because the operating system
+takes the processor away. `seriatim.evaluation.time_decisions` measures how often that happens.
 
 Source of the idea: T. Dean, M. Boddy, An analysis of time-dependent planning, AAAI 1988 (anytime algorithms).
 """
@@ -74,7 +74,7 @@ class Stoppable(Planner, Protocol):
 
     @property
     def model(self) -> Model:
-        """What the planner believes of the world."""
+        """The planner's model of the world."""
         ...
 
     @property
@@ -88,7 +88,7 @@ class Stoppable(Planner, Protocol):
 
 
 class Anytime:
-    """A planner with a clock: as good a decision as there is time for.
+    """A planner with a clock: it decides as well as the time allows.
 
     It learns the pace of the planner, which is a value and stays as it is: `warmup` measures it, and every decision
     corrects it. Where it is used as a policy, without a deadline, it is the planner.
@@ -119,7 +119,7 @@ class Anytime:
 
     @property
     def model(self) -> Model:
-        """What the planner believes of the world."""
+        """The planner's model of the world."""
         return self.planner.model
 
     @property
@@ -169,6 +169,7 @@ class Anytime:
         start = self._clock()
         for leaf in jax.tree.leaves((info, key, budget_ms)):
             _require_time("act", leaf)
+        # The clock was read before: checking the arguments is part of the budget.
         budget = milliseconds(budget_ms)
         deadline = math.inf if budget is None else start + min(budget, LONGEST) / 1e3
         watch, pace = _Watch(self._clock, self.pace), self.pace and self.pace.times(self._slowness)
@@ -196,7 +197,7 @@ class Unfinished(NamedTuple):
 
 
 class _Watch:
-    """Times the pieces of one decision, and compares them with what `warmup` says.
+    """Times the pieces of one decision, and compares them with the times that `warmup` measured.
 
     Attributes:
         clock: tells the seconds.
@@ -209,7 +210,7 @@ class _Watch:
         self.seconds = self.expected = 0.0
 
     def time(self, piece: Callable[[], R], promised: float) -> tuple[R, float]:
-        """Wait for a piece; return its result and the seconds it took. `promised` is what it takes, 0 if unknown."""
+        """Wait for a piece; return its result and the seconds it took. `promised` are those expected, 0 if unknown."""
         before = self.clock()
         result = _finished(piece())
         took = self.clock() - before
@@ -236,6 +237,7 @@ class Pieces(NamedTuple):
 def _base(planner: Stoppable, info: State, key: Key) -> Decision:
     keys = planner_keys(key)
     base_control = base_control_of(planner.model, planner.base, info, keys.base)
+    # Nothing of the engine but this is asked, so no noise is compiled in.
     admissible = engine_of(planner, info, keys).allowed(base_control[None])[0]
     return undecided(base_control, admissible, planner.shape)
 
@@ -253,6 +255,7 @@ def _advance(
     planner: Stoppable, info: State, key: Key, now: Unfinished, count: int | Int[Array, ""]
 ) -> tuple[Int[Array, ""], Unfinished]:
     search = planner.steps(info, key)
+    # `begin` may have put the samples into another order; the engine of the next piece must go on in it.
     engine = engine_of(planner, info, planner_keys(key))._replace(noise=now.noise)
     taken, work = advanced(search, engine, now.work, count)
     return taken, _unfinished(search, engine, work)
@@ -275,10 +278,12 @@ def _decided(
         # Nothing may be simulated that would not fit; if that is not known, there is at least an answer first.
         only, _ = watch.time(lambda: pieces.base(planner, info, key), watch.promised.base)
         _require_time("act", only.control)
+        # Without a pace the rest is begun on trust, while there is time at all.
         if pace is not None or watch.clock() >= deadline:
             return only
     now, took = watch.time(lambda: pieces.begin(planner, info, key), watch.promised.begin)
     _require_time("act", now.left)
+    # Slow at the beginning, slow in the turns to come: the state or the processor is the same.
     if pace is not None and pace.begin > 0:
         pace = pace.slower(took / pace.begin)
     return _take_steps(lambda now, count: pieces.advance(planner, info, key, now, count), now, deadline, pace, watch)
@@ -313,11 +318,14 @@ def measure(planner: Any, info: State, key: Key, clock: Clock, pieces: Pieces = 
     steps = int(now.left)
     if not steps:
         return Pace(begin, 0.0, 0.0, base)
+    # Two lengths of one piece tell the time of a step from the time of a call.
     one = _seconds(lambda: pieces.advance(planner, info, key, now, 1), clock)
+    # Fewer than were left, if the search ends early.
     taken = int(pieces.advance(planner, info, key, now, steps)[0])
     if taken <= 1:
         return Pace(begin, 0.0, one, base)
     everyone = _seconds(lambda: pieces.advance(planner, info, key, now, steps), clock)
+    # Measured times may differ the wrong way round; no step takes less than nothing.
     step = max(0.0, everyone - one) / (taken - 1)
     return Pace(begin, max(0.0, one - step), step, base)
 
@@ -355,7 +363,7 @@ def milliseconds(budget_ms: Budget) -> float | None:
 
 
 def _require_time(name: str, value: Any) -> None:
-    """Refuse a value that is not yet one: under a transformation, also of the planner or with everything known."""
+    """Refuse a traced value: inside a transformation of JAX there is no time to measure."""
     if isinstance(value, jax.core.Tracer):
         raise InputError(
             f"{name} was called inside jit, vmap or another transformation of JAX, where no time passes; call it from "

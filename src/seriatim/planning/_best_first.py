@@ -14,7 +14,7 @@ from seriatim.simulation._engine import Engine
 
 
 class Fixed(NamedTuple):
-    """How far a decision has come, who has not chosen yet, and whether a turn can still change anything."""
+    """How far a decision has come, the agents that have not chosen yet, and whether a turn can change anything."""
 
     reference: Reference
     now: Progress
@@ -43,7 +43,9 @@ class BestDeviation(NamedTuple):
     def step(self, engine: Engine, work: Fixed) -> Asking[Fixed]:
         m, c = engine.num_agents, engine.num_controls
         now, remaining = work.now, work.remaining
+        # All agents' alternatives are one comparison; those of agents that are fixed may not be chosen.
         each, may = jax.vmap(lambda agent: self.rules.alternatives(engine, now.control, agent))(jnp.arange(m))
+        # `own` [agents, alternatives]: what each agent itself does in its own alternatives.
         controls, own = each.reshape(-1, m), jnp.diagonal(each, axis1=0, axis2=2).T
         found = yield from self.rules.compare(now.samples, controls, (may & remaining[:, None]).reshape(-1))
         agents = jnp.arange(m)[:, None]
@@ -51,11 +53,13 @@ class BestDeviation(NamedTuple):
         rows = rows.at[agents, own].set(found.q_factors.reshape(m, -1))
         errors = jnp.zeros((m, c), rows.dtype).at[agents, own].set(found.errors.reshape(m, -1))
         now = now._replace(
+            # Rows of agents that are fixed stay as they were when these chose.
             q_factors=jnp.where(remaining[:, None], rows, now.q_factors),
             q_errors=jnp.where(remaining[:, None], errors, now.q_errors),
         )
         compared = (own.shape[1] + 1) * jnp.sum(remaining, dtype=jnp.int32)
         stays = found.best < 0
+        # Alternatives lie agent by agent, so the place of the best names its agent; -1 names none.
         left = remaining & (jnp.arange(m) != found.best // own.shape[1])
         now = after(now, found, controls, compared)
         return Fixed(work.reference, now, jnp.where(stays, remaining, left), ~stays)

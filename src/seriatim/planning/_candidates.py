@@ -5,7 +5,7 @@ by *Gumbel top-k* (`seriatim.distributions`): add Gumbel noise to the logits and
 the Gumbel-max trick; in general the controls kept are those of drawing one after the other, each in proportion to its
 probability among those that remain (Plackett-Luce), in one operation on the whole row.
 
-The guarantee stays: the present control is always compared, and it is all that the guarantee asks of a choice set. Only
+The guarantee stays: it asks of a set of candidates only that the present control is among them, and it always is. Only
 controls that may be chosen are drawn, as long as there are any.
 
 Sources: W. Kool, H. van Hoof, M. Welling, Stochastic Beams and Where to Find Them, ICML 2019, for Gumbel top-k;
@@ -28,7 +28,7 @@ from seriatim.model import Key, Model
 
 @runtime_checkable
 class Proposal(Protocol):
-    """What is worth comparing: the larger the logit of an agent's control, the likelier it is drawn."""
+    """A function that says which controls to compare: the larger the logit of a control, the likelier it is drawn."""
 
     def __call__(self, info: Any, key: Key) -> Float[Array, "m c"]:
         """Return logits; minus infinity is never drawn."""
@@ -39,13 +39,13 @@ class Proposal(Protocol):
 class Sampled:
     """Some of an agent's controls, for agents with very many.
 
-    The guarantees need no more than the present control, but what is not drawn cannot be found. Q-factors of the rest
-    are infinite.
+    The guarantees need only the present control. A control that is not drawn cannot be chosen, and its Q-factor is
+    infinite.
 
     Attributes:
         number: how many controls a turn compares, at least 2: the present one, and others drawn anew at each decision,
             without replacement.
-        proposal: what the others are drawn by: a function (state, key) -> logits `[m, c]`, such as a trained network.
+        proposal: a function (state, key) -> logits `[m, c]`, such as a trained network, by which the others are drawn.
             None draws all controls alike.
 
     Raises:
@@ -68,7 +68,7 @@ class Sampled:
 
 
 class Drawn(NamedTuple):
-    """Which controls the turns of a decision compare: how many besides the present one, and what they are drawn by."""
+    """The controls that a decision's turns compare: their number besides the present one, and how they are drawn."""
 
     alternatives: int
     logits: Float[Array, "m c"]
@@ -76,7 +76,8 @@ class Drawn(NamedTuple):
 
 
 def drawn_from(candidates: Sampled | None, model: Model, info: Any, key: Key) -> Drawn | None:
-    """Return what an agent's alternatives are drawn by; None where all its controls are compared."""
+    """Return how an agent's alternatives are drawn; None where all its controls are compared."""
+    # Where all controls would be drawn, none need be.
     if candidates is None or candidates.number >= model.num_controls:
         return None
     # Guesses and proposals never meet, so the key of one serves the other.

@@ -8,8 +8,8 @@ Let `d_s = Q_s(reference) - Q_s(alternative)`, sample by sample, under the same 
 and the eligible one with the least Q-factor is chosen; without one, the reference stays. Ties therefore go to the
 reference. With one sample, or an exact expectation, there is no standard error and the plain comparison decides.
 
-Infinite costs: whatever is finite is better than infinity, and infinity worse than what is finite. A cost of minus
-infinity is no gain but a mistake, as nan is (an overflow, the logarithm of 0): nothing is compared with it.
+Infinite costs: every finite cost is better than infinity. A cost of minus infinity is no gain but a mistake, as nan is
+(an overflow, the logarithm of 0): nothing is compared with it.
 
 The minimum of noisy Q-factors is biased towards luck: with few samples the plain minimum can be worse than the base.
 The threshold is the remedy, and costs little where there are many samples.
@@ -46,6 +46,7 @@ def gain(
     mean = jnp.mean(paired, axis=-1)
     if samples == 1:
         return mean, jnp.full_like(mean, unknown())
+    # Of the differences: both costs of a sample met the same noise, most of which cancels.
     return mean, jnp.std(paired, axis=-1, ddof=1) / np.sqrt(samples)
 
 
@@ -62,8 +63,10 @@ def choose(
     q = jnp.where(allowed, costs, jnp.inf)
     # Equal costs summed in another order differ by rounding; that is a tie, and no reason to leave the reference.
     rounding = 8 * float(np.finfo(q.dtype).eps) * jnp.abs(jnp.where(jnp.isfinite(q), q, 0.0))
+    # The error is unknown with one sample; the plain comparison then decides.
     threshold = jnp.where(jnp.isfinite(error), significance * error, 0.0) + rounding
     eligible = allowed & compared & (mean > threshold)
+    # A tie between alternatives goes to the first of them.
     best = jnp.argmin(jnp.where(eligible, q, jnp.inf))
     chosen = jnp.where(jnp.any(eligible), best, -1).astype(jnp.int32)
     return Choice(chosen, q, error, jnp.sum(allowed & ~compared, dtype=jnp.int32))

@@ -6,11 +6,11 @@ has all N. Here every round doubles the samples of those still in, so that n = 2
 
     N + R * N / 2   simulations instead of   n * N        (4: half of them; 128: one in 28).
 
-What the guarantee needs, and how it is kept. A control is left only for one that has all N samples, by the rule of
-choice on all N: the very comparison that uniform allocation would make of these two. So each agent's chosen estimate is
-no larger than its predecessor's, and `significance` means what it meant; what can be lost is an improvement, where the
-best alternative falls behind early, never a cost. Alternatives are ranked by their paired gains over the present
-control, whose N samples are known from the turn before. It takes no part in the rounds, and cannot be dropped.
+How the guarantee is kept. A control is left only for one that has all N samples, by the rule of choice on all N:
+uniform allocation would compare these two in the same way. So each agent's chosen estimate is no larger than its
+predecessor's, and `significance` means what it meant. An improvement can be lost, where the best alternative falls
+behind early, but costs never rise. Alternatives are ranked by their paired gains over the present control, whose N
+samples are known from the turn before. It takes no part in the rounds, and cannot be dropped.
 
 Differences to the source. It throws the samples of earlier rounds away, which its analysis needs; here they are kept,
 since the finalist must have all N. It spends the same in every round, where we double, because blocks then depend on
@@ -50,7 +50,7 @@ class Round(NamedTuple):
 
 
 class Contest(NamedTuple):
-    """What came of a comparison.
+    """The result of a comparison.
 
     `best` is the alternative chosen, -1 for the present control, and `samples` are the costs of what was chosen.
     `q_factors` of alternatives that were dropped rest on the samples they got, taken relative to the present control,
@@ -74,7 +74,7 @@ class Allocation(Protocol):
     """How samples are shared out among the alternatives of a turn."""
 
     def rounds(self, alternatives: int, samples: int) -> tuple[Round, ...]:
-        """Plan the rounds; the first has all alternatives, and whoever is in the last gets all samples."""
+        """Plan the rounds; the first has all alternatives, and those in the last get all samples."""
         ...
 
 
@@ -102,6 +102,7 @@ class Halving:
 
     def rounds(self, alternatives: int, samples: int) -> tuple[Round, ...]:
         """Plan the rounds, until one alternative is left and has all samples."""
+        # As many rounds as halve the alternatives down to one, or as leave the first round FIRST_BLOCK samples.
         doublings = min(math.ceil(math.log2(alternatives)), int(math.log2(max(1, samples / FIRST_BLOCK))))
         rounds, first = [], 0
         for left in range(doublings, -1, -1):
@@ -149,18 +150,22 @@ def contest(
             rank = jnp.where(q_factors > -jnp.inf, q_factors, jnp.inf)[still_in]
             better = jax.lax.top_k(-rank, alternatives)[1]
             still_in, known = still_in[better], known[better]
+        # Only the new samples are asked for: those of earlier rounds are kept.
         costs = yield Ask(controls[still_in], samples, like=reference, needed=chooses)
         known = jnp.concatenate([known, costs.costs], axis=1)
         truncated += jnp.sum(costs.truncated, dtype=jnp.int32)
+        # The mean of all N of the present control, less the gain on the samples so far: gains have far less noise.
         q = jnp.mean(anchor) + jnp.mean(known - anchor[: samples.stop], axis=1)
         q_factors = q_factors.at[still_in].set(jnp.where(allowed[still_in], q, jnp.inf))
         errors = errors.at[still_in].set(gain(anchor[: samples.stop], known)[1])
     choice = choose(reference, known, allowed[still_in], significance)
     stays = choice.best < 0
+    # Finalists have all samples, and their means are Q-factors as in one round.
     q_factors = q_factors.at[still_in].set(choice.q_factors)
     present = jnp.mean(reference)
     compared = are_comparable(present - q_factors, present, q_factors)
     found = Contest(
+        # The place among the finalists, as a place among all alternatives.
         best=jnp.where(stays, -1, still_in[choice.best]),
         samples=chosen_samples(choice.best, reference, known),
         q_factors=q_factors,
@@ -174,7 +179,7 @@ def contest(
 
 
 def _of_use(found: Contest, chooses: Bool[Array, ""]) -> Contest:
-    """Count nothing where nobody had a choice."""
+    """Count nothing where there was no choice."""
     nothing = jnp.zeros((), jnp.int32)
     return found._replace(
         passes=jnp.where(chooses, found.passes, nothing),
@@ -190,7 +195,7 @@ def _one_round(
     allowed: Bool[Array, " n"],
     significance: Float[Array, ""] | float,
 ) -> Contest:
-    """Compare where nobody is dropped: what many rounds would find, without keeping account of who is still in."""
+    """Compare in one round, in which no alternative is dropped: as many rounds would, without their bookkeeping."""
     known = costs.costs
     choice = choose(reference, known, allowed, significance)
     return Contest(
@@ -208,5 +213,5 @@ def _one_round(
 def chosen_samples(
     best: Int[Array, ""], reference: Float[Array, " samples"], alternatives: Float[Array, "n samples"]
 ) -> Float[Array, " samples"]:
-    """Return the samples of what was chosen, the reference where `best` is -1."""
+    """Return the samples of the control that was chosen, the reference's where `best` is -1."""
     return jnp.where(best < 0, reference, alternatives[best])

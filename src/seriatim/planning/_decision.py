@@ -117,11 +117,11 @@ def _is_true(flag: Array) -> bool:
 
 
 def stage_policies(planner: R) -> tuple[Policy, ...]:
-    """Return who plays stages 1, 2, ... of a simulation: the planner with shorter lookahead, then its base.
+    """Return the policies of stages 1, 2, ... of a simulation: the planner with shorter lookahead, then its base.
 
     With lookahead l the planner itself plays l - 1 more stages, each time looking one stage less ahead and to the same
     end, so that the cost of the first control is that of l optimised stages. These are policies like any other: their
-    samples are independent of the outer ones, and what they choose cannot be flattered by them.
+    samples are independent of the outer ones, so their choices are not biased by these.
     """
     shorter = planner.simulation.lookahead - 1
     if shorter == 0:
@@ -144,7 +144,7 @@ def base_control_of(model: Model, base: Policy, info: State, key: Key) -> Int[Ar
 
 
 def check_planner(model: Model, base: Policy, simulation: Simulation, significance: Any) -> None:
-    """Refuse what no planner can work with, while values can still be read."""
+    """Refuse arguments with which no planner can work, while values can still be read."""
     require_model(model)
     require_policy("base", base)
     if not isinstance(simulation, Simulation):

@@ -48,6 +48,7 @@ class TurnsInOrder(NamedTuple):
     def finished(self, engine: Engine, work: Taken) -> Taken:
         if engine.num_controls == 1:
             return work
+        # One state takes its turns one by one; many states together take as many as the busiest of them needs.
         turns = unless_mapped(in_one_order, in_own_order, like=lambda _rules, _engine, start, _order: start)
         return work._replace(now=turns(self.rules, engine, work.now, self.order))
 
@@ -69,6 +70,7 @@ def in_own_order(rules: Rules, engine: Engine, start: Progress, order: Int[Array
     agent without a choice changes nothing but its row of Q-factors, which is written afterwards.
     """
     chooses = _have_a_choice(engine, start.control)[order]
+    # Stable, so that agents with a choice keep their order among themselves.
     own = order[jnp.argsort(~chooses, stable=True)]
 
     def step(now: Progress, agent: Int[Array, ""]) -> tuple[Progress, Float[Array, " samples"]]:
@@ -78,11 +80,13 @@ def in_own_order(rules: Rules, engine: Engine, start: Progress, order: Int[Array
     now, samples = jax.lax.scan(step, start, own)
     turns = chooses.astype(jnp.int32)
     before = jnp.cumsum(turns) - turns  # turns with a choice before each place in the order
+    # An agent without a choice meets the costs after all turns with a choice that precede its own.
     met = jnp.concatenate([start.samples[None], samples])[before]
 
     def written() -> Progress:
         return _with_idle_rows(rules, engine, now, order, chooses, met)
 
+    # Where all agents have a choice at all states, there is no such row.
     finished: Progress = jax.lax.cond(anywhere(~jnp.all(chooses)), written, lambda: now)
     return finished
 
@@ -107,11 +111,13 @@ def _with_idle_rows(
     def row(agent: Int[Array, ""], samples: Float[Array, " samples"]) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
         at = now._replace(samples=samples)
         controls, may = rules.alternatives(engine, at.control, agent)
+        # With nothing allowed the comparison needs no costs: it gives the row of an agent that keeps its control.
         idle = rules.compare(samples, controls, jnp.zeros_like(may))
         found = answered(idle, NothingSimulated(samples.shape[0]))[0]
         return rows(rules, engine, at, agent, controls[:, agent], found)
 
     q_factors, q_errors = jax.vmap(row)(order, met)
+    # Rows were made in the order of turns; tables have the agents by number.
     place = jnp.argsort(order)
     idle = ~chooses[place][:, None]
     return now._replace(

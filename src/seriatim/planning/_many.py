@@ -38,13 +38,13 @@ def decide_many(
 ) -> Decision:
     """Decide at every state, as if one after the other: row `i` is `planner.decide(states[i], keys[i])`.
 
-    What is returned does not depend on who works or on how many there are; it lies on the first device.
+    The result does not depend on the workers or their number; it lies on the first device.
 
     Args:
         planner: any planner.
         states: stacked along a leading axis.
         keys: one for each state, along the same axis.
-        on: who works: `seriatim.parallel.Local()`, `Devices()`, `Ray()`; by default all cores of a CPU, and all
+        on: the workers: `seriatim.parallel.Local()`, `Devices()`, `Ray()`; by default all cores of a CPU, and all
             accelerators where there are several.
         progress: called with (states decided, states) as the work goes on.
 
@@ -114,5 +114,5 @@ _decide_many = jit(_many)
 
 
 def _decide_part(planner: Planner, states: State, keys: Key) -> Decision:
-    """What a worker does; a function that other processes find by its name."""
+    """Decide one part. It is a function of the module, so that workers in other processes find it by its name."""
     return _decide_many(planner, states, keys)

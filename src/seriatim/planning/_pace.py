@@ -13,7 +13,7 @@ UP, DOWN = 1.5, 0.9
 
 
 class Pace(NamedTuple):
-    """What the pieces of a decision take, in seconds.
+    """The times of the pieces of a decision, in seconds.
 
     Attributes:
         begin: the base control with its samples.
@@ -32,7 +32,7 @@ class Pace(NamedTuple):
         return self._replace(call=max(1.0, times) * self.call, turn=max(1.0, times) * self.turn)
 
     def piece(self, turns: int) -> float:
-        """Return what a piece of so many turns takes."""
+        """Return the time of a piece of so many turns."""
         return self.call + turns * self.turn
 
     def times(self, factor: float) -> "Pace":
@@ -54,17 +54,19 @@ def affordable(left: float, turns_left: int, pace: Pace | None) -> int:
     Args:
         left: seconds to the deadline.
         turns_left: turns not yet taken.
-        pace: what they are expected to take; None where none has been timed.
+        pace: the times that they are expected to take; None where none has been timed.
     """
     if left == math.inf:
         return turns_left
     if pace is None:
         return 1 if left > 0 else 0
+    # If everything takes MARGIN times as long, it still ends in time.
     rest = left / MARGIN - pace.call
     if pace.turn > rest:
         return 0
     if pace.turn == 0:
         return turns_left
+    # A piece shorter than a call would spend most of the time on calls.
     spent = max(SHARE * rest, min(rest, pace.call))
     return min(turns_left, max(1, math.floor(spent / pace.turn)))
 
@@ -72,4 +74,5 @@ def affordable(left: float, turns_left: int, pace: Pace | None) -> int:
 def next_slowness(slowness: float, seconds: float, expected: float) -> float:
     """Return the slowness to reckon with after a decision that took `seconds` where its pace says `expected`."""
     ratio = seconds / expected if expected > 0 else 1.0
+    # `ratio` is the slowness of this decision; the memory follows it within UP and DOWN.
     return max(1.0, slowness * min(UP, max(DOWN, ratio / slowness)))

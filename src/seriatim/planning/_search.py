@@ -1,10 +1,11 @@
 """A decision as a search: ask for costs, choose, ask again.
 
 A search never simulates. Its `begin` and `step` are generators: each `yield` asks for the costs of some joint controls,
-and is told them. Whoever drives it brings the engine: here a program that is being compiled, in which answers are
-simulations (`finished`, `advanced`); another driver may pass the same asks to simulators in other processes.
+and is told them. The driver of a search has the engine. The drivers here (`decided`, `advanced`) run inside a program
+that is being compiled, where answers are simulations; another driver may pass the same asks to simulators in other
+processes.
 
-A decision may stop after any step: `decision` says what has been found so far.
+A decision may stop after any step: `decision` returns the best decision so far.
 """
 
 from collections.abc import Callable, Generator
@@ -20,7 +21,7 @@ from seriatim.simulation._futures import Costs
 
 T = TypeVar("T")
 A = TypeVar("A", bound=Answering)
-# What asks for costs, and returns a T in the end.
+# A generator that asks for costs, and returns a T in the end.
 Asking: TypeAlias = Generator[Ask, Costs, T]
 
 
@@ -34,7 +35,7 @@ class Reference(NamedTuple):
 
 @runtime_checkable
 class Search(Protocol):
-    """How a planner finds its decision at one state. What has been found so far is its *work*, a pytree.
+    """How a planner finds its decision at one state. The state of the search is its *work*, a pytree.
 
     Every method is given the engine of the state.
     """
@@ -61,7 +62,7 @@ class Search(Protocol):
 
 
 class AtOnce(NamedTuple):
-    """The search that has no steps: `found(engine, base_control)` asks all that it wants to know, and decides."""
+    """The search that has no steps: `found(engine, base_control)` asks for everything it needs, and decides."""
 
     found: Callable[[Engine, Int[Array, " m"]], Asking[Decision]]
 
@@ -70,6 +71,7 @@ class AtOnce(NamedTuple):
 
     def step(self, engine: Engine, work: Decision) -> Asking[Decision]:
         del engine
+        # This makes it a generator, as every step is; it asks nothing.
         yield from ()
         return work
 
@@ -109,9 +111,11 @@ def advanced(
     """Take up to `count` steps, which may be traced, or all that are left; return how many, and the work."""
 
     def step(now: tuple[Int[Array, ""], T]) -> tuple[Int[Array, ""], T]:
+        # Steps leave the engine as it is; only `begin` may put its samples into another order.
         return now[0] + 1, answered(search.step(engine, now[1]), engine)[0]
 
     def more(now: tuple[Int[Array, ""], T]) -> Bool[Array, ""]:
+        # `left` may fall to 0 early, where no step can change anything any more.
         left = jnp.asarray(search.left(now[1])) > 0
         return left if count is None else left & (now[0] < count)
 

@@ -1,4 +1,4 @@
-"""Signalling: all agents choose at once, each guessing what its predecessors will choose.
+"""Signalling: all agents choose at once, each with a guess of its predecessors' choices.
 
 One agent at a time is serial: agent i waits for agents 1, ..., i-1. If it uses a precomputed *signal* in their place,
 
@@ -55,11 +55,11 @@ class SignallingRollout:
     joint control they arrive at together, and is negative where the agents got into each other's way.
 
     Attributes:
-        model: what the planner believes of the world.
+        model: the planner's model of the world.
         base: the policy to improve.
         signal: guesses the controls of predecessors; None uses the base policy's.
         simulation: how the future is estimated.
-        order: who precedes whom: a tuple, None for 0, 1, ..., or "random".
+        order: the agents, predecessors first: a tuple, None for 0, 1, ..., or "random".
         significance: an agent leaves its base control only for an improvement of more than so many standard errors.
 
     There is no `act` under a deadline: agents that choose at once take no turns that could be left out, and a part of
@@ -115,14 +115,16 @@ def _apart(
     engine: Engine,
     base_control: Int[Array, " m"],
 ) -> Asking[Decision]:
-    """Let every agent choose in its own context, and simulate what they arrive at together."""
+    """Let every agent choose in its own context, and simulate the joint control of their choices."""
     m, c = engine.num_agents, engine.num_controls
     contexts = _contexts(base_control, order, signals)
     deviating = _deviations(contexts, base_control, c)
     found = yield Ask(jnp.concatenate([contexts, deviating.reshape(-1, m)]))
     samples = found.costs
+    # Without a signal there is one context, the base control, and it serves all agents.
     references = jnp.broadcast_to(samples[: len(contexts)], (m, samples.shape[1]))
     chosen = _choose(significance, engine, base_control, contexts, references, deviating, samples)
+    # Nobody has simulated this joint control yet: it is made of choices that were compared apart.
     together = yield Ask(chosen.control[None])
     admissible = engine.allowed(base_control[None])[0]
     return decision(
@@ -141,7 +143,7 @@ def _apart(
 
 
 class _Chosen(NamedTuple):
-    """What agents arrived at by choosing apart, and what they chose from."""
+    """The joint control of agents that chose apart, and the Q-factors that they compared."""
 
     control: Int[Array, " m"]
     q_factors: Float[Array, "m c"]
@@ -160,6 +162,7 @@ def _choose(
 ) -> _Chosen:
     """Let every agent choose in its own context; fall back on the base control where the result is infeasible."""
     m, c = engine.num_agents, engine.num_controls
+    # A context that may not be applied counts as infinitely costly, so that any alternative that may is better.
     usable = jnp.broadcast_to(engine.allowed(contexts), (m,))
     references = jnp.where(usable[:, None], references, jnp.inf)
     q_factors = jnp.broadcast_to(jnp.mean(references, axis=1)[:, None], (m, c))
@@ -171,6 +174,7 @@ def _choose(
     agents = jnp.arange(m)
     own = deviating[agents, :, agents]
     control = jnp.where(choice.best < 0, base_control, own[agents, choice.best])
+    # Each choice was feasible with the guesses, not necessarily with the other choices.
     control = jnp.where(engine.allowed(control[None])[0], control, base_control)
     errors = jnp.zeros_like(q_factors).at[agents[:, None], own].set(choice.errors)
     q_factors = q_factors.at[agents[:, None], own].set(choice.q_factors)
@@ -180,13 +184,14 @@ def _choose(
 def _contexts(
     base_control: Int[Array, " m"], order: Int[Array, " m"], signals: Int[Array, " m"] | None
 ) -> Int[Array, "contexts m"]:
-    """Return the joint control each agent reckons with: guesses before it, base at it and after it.
+    """Return the joint control that each agent expects: guesses before it, the base control at it and after it.
 
-    Without a signal all agents reckon with the base control, and one row serves them all.
+    Without a signal all agents expect the base control, and one row serves them all.
     """
     if signals is None:
         return base_control[None]
     m = base_control.shape[0]
+    # The inverse of the order: when each agent has its turn.
     place = jnp.zeros(m, jnp.int32).at[order].set(jnp.arange(m, dtype=jnp.int32))
     precedes = place[None, :] < place[:, None]
     return jnp.where(precedes, jnp.broadcast_to(signals, (m, m)), jnp.broadcast_to(base_control, (m, m)))

@@ -1,4 +1,4 @@
-"""Speculation: the answer of taking turns, without waiting for every turn.
+"""Speculation: the decision of agents in turn, without waiting for every turn.
 
 Guess what the agents will choose. Given the guess, all turns can be computed at once: turn k in the context of guessed
 predecessors. Compare choices with guesses from the first turn on. Up to and including the first turn whose choice is
@@ -56,8 +56,8 @@ class _Turns(NamedTuple):
 class GuessedTurns(NamedTuple):
     """The search in which a step is a pass: a window of turns, computed at once from guesses of what precedes them.
 
-    `guess` is what the agents are expected to choose, None the base control. `unless_together` says that where many
-    states are decided together, they fill the machine by themselves, and turns, which waste nothing, are taken instead.
+    `guess` are the controls that the agents are expected to choose, None the base control. With `unless_together`, many
+    states that are decided together take turns instead: they fill the machine by themselves, and turns waste nothing.
     """
 
     rules: Rules
@@ -73,13 +73,16 @@ class GuessedTurns(NamedTuple):
     def step(self, engine: Engine, work: Pass) -> Asking[Pass]:
         """Simulate the controls of the next turns, each in the context of the guesses before it."""
         m, c, window = engine.num_agents, engine.num_controls, self.window
+        # The inverse of the order: when each agent has its turn.
         place = jnp.argmax(self.order == jnp.arange(m)[:, None], axis=1).astype(jnp.int32)
 
         def candidates(turn: Int[Array, ""]) -> Int[Array, "c_less_1 m"]:
+            # Final choices are part of the present control already.
             guessed = (place >= work.final) & (place < turn)
             return deviations(jnp.where(guessed, work.guess, work.now.control), self.order[turn], c)
 
         turns = work.final + jnp.arange(window, dtype=jnp.int32)
+        # Beyond the last agent its turn is simulated again, since every pass has one shape; `exists` leaves it out.
         inside = jnp.minimum(turns, m - 1)
         controls = jax.vmap(candidates)(inside)
         flat = controls.reshape(-1, m)
@@ -118,7 +121,9 @@ def _in_turn(search: GuessedTurns, engine: Engine, work: Pass) -> Progress:
 def _accepted(significance: float | Float[Array, ""], one: Pass, turns: _Turns, place: Int[Array, " m"]) -> Pass:
     """Let the agents of a window choose; accept their choices as far as the guesses before them were right."""
     now, window, c = one.now, turns.agent.shape[0], turns.controls.shape[1] + 1
+    # Agents of the window have not chosen yet: their present control is the base policy's.
     base, guessed = now.control[turns.agent], one.guess[turns.agent]
+    # In `other_controls` the guess is number `(guessed - base) % c - 1`; -1 is the present control itself.
     references = _references(now.samples, turns.samples, (guessed - base) % c - 1)
     choice = jax.vmap(choose, (0, 0, 0, None))(references, turns.samples, turns.allowed, significance)
     own = turns.controls[jnp.arange(window), choice.best, turns.agent]
@@ -138,6 +143,7 @@ def _accepted(significance: float | Float[Array, ""], one: Pass, turns: _Turns, 
     new = used * (c - 1)
     progress = Progress(
         control=jnp.where(is_final, chosen[at], now.control),
+        # The joint control after the last final turn was simulated in it: as its choice, or as its context.
         samples=chosen_samples(choice.best[last], references[last], turns.samples[last]),
         q_factors=jnp.where(is_final[:, None], rows[at], now.q_factors),
         q_errors=jnp.where(is_final[:, None], errors[at], now.q_errors),
@@ -148,6 +154,7 @@ def _accepted(significance: float | Float[Array, ""], one: Pass, turns: _Turns, 
         incomparable=now.incomparable + jnp.sum(jnp.where(jnp.arange(window) < count, choice.incomparable, 0)),
         truncated=now.truncated + jnp.sum(jnp.where(turns.exists, turns.truncated, 0)),
     )
+    # The next pass guesses the choices of this one, also those that are not final.
     return Pass(one.reference, one.final + count, jnp.where(has_turn, chosen[at], one.guess), progress)
 
 
@@ -159,6 +166,8 @@ def _references(
     `guessed` says which candidate is the guess, -1 where it is the agent's present control.
     """
     turns = jnp.arange(candidates.shape[0])
+    # A turn that is guessed to keep its control changes no context.
     leaves = (turns < turns[:, None]) & (guessed >= 0)
     last = jnp.max(jnp.where(leaves, turns, -1), axis=1)
+    # At -1 a candidate is looked up that is not used.
     return jnp.where((last < 0)[:, None], start, candidates[last, guessed[last]])

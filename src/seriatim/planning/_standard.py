@@ -56,7 +56,7 @@ class StandardRollout:
     sampled Q-factors it holds statistically: `significance` decides how sure an improvement must be.
 
     Attributes:
-        model: what the planner believes of the world.
+        model: the planner's model of the world.
         base: the policy to improve; its control is always a candidate and wins ties.
         simulation: how the future is estimated.
         significance: the base control is left only for an improvement of more than so many standard errors.
@@ -119,6 +119,7 @@ def _all_at_once(
     c = engine.num_controls
     controls = jnp.asarray(joint_controls(engine.num_agents, c))
     found = yield Ask(controls)
+    # The base control is one of the joint controls, and its samples are the reference.
     samples, base_index = found.costs, joint_index(base_control, c)
     chosen = choose(samples[base_index], samples, engine.allowed(controls), significance)
     best = jnp.where(chosen.best < 0, base_index, chosen.best)
@@ -177,7 +178,9 @@ class Blocks(NamedTuple):
         found = yield Ask(block)
         samples, may = found.costs, engine.allowed(block)
         best, q, errors, _ = choose(work.reference.samples, samples, may, self.significance)
+        # Strictly less: of equals the first stays, as if all had been compared at once.
         better = (best >= 0) & (q[best] < work.least)
+        # What fills up the last block was counted before.
         new = work.blocks * BLOCK + jnp.arange(index.shape[0]) < n
         undefined = may & jnp.isnan(jnp.mean(work.reference.samples) - q) & new
         return work._replace(

@@ -1,7 +1,7 @@
-"""An agent's turn: its other controls against its present one, given what the other agents do at present.
+"""An agent's turn: its other controls are compared with its present one, given the present controls of all others.
 
 Every turn of a decision meets the same noise. The samples of the present joint control are carried along, so a turn
-simulates only the controls that it does not know yet: c - 1, or those drawn for it where an agent has very many.
+simulates only the controls whose costs are not known yet: c - 1, or those drawn for it where an agent has very many.
 """
 
 from typing import NamedTuple
@@ -116,7 +116,7 @@ def begin(engine: Engine, base_control: Int[Array, " m"], *, all_samples: bool) 
 
 
 def turn(rules: Rules, engine: Engine, now: Progress, agent: Int[Array, ""]) -> Asking[Progress]:
-    """Let one agent choose, given what the others do at present."""
+    """Let one agent choose, given the present controls of the others."""
     controls, may = rules.alternatives(engine, now.control, agent)
     found = yield from rules.compare(now.samples, controls, may)
     row, errors = rows(rules, engine, now, agent, controls[:, agent], found)
@@ -125,11 +125,13 @@ def turn(rules: Rules, engine: Engine, now: Progress, agent: Int[Array, ""]) -> 
 
 
 def after(now: Progress, found: Contest, controls: Int[Array, "n m"], compared: int | Int[Array, ""]) -> Progress:
-    """Go on from what a contest chose."""
+    """Return the progress after a contest, which may have chosen another control."""
     return now._replace(
+        # At -1 a row is looked up that is not used.
         control=jnp.where(found.best < 0, now.control, controls[found.best]),
         samples=found.samples,
         compared=now.compared + compared,
+        # Without a choice nothing was simulated.
         simulated=now.simulated + jnp.where(found.passes > 0, controls.shape[0], 0),
         passes=now.passes + found.passes,
         trajectories=now.trajectories + found.trajectories,
@@ -145,12 +147,14 @@ def rows(
     present, here = now.control[agent], jnp.mean(now.samples)
     if rules.drawn is None:
         return row_of(present, here, found.q_factors), row_of(present, jnp.zeros_like(here), found.errors)
+    # Controls that were not drawn are unknown, and must never look best.
     row = jnp.full(engine.num_controls, jnp.inf).at[present].set(here)
     return row.at[own].set(found.q_factors), jnp.zeros_like(row).at[own].set(found.errors)
 
 
 def other_controls(control: Int[Array, ""], num_controls: int) -> Int[Array, " c_less_1"]:
     """List an agent's controls other than its present one."""
+    # Counted on from the present control: as many, whatever it is, and `row_of` finds them again.
     steps = jnp.arange(1, num_controls, dtype=control.dtype)
     return (jnp.broadcast_to(control, steps.shape) + steps) % num_controls
 
@@ -164,10 +168,12 @@ def deviations(control: Int[Array, " m"], agent: Int[Array, ""], num_controls: i
 
 def with_row(table: Float[Array, "m c"], agent: Int[Array, ""], row: Float[Array, " c"]) -> Float[Array, "m c"]:
     """Put one agent's row into a table."""
+    # Selected, not scattered: with a different agent at each state a scatter would write them one by one.
     return jnp.where((jnp.arange(table.shape[0]) == agent)[:, None], row, table)
 
 
 def row_of(present: Int[Array, ""], here: Float[Array, ""], others: Float[Array, " c_less_1"]) -> Float[Array, " c"]:
     """Return the numbers of an agent's controls: `here` of the present one, `others` in `other_controls`' order."""
     c = others.shape[0] + 1
+    # The inverse of `other_controls`, which counts on from the present control.
     return jnp.concatenate([here[None], others])[(jnp.arange(c, dtype=present.dtype) - present) % c]
