@@ -90,6 +90,7 @@ def _where_finite(chain: Rows, solve: Any) -> Float[np.ndarray, " s"]:
         result: Float[np.ndarray, " s"] = solve(chain)
         return result
     ends = fate(chain)
+    # In the other states the chain surely ends or gets free, so I - P can be inverted.
     result = np.where(ends.infinite, np.inf, 0.0)
     inside = ~ends.infinite & ~ends.free
     if inside.any():
@@ -101,6 +102,7 @@ def within(rows: Rows, states: Bool[np.ndarray, " s"]) -> Rows:
     """Keep some states; a step out of them ends the problem."""
     numbers = np.flatnonzero(states)
     n = rows.costs.shape[1]
+    # Rows are numbered state * n + control.
     kept = (numbers[:, None] * n + np.arange(n)).ravel()
     return Rows(rows.costs[numbers], as_sparse(rows.transitions)[kept][:, numbers], rows.discount)
 

@@ -65,6 +65,7 @@ def improved(
     """Improve a control that was checked."""
     if improvement == "one-at-a-time":
         for agent in order:
+            # Each agent already sees the new controls of those before it.
             control, _ = one_turn(found, control, cost_to_go, agent)
         return control
     if improvement != "joint":
@@ -121,6 +122,7 @@ def keep_ties(q: Float[np.ndarray, "s n"], present: Int[np.ndarray, " s"]) -> In
     """Return the place of the least Q-factor of each state, the present one unless another is less."""
     now = q[np.arange(len(q)), present]
     smallest, place = least(q)
+    # By more than rounding, or policy iteration could go in a circle among ties.
     return np.where(smallest + rounding(q) < now, place, present)
 
 
@@ -132,6 +134,7 @@ def rounding(costs: Float[np.ndarray, "..."]) -> float:
 def falls(before: Float[np.ndarray, "..."], after: Float[np.ndarray, "..."]) -> bool:
     """Say whether a cost is less, in sum: no rounding can make a sequence that falls so return to where it was."""
     (lost, total), (lost_after, total_after) = map(_infinite_and_sum, (before, after))
+    # First by the number of infinite costs, which no sum can compare.
     return lost_after < lost or (lost_after == lost and total_after < total)
 
 

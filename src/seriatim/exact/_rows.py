@@ -63,6 +63,7 @@ class Source(Protocol):
 def backup(rows: Rows, cost_to_go: Float[np.ndarray, " s"]) -> Float[np.ndarray, "s n"]:
     """Return the Q-factors `[s, n]` of one stage followed by `cost_to_go`, which may be infinite."""
     q = expected(rows.transitions, cost_to_go).reshape(rows.costs.shape)
+    # In place: the Q-factors of all joint controls are a large array.
     q *= rows.discount
     q += rows.costs
     return q

@@ -44,6 +44,7 @@ def shortest_path(rows: Rows, max_iterations: int, latest: float = math.inf) -> 
     """
     known = refuge(rows)
     stop = rows.costs.shape[1]
+    # The first policy is sure to end or to rest; it stops where no policy is sure to.
     swept = _iterated(_with_stop(rows, known), np.where(known.finite, known.choice, stop), max_iterations, latest)
     return swept._replace(
         cost_to_go=np.where(known.finite, swept.cost_to_go, np.inf),
@@ -60,9 +61,11 @@ def _with_stop(rows: Rows, known: Refuge) -> Rows:
     s, n = rows.costs.shape
     lost = ~known.finite
     leads_there = (rows.transitions @ lost.astype(float) > 0).reshape(s, n)
+    # Lost states themselves keep their controls: whether staying there is paid for must still be seen.
     costs = np.where(leads_there & known.finite[:, None], np.inf, rows.costs)
     matrix = as_sparse(rows.transitions)
     counts = np.diff(matrix.indptr).reshape(s, n)
+    # The row to stop has no entries, so a wider matrix has the same entries and other row ends.
     ends = np.concatenate([[0], np.cumsum(np.hstack([counts, np.zeros((s, 1), int)]))])
     wider = sparse.csr_array((matrix.data, matrix.indices, ends), shape=(len(ends) - 1, s))
     return Rows(np.hstack([costs, np.where(lost, 0.0, np.inf)[:, None]]), wider, rows.discount)
@@ -76,11 +79,14 @@ def _iterated(rows: Rows, choice: Int[np.ndarray, " s"], limit: int, latest: flo
         found = False
         for better in _better(rows, choice, cost):
             after = cost if (better == choice).all() else chain_cost(chain(rows, better))
+            # In sum, so that rounding cannot let the iteration go in a circle.
             if falls(cost, after):
                 choice, cost, found = better, after, True
                 break
+    # The limit or the time ended it, not the optimum: nothing bounds the error.
     if found:
         return Swept(cost, choice, iteration, np.inf, False)
+    # At the optimum, of which the theorem speaks: only there it is known which controls are tight.
     _check_rounds(rows, cost)
     return Swept(cost, choice, iteration, _rounding(chain(rows, choice), cost), True)
 
@@ -96,6 +102,7 @@ def _better(
 
 def _rounding(policy: Rows, cost: Float[np.ndarray, " s"]) -> float:
     """Return what ties that were kept may cost in all the stages to come."""
+    # With a cost of 1 a stage, the policy's cost is the number of stages until it ends or rests.
     moving = ~fate(policy).free
     stages = chain_cost(policy._replace(costs=moving[:, None].astype(float)))
     return rounding(cost) * max(1.0, float(stages.max()))
@@ -104,6 +111,7 @@ def _rounding(policy: Rows, cost: Float[np.ndarray, " s"]) -> float:
 def _check_rounds(rows: Rows, cost: Float[np.ndarray, " s"]) -> None:
     """Refuse ways round that pay and are paid in turn, and cost nothing on average."""
     q = backup(rows, cost)
+    # Controls that are optimal but for rounding: only these can go round at no loss.
     tight: Bool[np.ndarray, "s n"] = np.isfinite(rows.costs) & (q - cost[:, None] <= rounding(q))
     odd = np.argwhere(in_end_components(rows, tight) & (rows.costs != 0))
     if odd.size:

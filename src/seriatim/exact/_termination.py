@@ -44,11 +44,13 @@ def fate(chain: Rows) -> Fate:
     count, label = csgraph.connected_components(graph, directed=True, connection="strong")
     ends = np.zeros(count, bool)
     origin, to = graph.nonzero()
+    # A class with a way out, or with a row that may end, is not closed.
     ends[label[origin[label[origin] != label[to]]]] = True
     ends[label[leaks(chain)[:, 0]]] = True
     recurrent = ~ends[label]
     costly = np.zeros(count, bool)
     costly[label[recurrent & (cost > 0)]] = True
+    # With negative costs the mean of a stage decides, and all but a positive one is refused.
     for paid in np.unique(label[recurrent & (cost < 0)]):
         _require_costly(graph, cost, label == paid)
     return Fate(free=recurrent & ~costly[label], infinite=_reaching(graph, costly[label]))
@@ -75,6 +77,7 @@ def _stationary(chain: sparse.csr_array) -> Float[np.ndarray, " s"]:
     if n == 1:
         return np.ones(1)
     system = sparse.lil_array(sparse.eye_array(n) - chain.T)
+    # One of the n equations follows from the others; sum p = 1 takes its place.
     system[n - 1] = np.ones(n)
     share: Float[np.ndarray, " s"] = linalg.spsolve(sparse.csc_array(system), np.eye(n)[n - 1])
     return share
@@ -114,6 +117,7 @@ def refuge(rows: Rows) -> Refuge:
     usable = np.isfinite(rows.costs)
     free, choice = _where_one_can_stay(rows, usable & (rows.costs == 0))
     may_end = usable & leaks(rows)
+    # It begins with all states and shrinks to the largest set in which one can end without leaving it.
     finite = np.ones(len(free), bool)
     while True:
         staying = usable & ~_touches(rows, ~finite)
@@ -156,6 +160,7 @@ def in_end_components(rows: Rows, usable: Bool[np.ndarray, "s n"]) -> Bool[np.nd
     """Say which usable rows belong to sets of states in which one can stay, and get from each state to each other."""
     matrix = as_sparse(rows.transitions)
     s, n = rows.costs.shape
+    # The row of each stored entry.
     row = np.repeat(np.arange(matrix.shape[0]), np.diff(matrix.indptr))
     inside = (usable & ~leaks(rows)).ravel()
     while True:
@@ -164,6 +169,7 @@ def in_end_components(rows: Rows, usable: Bool[np.ndarray, "s n"]) -> Bool[np.nd
         graph: Any = sparse.coo_array(entries, shape=(s, s))
         _, label = csgraph.connected_components(graph, directed=True, connection="strong")
         leaving = np.zeros(len(inside), bool)
+        # A control that leads to another component cannot be used for ever; without it components may fall apart.
         leaving[row[label[row // n] != label[matrix.indices]]] = True
         if not (inside & leaving).any():
             found: Bool[np.ndarray, "s n"] = inside.reshape(usable.shape)
@@ -195,6 +201,7 @@ def _attracted(
     choice = choice.copy()
     while True:
         closer = staying & (may_end | _touches(rows, reached))
+        # Only new states get a control, one that leads to what was reached before: so each is a step closer.
         new = closer.any(axis=1) & ~reached
         if not new.any():
             return reached, choice

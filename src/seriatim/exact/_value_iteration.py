@@ -100,8 +100,10 @@ def _solved(
 
 
 def _optimum(rows: Rows, tolerance: float, max_iterations: int, evaluations: int | None, latest: float) -> Swept:
+    # Every policy ends or is discounted, so sweeps contract and their span bounds the error.
     if rows.discount < 1 or not may_go_on(rows).any():
         return sweep(rows, tolerance=tolerance, max_iterations=max_iterations, evaluations=evaluations, latest=latest)
+    # With costs of both signs, iterates from zero neither rise nor fall.
     if np.nanmin(np.where(np.isfinite(rows.costs), rows.costs, np.nan)) < 0:
         return shortest_path(rows, max_iterations, latest)
     return _around_refuge(rows, tolerance, max_iterations, evaluations, latest)
@@ -116,6 +118,7 @@ def _around_refuge(rows: Rows, tolerance: float, max_iterations: int, evaluation
         return Swept(cost, known.choice, 0, 0.0, True)
     # A control that may lead to where every policy pays for ever is not worth choosing.
     lost = (rows.transitions @ (~known.finite).astype(float) > 0).reshape(rows.costs.shape)
+    # A step out of the part leads to a free state, where the rest costs nothing.
     part = within(rows._replace(costs=np.where(lost, np.inf, rows.costs)), inside)
     if may_go_on(part).any():
         swept = _from_below(part, known.choice[inside], tolerance, max_iterations, latest)
@@ -137,6 +140,7 @@ def _from_below(
     for iteration in range(1, max_iterations + 1):
         after, greedy = least(backup(rows, lower))
         still, lower = bool((after == lower).all()), after
+        # A policy's exact cost takes a linear system, many times the work of a sweep.
         if iteration in (due, max_iterations) or still:
             due *= 2
             best, upper = _better(rows, best, upper, greedy)

@@ -48,6 +48,7 @@ def disarm(function: Function, logits: Logits, key: Key) -> Scalar:
     signs = jnp.where(reached, heads.astype(log_odds.dtype) - opposite.astype(log_odds.dtype), 0)
     with mixed():
         weights = 0.5 * (value - other) * signs * jax.nn.sigmoid(jnp.abs(log_odds))
+        # The value is the mean of both choices; the sum is zero, and has the estimate as its derivative.
         return 0.5 * (value + other) + jnp.sum(stop_gradient(weights) * slope(log_odds))
 
 

@@ -37,6 +37,7 @@ def exact(
     index = _all_choices(logits.shape, max_choices)
     # Where nothing is admissible nothing is chosen (-1): one outcome, which stands where 0 does.
     absent = jnp.all(jnp.isneginf(logits), axis=-1)
+    # A variable with nothing to choose is enumerated c times; one of them counts.
     single = jnp.all(~absent | (index == 0), axis=tuple(range(1, index.ndim)))
     index = jnp.where(absent, -1, index)
     log_probabilities = jax.vmap(lambda one: log_probability(logits, one))(index)
@@ -58,5 +59,6 @@ def _all_choices(shape: tuple[int, ...], most: int) -> Int[Array, "choices *vari
             f"logits of shape {shape} have {c}**{n} = {float(c) ** min(n, 200):.3g} joint choices, more than "
             f"max_choices={most}; take an estimator, or fewer variables, or raise max_choices."
         )
+    # The digits of a number in base c are one joint choice.
     digits = jnp.arange(c**n)[:, None] // c ** jnp.arange(n)[::-1]
     return (digits % c).reshape(c**n, *variables)

@@ -63,4 +63,5 @@ def gumbel_rao_choices(
             return relaxed(perturbed + slope(logits), temperature)
 
     mean = jnp.mean(jax.vmap(relaxed_choices)(jax.random.split(noise_key, num_samples)), axis=0)
+    # The value of the choices, with the derivative of the mean.
     return distributions.straight_through(choices, mean.astype(logits.dtype))

@@ -43,6 +43,7 @@ def score_function(function: Function, logits: Logits, key: Key, *, baseline: Fl
     index, choices = sample(logits, key)
     value = value_at(function, choices)
     with mixed():
+        # The first `value` keeps its derivative by the variables that the function closes over; the weight has none.
         return value + (stop_gradient(value) - baseline) * slope(log_probability(logits, index))
 
 
@@ -67,6 +68,7 @@ def leave_one_out(function: Function, logits: Logits, key: Key, *, num_samples: 
     check_count("num_samples", num_samples, 2, "the baseline of a sample is the mean of the others")
     index, choices = jax.vmap(functools.partial(sample, logits))(jax.random.split(key, num_samples))
     values = values_at(function, choices)
+    # The difference to the mean of the others is n/(n-1) times that to the mean of all; the outer 1/n takes n away.
     advantage = (values - jnp.mean(values)) / (num_samples - 1)
     scores = jax.vmap(functools.partial(log_probability, logits))(index)
     with mixed():

@@ -47,6 +47,7 @@ class Local:
     ) -> Iterator[tuple[int, Any]]:
         """Yield numbers and results as they are done."""
         workers = self.workers or cores()
+        # The options of this thread, which those of the pool do not have by themselves.
         return _in_threads(lambda number: function(shared, *given(number)), count, workers, configuration())
 
 
@@ -80,6 +81,7 @@ def _in_threads(
 
     def finished(number: int) -> tuple[int, Any]:
         with in_this_thread(wanted):
+            # JAX returns before the work is done; a worker that did, too, would take on all of it at once.
             return number, jax.block_until_ready(call(number))
 
     pool = ThreadPoolExecutor(workers)
@@ -87,6 +89,7 @@ def _in_threads(
         under_way: set[Future[tuple[int, Any]]] = set()
         for number in range(count):
             under_way.add(pool.submit(finished, number))
+            # No part is made before a worker is free for it, or all of them would lie in memory.
             if len(under_way) >= workers:
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
                 yield from (each.result() for each in done)

@@ -72,6 +72,7 @@ def over_keys(
     whole = jax.tree.map(_cuttable, (inputs, keys))
 
     def given(number: int) -> tuple[Any, Any]:
+        # The last part is filled up with its last element, so that all parts run one program.
         where = np.minimum(np.arange(part) + number * part, count - 1)
         some: tuple[Any, Any] = jax.tree.map(lambda leaf: leaf[where], whole)
         return some

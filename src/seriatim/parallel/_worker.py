@@ -97,6 +97,7 @@ def _packed(error: BaseException, cloudpickle: Any) -> bytes | None:
     """Return an error as bytes if it comes out of them as it is."""
     content = _or_none(cloudpickle.dumps, error)
     again = content and _or_none(cloudpickle.loads, content)
+    # Some errors come out of their bytes as others, or without their text.
     is_same = type(again).__qualname__ == type(error).__qualname__ and str(again) == str(error)
     return content if is_same else None
 

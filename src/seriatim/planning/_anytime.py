@@ -9,10 +9,10 @@ decision.
 
 A compiled program cannot be interrupted, and waking one up costs more than a small turn takes. So the host hands over
 turns in pieces: one program takes any number of them (the number is an argument, so it is compiled once), and every
-piece returns a whole decision. A piece is as many turns as are expected to take half of the time left, so that a
-delay is noticed while there is time. Only turns that take less than waking the program up are not divided
-further. So there are about log2(m) pieces, often just one. A turn is handed over only if it fits into the rest as a
-whole; where none does, the last decision is returned, early rather than late.
+piece returns a whole decision. A piece is as many turns as are expected to take half of the time left, so that a delay
+is noticed while there is time. Only turns that take less than waking the program up are not divided further. So there
+are about log2(m) pieces, often just one. A turn is handed over only if it fits into the rest as a whole; where none
+does, the last decision is returned, early rather than late.
 
 `warmup` measures the time of a turn. A piece may take longer than that, because the state is harder or the processor
 busy; the rest of the decision is then expected to take longer by the same factor. The time of a decision, divided by

@@ -72,6 +72,7 @@ def blind_costs(
             is then bounded from above by iteration until that time.
     """
     found = np.full((costs.shape[1], costs.shape[0]), np.inf)
+    # A linear system cannot be stopped in between, an iteration can.
     hurried = np.isfinite(latest) and len(costs) > LARGE and discount < 1 and horizon is None
     for number, u in enumerate(range(len(found)) if order is None else order):
         if number and time.monotonic() > latest:
@@ -99,9 +100,11 @@ def _cost(
     cost: Float[np.ndarray, " s"], transition: Float[np.ndarray, "s s"], discount: float, horizon: int | None
 ) -> Float[np.ndarray, " s"]:
     """Return the cost of one control for ever, or for so many stages."""
+    # A control cannot be kept to where it is not admissible, nor where it may lead there.
     lost = _reaches(transition, ~np.isfinite(cost))
     if horizon is None and discount == 1:
         ends = transition.sum(axis=1) < 1 - 1e-9
+        # Without a way to an end one pays for ever; so does one from where such a state may be reached.
         lost |= _reaches(transition, ~_reaches(transition, ends))
     kept = ~lost
     part, own = transition[np.ix_(kept, kept)], np.where(kept, cost, 0.0)[kept]

@@ -155,13 +155,16 @@ class _Branches(NamedTuple):
 def _first_pair(tables: ObservedTables, start: Float[np.ndarray, " s"], latest: float) -> _Pair:
     """Return the bounds to begin with: the fast informed bound, or QMDP if the time is short, and blind policies."""
     costs, discount, s = tables.costs, tables.discount, tables.costs.shape[0]
+    # A row for each (x, u), as sweeps want it, from tables that have u first.
     rows = as_sparse(tables.transitions.transpose(1, 0, 2).reshape(-1, s))
     seen = swept("qmdp", qmdp_sweep(costs, rows, discount), from_below(costs, discount), None, CLOSE, latest)
+    # If the time is short, the controls that look best from below are evaluated first.
     promising = np.argsort(start @ seen, kind="stable")
     blind = blind_costs(costs, tables.transitions, discount, None, promising, latest)
     # QMDP is no more than the fast informed bound, so sweeps that begin there rise to it from below too.
     late = informed_sweep(costs, rows, tables.likelihood, discount, latest) if time.monotonic() < latest else None
     informed = seen if late is None else swept("fast_informed_bound", late, seen, None, CLOSE, latest)
+    # A control whose cost is infinite somewhere bounds nothing at beliefs that may be there.
     choice = np.flatnonzero(np.isfinite(blind).all(axis=1))
     return _Pair(blind[choice], choice, Sawtooth(informed.T.copy(), np.zeros((0, s)), np.zeros(0)))
 
@@ -176,8 +179,10 @@ def _trial(
     while len(path) < DEEPEST and pair.gap(belief) > allowed and time.monotonic() < latest:
         branches = _branches(tables, belief)
         path.append((belief, branches))
+        # A gap one stage further on is discounted once more, so a larger one does there.
         allowed /= tables.discount
         belief = _next(tables, pair, branches, allowed)
+    # Deepest first: a backup then uses the bounds that were just improved behind it.
     for belief, branches in reversed(path):
         if time.monotonic() >= latest:
             break
@@ -189,6 +194,7 @@ def _branches(tables: ObservedTables, belief: Float[np.ndarray, " s"]) -> _Branc
     predicted = np.einsum("x,axy->ay", belief, tables.transitions)
     joint = np.einsum("ay,ayo->aoy", predicted, tables.likelihood)
     probability = joint.sum(axis=2)
+    # What cannot be seen is left at zeros; it counts nothing.
     beliefs = joint / np.where(probability > 0, probability, 1.0)[..., None]
     return _Branches(beliefs, probability, belief @ tables.costs)
 
@@ -204,6 +210,7 @@ def _expected(tables: ObservedTables, branches: _Branches, values: Values) -> Fl
 def _next(tables: ObservedTables, pair: _Pair, branches: _Branches, allowed: float) -> Float[np.ndarray, " s"]:
     """Follow the control that looks best from below, and the observation whose gap weighs most."""
     u = int(_expected(tables, branches, pair.sawtooth.at).argmin())
+    # Less what is allowed there: the excess is what keeps the gap at the start open.
     gaps = pair.upper(branches.beliefs[u]) - pair.sawtooth.at(branches.beliefs[u]) - allowed
     chosen: Float[np.ndarray, " s"] = branches.beliefs[u, int((branches.probability[u] * gaps).argmax())]
     return chosen
@@ -217,6 +224,7 @@ def _lowered(tables: ObservedTables, pair: _Pair, belief: Float[np.ndarray, " s"
     vector = tables.costs[:, u] + tables.discount * tables.transitions[u] @ seen
     if belief @ vector >= pair.upper(belief[None])[0]:
         return pair
+    # Vectors that the new one undercuts at every state are nowhere the least any more.
     keep = ~(pair.vectors >= vector).all(axis=1)
     return pair._replace(vectors=np.vstack([pair.vectors[keep], vector]), choice=np.append(pair.choice[keep], u))
 

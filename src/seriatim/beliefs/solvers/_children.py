@@ -30,6 +30,7 @@ class Children(NamedTuple):
 
 def no_children(count: int) -> Children:
     """Return a table with room for `count` entries."""
+    # A power of two, so that places wrap around by a mask; at least twice the entries, so that probes are short.
     slots = 1 << (2 * count - 1).bit_length()
     return Children(jnp.full(slots, -1, jnp.int32), jnp.zeros((slots, 2), jnp.uint32), jnp.zeros(slots, jnp.int32))
 
@@ -41,6 +42,7 @@ def find(table: Children, edge: Int[Array, ""], mark: UInt32[Array, " 2"]) -> tu
     def other(slot: UInt32[Array, ""]) -> Bool[Array, ""]:
         return (table.edge[slot] >= 0) & ~((table.edge[slot] == edge) & jnp.all(table.mark[slot] == mark))
 
+    # Half of the mark is enough to spread entries; equality is judged by all of it.
     start = _mixed(mark[0] ^ _mixed(edge.astype(jnp.uint32))) & last
     slot = jax.lax.while_loop(other, lambda slot: (slot + 1) & last, start)
     return slot.astype(jnp.int32), table.edge[slot] >= 0
@@ -49,6 +51,7 @@ def find(table: Children, edge: Int[Array, ""], mark: UInt32[Array, " 2"]) -> tu
 def mark(observation: Observation) -> UInt32[Array, " 2"]:
     """Return 64 bits that stand for an observation."""
     words = jnp.concatenate([_words(jnp.asarray(leaf)) for leaf in jax.tree.leaves(observation)])
+    # The place is mixed in, or observations with the same words in another order would share a mark.
     places = jnp.arange(words.shape[0], dtype=jnp.uint32)
     return jnp.stack([jnp.sum(_mixed(words ^ _mixed(places + jnp.uint32(seed))), dtype=jnp.uint32) for seed in SEEDS])
 

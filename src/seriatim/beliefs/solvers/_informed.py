@@ -98,6 +98,7 @@ def informed_sweep(
     Work and memory are those of the transitions of positive probability, times what may be seen after each.
     """
     (num_rows, _), a, count = transitions.shape, costs.shape[1], likelihood.shape[2]
+    # A row of a block needs room for its next states and, in the product, for the columns of Q.
     widest = max(transitions.nnz // num_rows, min(a, WIDEST), 1)
     size = max(1, BLOCK // (count * widest))
     spans = [(first, min(first + size, num_rows)) for first in range(0, num_rows, size)]
@@ -109,16 +110,19 @@ def informed_sweep(
         if first in kept:
             return kept[first]
         made = _seen_next(transitions[first:last], np.arange(first, last), likelihood, a)
+        # Blocks are the same in every sweep, but are kept only if all of them fit.
         if keep:
             kept[first] = made
         return made
 
     def sweep(q: Q) -> Q | None:
+        # The minimum over controls is the same without columns that others undercut, and the product is smaller.
         best, parts = q[:, undominated_columns(q)], []
         for span in spans:
             if time.monotonic() > latest:
                 return None
             worth = _expected(block(*span), best)
+            # The control is chosen after the observation: least within each, then summed over them.
             parts.append(worth.min(axis=1).reshape(-1, count).sum(axis=1))
         after: Q = costs + discount * np.concatenate(parts).reshape(costs.shape)
         return after
@@ -131,6 +135,7 @@ def _seen_next(
 ) -> sparse.csr_array:
     """Return P(x'|x, u) P(o|x', u) as a matrix: a row for each (x, u) and observation, in this order."""
     row = np.repeat(np.arange(len(numbers)), np.diff(rows.indptr))
+    # Rows are numbered x * a + u.
     joint = rows.data[:, None] * likelihood[numbers[row] % a, rows.indices]
     entry, seen = np.nonzero(joint)
     count = likelihood.shape[2]
@@ -149,11 +154,13 @@ def _expected(matrix: sparse.csr_array, values: Float[np.ndarray, "s n"]) -> Flo
 
 def undominated_columns(q: Q) -> Int[np.ndarray, " kept"]:
     """Return the columns that minima may need: those that no other column undercuts or equals at every state."""
+    # By sums: a column comes after all that undercut it. For infinity stands a number whose sums stay finite.
     rest = np.argsort(np.where(np.isfinite(q), q, np.finfo(np.float64).max / q.size).sum(axis=0), kind="stable")
     kept: list[Any] = []
     while rest.size and len(kept) < MOST_KEPT:
         kept.append(rest[0])
         rest = rest[1:][(q[:, rest[1:]] < q[:, rest[:1]]).any(axis=0)]
+    # Columns beyond the limit were not compared, and are all kept.
     return np.sort(np.concatenate([kept, rest])).astype(int)
 
 
@@ -170,10 +177,12 @@ def swept(name: str, sweep: Sweep, first: Q, horizon: int | None, tolerance: flo
         raise InputError(f"horizon={horizon}: give a whole number of stages from 1 up, or None for no last stage.")
     if not tolerance > 0:
         raise InputError(f"tolerance={tolerance}: give a positive number, in the units of the stage cost.")
+    # With a last stage nothing is paid after it; without one, the sweeps rise from below.
     q = first if horizon is None else np.where(np.isfinite(first), 0.0, np.inf)
     for _ in range(horizon or MAX_SWEEPS):
         after = sweep(q)
         if after is None or time.monotonic() > latest:
+            # From below every iterate is a bound, so an early end only makes it weaker.
             return q if after is None else after
         before, q = q, after
         known = np.isfinite(q)

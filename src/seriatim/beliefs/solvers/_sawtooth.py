@@ -34,9 +34,11 @@ class Sawtooth(NamedTuple):
     def at(self, beliefs: Float[np.ndarray, "n s"]) -> Float[np.ndarray, " n"]:
         """Return the bound at many beliefs."""
         inside = self.points > 0
+        # How much of each point fits into a belief; states where the point has no mass set no limit.
         room = np.where(inside, beliefs[:, None] / np.where(inside, self.points, 1.0), np.inf).min(axis=2)
         teeth = (room * self.gains).max(axis=1, initial=0.0)
         linear: Float[np.ndarray, " n"] = (beliefs @ self.linear.T).min(axis=1)
+        # Two lower bounds hold, and so does the larger of them.
         better: Float[np.ndarray, " n"] = np.maximum(linear, beliefs @ self.linear.min(axis=0) + teeth)
         return better
 

@@ -186,6 +186,7 @@ class TreeSearch:
         slot = jnp.where(left.grows, left.slot, tree.children.edge.shape[0])  # beyond the end: nothing is written
         entry = Children(self._edge(left), left.mark, tree.used)
         children = jax.tree.map(lambda held, new: held.at[slot].set(new, mode="drop"), tree.children, entry)
+        # A simulation adds one node at most, so room for num_simulations + 1 is enough.
         used = tree.used + left.grows.astype(jnp.int32)
         grown = tree._replace(used=used, children=children, truncated=tree.truncated + jnp.where(ended, 0, 1))
         return self._backed_up(grown, left, rest)
@@ -198,6 +199,7 @@ class TreeSearch:
             return (now.t < stages) & ~now.done & ~now.grows
 
         def stage(now: _Descent) -> _Descent:
+            # The first stage is at the root, which no slot leads to.
             node = jnp.where(now.t == 0, 0, tree.children.child[now.slot])
             control = self._optimistic(tree, node, self._allowed(now.state))
             after, seen = self._moved(now.state, self._controls[control], jax.random.fold_in(key, now.t))
@@ -210,6 +212,7 @@ class TreeSearch:
                 control=control,
                 mark=seen,
                 slot=slot,
+                # A history after the last stage would have no controls to try.
                 grows=~known & ~after.done & (now.t + 1 < stages),
                 nodes=now.nodes.at[now.t].set(node),
                 controls=now.controls.at[now.t].set(control),
@@ -226,6 +229,7 @@ class TreeSearch:
     def _optimistic(self, tree: "_Tree", node: Int[Array, ""], allowed: Bool[Array, " a"]) -> Int[Array, ""]:
         visits = tree.visits[node]
         total = jnp.maximum(jnp.sum(visits), 1)
+        # Divided by 1 at least: the credit of a control never tried is computed as well, and replaced below.
         credit = self.exploration * jnp.sqrt(jnp.log(total) / jnp.maximum(visits, 1).astype(float))
         worth = jnp.where(visits > 0, tree.cost[node] - credit, -jnp.inf)
         # Controls never tried come first, and among them the first; a control not allowed comes never. One that met a
@@ -266,10 +270,12 @@ class TreeSearch:
             return total, total
 
         inside = jnp.arange(self.horizon) < left.t
+        # From the last stage to the first: what a history cost is its stage and all that came after.
         _, totals = jax.lax.scan(stage, rest, (left.costs, inside), reverse=True)
         at = (left.nodes, left.controls)
         visits = tree.visits.at[at].add(1, mode="drop")
         before, count = tree.cost.at[at].get(mode="clip"), visits.at[at].get(mode="clip")
+        # The running mean: m + (x - m) / n, with n after this visit.
         cost = tree.cost.at[at].add((totals - before) / jnp.maximum(count, 1).astype(before.dtype), mode="drop")
         return tree._replace(visits=visits, cost=cost)
 

@@ -82,6 +82,7 @@ def usable(tables: ObservedTables, name: str) -> ObservedTables:
 def _share(tables: ObservedTables, horizon: int, tolerance: float) -> float:
     """Share the tolerance out to all prunings: one for each observation's vectors, one for each sum, one at the end."""
     prunings = 2 * tables.likelihood.shape[2] + 1
+    # What one stage's prunings add is discounted by the stages before it.
     weight = sum(tables.discount**t for t in range(horizon))
     return tolerance / float(prunings * weight)
 
@@ -103,6 +104,7 @@ def _plans(
     """Return the vectors of plans that begin with joint control `u`, pruned."""
     parts = []
     for seen in tables.likelihood[u].T:
+        # An observation that control u never brings asks for no plan.
         if seen.any():
             own = tables.discount * (vectors * seen) @ tables.transitions[u].T
             parts.append(own[pruned(own, tolerance)])

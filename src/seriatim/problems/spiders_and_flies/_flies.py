@@ -87,6 +87,7 @@ class Swarm:
         """Draw what each fly would do. Dividing 32 random bits favours no outcome by more than one in 10**8."""
         if self.behaviour == "stay":
             return None
+        # All chances are multiples of a tenth.
         tenths = jax.random.bits(key, (self.num_slots,), jnp.uint32) % 10
         return (tenths // 2 if self.behaviour == "wander" else jnp.minimum(tenths, 5)).astype(NARROW)
 
@@ -126,6 +127,7 @@ class Swarm:
         if self.arrival_rate > 0:
             place = jnp.where(first(self.free(alive)), arrivals[-1], place)
         comes = place >= 0
+        # At -1 a cell is looked up that is not used.
         return jnp.where(comes[:, None], terrain.cells[place], flies), alive | comes
 
     def no_more(self, stage: Int[Array, ""] | None) -> Bool[Array, ""] | bool:
@@ -157,5 +159,6 @@ def _flight(
         if active is not None:
             course = jnp.where(active[None], course, jnp.asarray(terrain.no_course(), course.dtype))
         distance = jnp.min(course, axis=1) // 8
+        # The distance decides, and below it the order of moves that begins with `luck`.
         score.append(8 * distance + (luck - move - 1) % len(MOVES))
     return jnp.where(luck == NOTHING["flee"], 0, jnp.argmax(jnp.stack(score), axis=0))

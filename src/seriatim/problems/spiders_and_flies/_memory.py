@@ -123,8 +123,10 @@ class LastSeenFilter:
         viewed = jnp.any(near & heard[:, None], axis=0)
         seen = observation.seen & heard[:, None]
         here = jnp.any(seen, axis=0)
+        # All who saw it saw it in one cell, and rows and columns are at least 0.
         cells = jnp.max(jnp.where(seen[..., None], observation.flies, 0), axis=0)
         in_view = _apart(observation.spiders, known.flies) <= self.model.vision
+        # Its cell was in view of somebody heard, and the fly was not seen: since flies stay, it was caught.
         missing = known.found & jnp.any(in_view & heard[:, None], axis=0) & ~here
         return Memory(
             agent=known.agent,
@@ -150,6 +152,7 @@ class LastSeenFilter:
         places = jnp.argmax(jnp.where(known.viewed, -jnp.inf, priority), axis=1)
         guessed = self._cells[places].astype(known.flies.dtype)
         flies = jnp.where(known.found[:, None], known.flies, guessed)
+        # A fly never found must be dead once every cell has been in view.
         alive = jnp.where(known.found, ~known.gone, ~jnp.all(known.viewed))
         return Hunt(known.spiders, flies, alive, None)
 

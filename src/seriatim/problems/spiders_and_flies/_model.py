@@ -115,6 +115,7 @@ class SpidersAndFlies:
 
     def __post_init__(self) -> None:
         _check(self)
+        # Flies that stay are the only targets, so courses need be known to their cells alone.
         settled = self.fly_behaviour == "stay" and not self.swarm.arrives and self.max_flies is None
         ground = hunting_ground(self, everywhere=not settled)
         kind = ground.terrain.cells.dtype
@@ -146,9 +147,11 @@ class SpidersAndFlies:
 
     def initial_state(self, key: Key) -> Hunt:
         """Put everybody whose cell is not given into a random cell of its own."""
+        # The cells with the largest of independent numbers are a draw without replacement.
         priority = jax.random.uniform(key, (self.terrain.cells.shape[0],))
         for given in (self.start_cells, self.first_fly_cells):
             if given is not None:
+                # A cell that is given to somebody is drawn last, and so never.
                 priority = priority.at[self.terrain.place(given)].set(-1.0)
         need = self.spiders * (self.start_cells is None) + self.flies * (self.first_fly_cells is None)
         drawn = self.terrain.cells[jax.lax.top_k(priority, need)[1]]
@@ -175,6 +178,7 @@ class SpidersAndFlies:
         if self.collisions:
             return jnp.array(True)
         after = self.terrain.step(state.spiders, control)
+        # Each pair once, and nobody with itself.
         meet = same_cell(after, after) & jnp.tri(self.num_agents, k=-1, dtype=bool)
         return ~jnp.any(meet if state.active is None else meet & state.active[None] & state.active[:, None])
 
@@ -195,9 +199,11 @@ class SpidersAndFlies:
         stage = None if state.stage is None else state.stage + 1
         if disturbance.arrivals is not None:
             flies, alive = swarm.arrived(self.terrain, flies, alive, stage, disturbance.arrivals)
+        # Flies may have moved or arrived where a spider is.
         if disturbance.moves is not None or disturbance.arrivals is not None:
             alive = alive & ~caught(spiders, state.active, flies)
         left = jnp.sum(alive)
+        # A stage is paid where the hunt was on at its beginning; flies are counted at its end.
         cost = jnp.any(state.alive) if self.cost == "stages" else left
         return Transition(
             state=Hunt(spiders, flies, alive, stage, state.active),

@@ -43,9 +43,11 @@ def first_move_to_nearest(
         1 up, 2 down, 3 left, 4 right; 0 at a target, and where none counts.
     """
     none = UNIT * (height + width)  # more than any distance on the grid
+    # The largest sum is that of a target that does not count: far below the grid, and at its other side.
     dtype = positions.dtype if 2 * none + UNIT <= np.iinfo(positions.dtype).max else jnp.int32
     row, column = (positions.astype(dtype)[:, axis, None] * UNIT for axis in (0, 1))
     rows, columns = (targets.astype(dtype)[None, :, axis] * UNIT for axis in (0, 1))
+    # Its distance is more than any on the grid, so a target that does not count never is the nearest.
     rows = jnp.where(counts, rows + 2, jnp.asarray(none + UNIT * height, dtype))
     downwards = jnp.maximum(jnp.abs(rows - row), 9)
     sideways = jnp.abs((columns + 1) - column)

@@ -126,6 +126,7 @@ def relaxed_stage(model: Any, state: RelaxedHunt, control: Float[Array, "m 5"], 
     open_moves = _open_moves(model.terrain)
     spiders = _spread(state.spiders, control, open_moves)
     untouched = _missed(model, state, _spread(state.untouched, control, open_moves), state.flies)
+    # A slot is free or not: at a corner this is exact, in between the likelier holds.
     flies, lives = state.flies, _alive(untouched) > 0.5
     if disturbance.moves is not None:
         # Dead flies move too, and nobody minds: there is nothing left of them to meet.
@@ -133,6 +134,7 @@ def relaxed_stage(model: Any, state: RelaxedHunt, control: Float[Array, "m 5"], 
     stage = None if state.stage is None else state.stage + 1
     if disturbance.arrivals is not None:
         flies, present = model.swarm.arrived(model.terrain, flies, lives, stage, disturbance.arrivals)
+        # A newcomer has been met by nobody.
         untouched = jnp.where((present & ~lives)[None, :, None, None], spiders[:, None], untouched)
     if disturbance.moves is not None or disturbance.arrivals is not None:
         untouched = _missed(model, state, untouched, flies)
@@ -166,7 +168,9 @@ def _spread(
 ) -> Float[Array, "m *n height width"]:
     """Move each spider's mass by its soft control; a move that is not possible is a stay."""
     shares = jnp.where(open_moves, control[:, :, None, None], 0)
+    # The shares of impossible moves stay where they are, so that no mass is lost.
     stays = jnp.sum(jnp.where(open_moves, 0, control[:, :, None, None]), axis=1) + shares[:, 0]
+    # Shares differ between spiders and cells, and are the same for every fly.
     shape = (mass.shape[0], *(1,) * (mass.ndim - 3), *mass.shape[-2:])
     after = mass * stays.reshape(shape)
     for move, way in enumerate(MOVES[1:], 1):

@@ -68,6 +68,7 @@ class Terrain:
 
     def cell(self, positions: Int[Array, "k 2"]) -> Int[Array, " k"]:
         """Return the numbers of the cells at positions, `row * width + column`."""
+        # Numbers of cells need more bits than rows and columns do.
         row, column = positions[:, 0].astype(jnp.int32), positions[:, 1].astype(jnp.int32)
         return row * self.width + column
 
@@ -75,6 +76,7 @@ class Terrain:
         """Say which moves are possible at each position; staying always is."""
         row, column = positions[:, 0], positions[:, 1]
         if self.open_moves is None:
+            # The first is staying, which is possible on all of the grid.
             inside = (row >= 0, row > 0, row < self.height - 1, column > 0, column < self.width - 1)
             return jnp.stack(inside, axis=1)
         bits = self.open_moves[self.cell(positions)]
@@ -89,6 +91,7 @@ class Terrain:
             row = jnp.clip(row + down, 0, self.height - 1)
             column = jnp.clip(column + right, 0, self.width - 1)
             return jnp.stack([row, column], axis=1)
+        # All numbers of one width: vector operations then need no conversions.
         bits = self.open_moves[self.cell(positions)].astype(row.dtype)
         free = (bits >> moves.astype(row.dtype)) & 1
         return jnp.stack([row + free * down, column + free * right], axis=1)
@@ -109,6 +112,7 @@ class Terrain:
         course = self.course(positions, targets)
         none = jnp.asarray(self.no_course(), course.dtype)
         nearest = jnp.min(jnp.where(counts, course, none), axis=1)
+        # The move is in the three lowest bits.
         return jnp.where(nearest < none, nearest & 7, 0)
 
     def no_course(self) -> int:
@@ -155,6 +159,7 @@ def walled_terrain(
     target[targets] = np.arange(len(targets))
     ahead = neighbours(passable)
     stays = ahead == np.arange(passable.size)[:, None]
+    # Bit 0 is staying, which is always possible.
     bits = np.bitwise_or.reduce(np.where(stays[:, 1:], 0, 1 << np.arange(1, 5)), axis=1) | 1
     return Terrain(
         cells=jnp.asarray(np.stack(np.divmod(in_play, width), axis=1).astype(position_type(height, width))),
@@ -170,6 +175,7 @@ def walled_terrain(
 def neighbours(passable: Bool[np.ndarray, "height width"]) -> Int[np.ndarray, "grid 5"]:
     """Return the cell that each move leads to from each cell: the cell itself where the move is not possible."""
     height, width = passable.shape
+    # A frame of walls, so that the border needs no case of its own.
     framed = np.pad(passable, 1)
     here = np.arange(height * width, dtype=np.int32).reshape(height, width)
     ahead = []
@@ -186,6 +192,7 @@ def _courses(ahead: Int[np.ndarray, "cells 5"], targets: Int[np.ndarray, " n"]) 
     # Half the memory where distances are short, as they are on all but the largest mazes.
     dtype = course_type(longest)
     move = np.zeros(distance.shape, np.int8)
+    # Backwards, so that the first of the moves that begin a shortest path is written last.
     for k in range(4, 0, -1):
         move[np.take(distance, ahead[:, k], axis=1) < distance] = k
     return np.where(reached, 8 * np.where(reached, distance, 0) + move, np.iinfo(dtype).max).astype(dtype)

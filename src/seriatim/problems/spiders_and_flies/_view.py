@@ -65,6 +65,7 @@ def _expected(model: Any, state: RelaxedHunt, cells: Int[np.ndarray, "cells 2"])
     """Take the expectation of what `_seen` counts, spiders being independent."""
     there = state.spiders if state.active is None else jnp.where(state.active[:, None, None], state.spiders, 0)
     framed, (up, left) = _framed_walls(model, cells)
+    # All spiders but oneself.
     others = jnp.pad(jnp.sum(there, axis=0) - there, ((0, 0), (up, up), (left, left)))
     spiders = _in_window(others, state.spiders, cells)
     walls = _in_window(jnp.broadcast_to(framed, others.shape), state.spiders, cells)
@@ -74,10 +75,12 @@ def _expected(model: Any, state: RelaxedHunt, cells: Int[np.ndarray, "cells 2"])
 def _expected_flies(state: RelaxedHunt, cells: Int[np.ndarray, "cells 2"]) -> Float[Array, "m cells"]:
     """Add up, over flies, the chance that a spider stands so that it sees the fly there, and nobody has met it."""
     m, n, height, width = state.untouched.shape
+    # Where a spider must stand to have the fly at each cell of its window.
     stand = state.flies.astype(jnp.int32)[:, None] - cells
     inside = jnp.all((stand >= 0) & (stand < jnp.array([height, width], jnp.int32)), axis=-1)
     row, column = jnp.clip(stand[..., 0], 0, height - 1), jnp.clip(stand[..., 1], 0, width - 1)
     chance = jnp.where(inside, state.untouched[:, jnp.arange(n)[:, None], row, column], 0)
+    # One's own part is in `chance`, which is of a fly that this spider has not met.
     oneself = jnp.eye(m, dtype=bool)[:, :, None]
     by_others = jnp.prod(jnp.where(oneself, 1, state.not_met[None]), axis=1)
     return jnp.einsum("mnk,mn->mk", chance, by_others)

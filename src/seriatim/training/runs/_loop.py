@@ -134,10 +134,12 @@ def train(
             )
         state, done = jax.tree.map(_strong, trainer.init(key)), 0
         if run is not None and run.steps:
+            # The first state tells structure, shapes and types of the one that is read.
             state, done = run.restore(state), run.steps[-1]
         task = _Task(trainer, steps, run, checkpoint_every, max_seconds, progress)
         try:
             if run is not None:
+                # Metrics may have been written after the last checkpoint; those steps are made again.
                 run.forget_after(done)
                 run.say("running", done)
             with _interruptions() as stopped:
@@ -149,6 +151,7 @@ def train(
         except Exception as error:
             # Otherwise the run would seem to have been killed. Divergence has said so itself.
             if run is not None and not isinstance(error, Diverged):
+                # The error itself is raised below; if it cannot be noted in the run either, that adds nothing.
                 with contextlib.suppress(OSError):
                     run.say("failed", max(run.steps, default=0), reason=str(error))
             raise
@@ -177,9 +180,11 @@ def _train(task: _Task, state: Any, done: int, spent: float, stopped: threading.
         until = min(task.steps, done + length, (done // task.checkpoint_every + 1) * task.checkpoint_every)
         began = time.monotonic()
         block = advance(task.trainer, state, until - done)
+        # Reading these waits for the block.
         made, failed = int(block.made), bool(block.failed)
         rows = {name: np.asarray(column)[: made + failed] for name, column in block.metrics.items()}
         state, done = block.state, done + made
+        # The row of the step that failed is for the message; what is saved has the steps that were made.
         good = _columns(rows, done, made, spent + time.monotonic() - started)
         unsaved.append(good)
         columns.append(good)
@@ -225,6 +230,7 @@ def _steps(trainer: Trainer, state: Any, length: Int[Array, ""], *, size: int) -
     """
     after, like = jax.eval_shape(trainer.step, state)
     _require_a_pair(state, after, like)
+    # One more than steps, for the metrics of one that failed.
     room = {name: jnp.zeros((size + 1,), metric.dtype) for name, metric in like.items()}
 
     def more(block: _Block) -> Bool[Array, ""]:
@@ -234,6 +240,7 @@ def _steps(trainer: Trainer, state: Any, length: Int[Array, ""], *, size: int) -
         after, found = trainer.step(block.state)
         finite = _finite(after)
         fine = jnp.all(finite) & jnp.all(_finite(found))
+        # A step that went wrong is undone, so that the last good state can be kept.
         state = jax.tree.map(lambda new, old: jnp.where(fine, new, old), after, block.state)
         metrics = {name: block.metrics[name].at[block.made].set(value) for name, value in found.items()}
         return _Block(state, metrics, block.made + fine.astype(jnp.int32), ~fine, finite)
@@ -375,6 +382,7 @@ def _interruptions() -> Iterator[threading.Event]:
         stopped.set()
         # A step may take minutes; whoever waits shall know for what. Shown on standard error unless told otherwise.
         LOG.warning("seriatim: stopping after the steps under way; once more stops at once, at the last checkpoint.")
+        # From now on the signal does what it did before.
         signal.signal(number, before[signal.Signals(number)])
 
     for each in before:
