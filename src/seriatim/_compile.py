@@ -96,12 +96,12 @@ def _made_when_called(make: Callable[[], Any]) -> Any:
     return lambda *args: made()(*args)
 
 
-# What mistakes of users raise outside of their own code. What a callback raises is a ValueError at times.
+# Errors that users' mistakes raise outside of their own code. The error of a callback is a ValueError at times.
 _OF_USERS = (jax.errors.JaxRuntimeError, jax.errors.UnexpectedTracerError, OverflowError, ValueError)
 
 
 def _users_mistake(error: Exception, leaves: list[Any]) -> InputError | None:
-    """Return a sentence for what was raised where a program ran, if that is the user's own check, or their number."""
+    """Return a sentence for an error that was raised while a program ran, if a user's check or number is its cause."""
     if isinstance(error, OverflowError):
         large = [leaf for leaf in leaves if isinstance(leaf, int) and not fits(leaf)]
         return InputError(f"{large[0]} is a whole number too large for JAX; give a float.") if large else None
@@ -144,7 +144,7 @@ def nothing_kept(*shells: "_Shell") -> Iterator[None]:
 
 
 class _Shell:
-    """What is left of an argument when its arrays are taken out: its structure, and its constants.
+    """The rest of an argument when its arrays are taken out: its structure, and its constants.
 
     There is one object for each shell, so that a compiled function is found by identity.
     """
@@ -232,7 +232,7 @@ def _is_traced(leaf: Any) -> bool:
     if kind in _traced_types:
         return True
     traced = isinstance(leaf, _TRACED)
-    # What is traced may be an array or not, whatever its type.
+    # A tracer stands for an array or for something else; its type does not tell.
     if traced and not isinstance(leaf, jax.core.Tracer):
         _traced_types.add(kind)
     return traced

@@ -143,7 +143,7 @@ class _Walk:
         self.lasts = True
         self.traced: list[Any] = []
         self._depth = 0
-        # What has been met, with its number; it is kept, so that nothing else takes its id.
+        # The objects met, with their numbers; they are kept, so that no other takes their ids.
         self._met: dict[int, tuple[int, Any]] = {}
 
     def key(self, value: Any) -> Hashable:

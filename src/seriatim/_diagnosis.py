@@ -13,7 +13,7 @@ import numpy as np
 
 from seriatim._errors import InputError, in_words, place_of, remembered
 
-# What JAX's errors of other types say where a value must be known.
+# The words of JAX's errors of other types where a value must be known.
 _SAID_OF_VALUES = ("concrete value", "must have static", "must be static", "parameters to jaxpr equations")
 
 

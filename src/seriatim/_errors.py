@@ -12,12 +12,12 @@ _STANDARD_LIBRARY = sysconfig.get_path("stdlib")
 _ELSEWHERE = "_seriatim_frame"
 # JAX's names for the arrays that it traces functions with.
 _TRACER = re.compile(r"\b\w*Tracer\b")
-# What a function of the user's has raised while a compiled program ran: the last line of the traceback that JAX gives.
+# The error of a user's function while a compiled program ran: the last line of the traceback that JAX gives.
 _RAISED_INSIDE = re.compile(r"Traceback \(most recent call last\):\n(?:[ ].*\n)+([^\s:]+): ?(.*(?:\n.+)*)")
 
 
 class InputError(ValueError):
-    """What was given cannot be used; the message is one sentence with the value seen, what was expected, what to do.
+    """An input cannot be used; the message is one sentence with the value seen, the values expected, and a remedy.
 
     The command line prints it and ends with status 2. Everything else that is raised is a fault of the library's.
     """
@@ -41,9 +41,9 @@ def users_frame(error: BaseException) -> traceback.FrameSummary | None:
 
 
 def raised_inside(error: BaseException) -> str | None:
-    """Return what a check of the user's, or another function of theirs, said while a compiled program ran.
+    """Return the message of a user's check, or of another function of theirs, that failed while a compiled program ran.
 
-    Such are `equinox.error_if` and functions that JAX calls back. None if the error comes from elsewhere.
+    Examples are `equinox.error_if` and functions that JAX calls back. None if the error comes from elsewhere.
     """
     found = _RAISED_INSIDE.search(str(error))
     if found is None or "INTERNAL" not in str(error):

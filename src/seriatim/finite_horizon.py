@@ -2,9 +2,9 @@
 
     J_n(x) = min_u E[ g(x, u, w) + a J_{n-1}(f(x, u, w)) ],    J_0(x) = the final cost of x,    n stages left.
 
-What is best depends on how many stages are left, so a planner that does not know it may look beyond the end, and then
-be worse than its base policy. Here the problem ends (`done`) after its last stage. Whatever simulates a model then
-simulates to the true end, and the guarantees of problems that end hold.
+The best control depends on the number of stages left. A planner that does not know this number may look beyond the end,
+and then be worse than its base policy. Here the problem ends (`done`) after its last stage. All simulations then run to
+the true end, and the guarantees of problems that end hold.
 
 Source: D. Bertsekas, Dynamic Programming and Optimal Control, vol. I, 4th ed., Athena Scientific, 2017, sections 1.3
 and 1.4 (the algorithm, and time as part of an augmented state).

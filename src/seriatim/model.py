@@ -27,7 +27,7 @@ Key: TypeAlias = PRNGKeyArray | Array  # a typed key (`jax.random.key`) or an ol
 
 @record
 class Transition:
-    """What one stage leads to: the next state, the stage cost, and whether the problem has ended.
+    """The result of one stage: the next state, the stage cost, and whether the problem has ended.
 
     `done` says that the problem *terminated*: no cost follows. A limit on time is the evaluator's word, or part of the
     problem (`seriatim.FiniteHorizon`). `cost` is a number and `done` a boolean for one transition, with leading axes
@@ -41,9 +41,9 @@ class Transition:
 
 @record
 class Features:
-    """What a network is told of a state on behalf of one agent, where there are entities of a kind: targets, parcels.
+    """The numbers that a network is told of a state on behalf of one agent, with entities of a kind: targets, parcels.
 
-    A network makes the same of the entities in whatever order they come, and of any number of them.
+    The order of the entities makes no difference to a network, and there may be any number of them.
 
     Attributes:
         own: about the agent and the whole, `[k]`.

@@ -1,4 +1,4 @@
-"""Policies: from what is known (a state, a belief, what one team sees) to a joint control.
+"""Policies: from information (a state, a belief, the observations of a team) to a joint control.
 
 A planner is a policy made from a policy: `OneAtATimeRollout(model, base, simulation)` is called like its base, and may
 itself be the base of another planner.

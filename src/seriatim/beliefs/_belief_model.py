@@ -2,9 +2,10 @@
 
     b' = update(b, u, o),   g(b, u) = E[ g(x, u, w) | b ],   o the observation of f(x, u, w),   x drawn from b.
 
-Theorem (sufficiency). For the optimal cost, the belief serves as well as all that was ever seen; so whatever plans over
-states plans over beliefs. The disturbance draws the hidden state, the transition with its observation, and what is
-random in the filter, all without knowing the belief: beliefs under comparison meet the same draws.
+Theorem (sufficiency). For the optimal cost, the belief serves as well as the whole history of observations. So a
+planner over states is a planner over beliefs. The disturbance draws the hidden state, the transition with its
+observation, and the filter's random numbers, all without knowing the belief: beliefs under comparison meet the same
+draws.
 
 Source: D. Bertsekas, Dynamic Programming and Optimal Control, vol. I, 4th ed., Athena Scientific, 2017, chapter 4.
 """
@@ -26,7 +27,7 @@ from seriatim.model import Disturbance, Key, ObservedModel, Transition
 
 
 class BeliefDisturbance(NamedTuple):
-    """What is random in one stage: in the world, and in the filter."""
+    """The random numbers of one stage: those of the world, and those of the filter."""
 
     model: Disturbance
     filter: Disturbance
@@ -47,7 +48,7 @@ def _wherever_it_may_be(problem: Any, feasible: Method) -> Method:
 
 @record
 class BeliefModel(WrappedModel):
-    """What a planner imagines of a problem whose state is hidden: a `Model` whose state is a belief.
+    """A planner's model of a problem whose state is hidden: a `Model` whose state is a belief.
 
     The stage cost is the expected stage cost under the belief where the filter knows it (`ExactFilter`). Else it is the
     stage cost of the hidden state drawn: the same in the mean, with more noise.

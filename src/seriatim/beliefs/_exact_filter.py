@@ -25,9 +25,9 @@ from seriatim.model import Key, Observation, ObservedModel, State
 class ExactFilter:
     """Bayes' rule for a finite observed model; a belief is an array `[s]`, a probability for each of `model.states()`.
 
-    Where an observation is impossible under the belief, the update returns what was believed before looking: the
-    prediction, as if nothing had been seen. `likelihood` tells such observations, and `observe` refuses them. If the
-    control surely ends the problem, the update returns the belief unchanged.
+    If an observation is impossible under the belief, the update returns the belief before looking: the prediction, as
+    if nothing had been seen. `likelihood` tells such observations, and `observe` refuses them. If the control surely
+    ends the problem, the update returns the belief unchanged.
 
     Attributes:
         model: what the filter believes of the world: a `FiniteModel` and `ObservedModel`. With `observations()`, all

@@ -1,7 +1,7 @@
 """Beliefs of independent sites, in closed form.
 
-Where the hidden state consists of n sites that move independently, each a chain of l levels, and each is seen by
-itself, the sites stay independent: a belief of l**n states is n distributions of l numbers,
+Let the hidden state consist of n sites that move independently, each a chain of l levels, and let each be seen by
+itself. Then the sites stay independent: a belief of l**n states is n distributions of l numbers,
 
     b_i'(k)  ~  L_i(k) sum_j P_i(j, k) b_i(j),
 
@@ -67,7 +67,7 @@ class FactoredModel(ObservedModel, Protocol):
 
 @record
 class FactoredBelief:
-    """What is known for sure, and a distribution of each site's level, `[n, l]`."""
+    """The known part of the state, and a distribution of each site's level, `[n, l]`."""
 
     known: Any
     sites: Float[Array, "n l"]

@@ -1,4 +1,4 @@
-"""Filters: from what was seen to what is believed.
+"""Filters: from observations to beliefs.
 
 A *belief* is what a team knows of a hidden state: a distribution, or something that stands for one. A filter updates
 it by Bayes' rule after every stage,
@@ -8,7 +8,7 @@ it by Bayes' rule after every stage,
 That the problem goes on is known wherever it matters: after its end nothing is decided any more. So beliefs are
 conditional on it, and no belief is needed of a state that has ended.
 
-Whatever is random in a filter is drawn beforehand, as the disturbances of a model are. Beliefs under comparison then
+All randomness of a filter is drawn beforehand, as the disturbances of a model are. Beliefs under comparison then
 meet the same draws.
 
 Source: K. J. Astrom, Optimal Control of Markov Processes with Incomplete State Information, Journal of Mathematical
@@ -48,11 +48,11 @@ class Filter(Protocol):
 
     @property
     def model(self) -> ObservedModel:
-        """What the filter believes of the world."""
+        """The filter's model of the world."""
         ...
 
     def initial(self, key: Key) -> Belief:
-        """Return what is known at the start of the episode whose state is `model.initial_state(key)`."""
+        """Return the belief at the start of the episode whose state is `model.initial_state(key)`."""
         ...
 
     def sample_disturbance(self, key: Key) -> Disturbance:
@@ -97,7 +97,7 @@ def observe(
             belief, so that Bayes' rule says nothing.
     """
     require_key(key)
-    # What people and robots hand over are lists, Python numbers, integers of 64 bits.
+    # Observations from people and robots are lists, Python numbers, integers of 64 bits.
     control, observation = jnp.asarray(control, jnp.int32), jax.tree.map(_as_compiled, observation, is_leaf=_is_list)
     disturbance = filter.sample_disturbance(key)
     seen = jax.tree.map(lambda leaf: leaf.tolist(), observation)

@@ -1,4 +1,4 @@
-"""Honest simulation: the true state moves, the policy sees only what is believed of it.
+"""Simulation with a hidden state: the true state moves, and the policy sees only a belief about it.
 
 A belief model is what a planner imagines. How good its decisions are is found out here, where the world may be another
 than the one imagined: another model, or one the filter is wrong about.
@@ -20,7 +20,7 @@ from seriatim.policy import Decision, Planner, Policy
 
 @record
 class HiddenState:
-    """The true state, which nobody sees, and what is believed of it."""
+    """The true state, which no agent sees, and the belief about it."""
 
     state: State
     belief: Belief
@@ -36,7 +36,7 @@ class HiddenModel(WrappedModel):
 
     Attributes:
         model: the world as it is, with `observation`.
-        filter: what the team believes with; its model may be wrong.
+        filter: the team's filter; its model may be wrong.
 
     Raises:
         InputError: the model is not observed.
@@ -52,11 +52,11 @@ class HiddenModel(WrappedModel):
         check_observed(self.model)
 
     def initial_state(self, key: Key) -> HiddenState:
-        """Draw the true state, and believe what is known of it beforehand."""
+        """Draw the true state, and begin with the filter's first belief."""
         return HiddenState(self.model.initial_state(key), self.filter.initial(key))
 
     def sample_disturbance(self, key: Key) -> BeliefDisturbance:
-        """Draw what is random in the world and in the filter, independently."""
+        """Draw the random numbers of the world and of the filter, independently."""
         world, own = jax.random.split(key)
         return BeliefDisturbance(self.model.sample_disturbance(world), self.filter.sample_disturbance(own))
 

@@ -45,7 +45,7 @@ class ParticleBelief:
 
 
 class ParticleDisturbance(NamedTuple):
-    """What is random in a stage of the filter: a state drawn from it, the particles' moves, their resampling."""
+    """The random numbers of a stage of the filter: a state drawn from it, the particles' moves, their resampling."""
 
     state: Float[Array, ""]
     moves: Disturbance

@@ -30,12 +30,12 @@ class Punctual(Planner, Protocol):
 
     @property
     def model(self) -> Model:
-        """What the planner believes of the world."""
+        """The planner's model of the world."""
         ...
 
     @property
     def pace(self) -> Any:
-        """What its pieces of work take; None where `warmup` has not measured it."""
+        """The times of its pieces of work; None where `warmup` has not measured them."""
         ...
 
     def act(self, info: State, key: Key, *, budget_ms: Budget = None) -> Decision:

@@ -58,8 +58,8 @@ def evaluate(
             model that names the stage after which it ends (`ends_after`) is over there, and nothing is missing.
         progress: called with (episodes done, episodes) as the work goes on. Of an episode that is under way, what
             has been played of its `horizon` counts as done.
-        on: who works: `seriatim.parallel.Local()`, `Devices()`, `Ray()`; by default one thread of this process. An
-            episode is the same whoever plays it.
+        on: the workers: `seriatim.parallel.Local()`, `Devices()`, `Ray()`; by default one thread of this process. An
+            episode is the same in every worker.
 
     Raises:
         InputError: `episodes` or `horizon` is no whole number from 1 to 2**31 - 1; the model or the policy cannot work;
@@ -151,7 +151,7 @@ def _refuse_faults(model: Model, policy: Policy, key: Key, played: Played) -> No
     path = play_up_to(model, policy, own_key, t)
     fault = fault_at(model, policy, path, t)
     if fault is None:
-        # What it chose may be applied, but its base policy's control may not.
+        # Its control may be applied, but its base policy's may not.
         state = jax.tree.map(lambda leaf: leaf[t], path.states)
         policy.decide(state, jax.random.fold_in(streams(own_key).policy, t))  # type: ignore[attr-defined]
         fault = f"{name_of(policy)} chose beside a base control that is not admissible at stage {t} of an episode."

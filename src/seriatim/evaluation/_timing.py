@@ -92,7 +92,7 @@ def _once(policy: Policy, state: State, key: Key) -> tuple[Any, Any]:
     return decision.num_q_factors, decision.control
 
 
-# What is not timed is called a few times.
+# Functions that are not timed are called a few times only.
 _keys = jit(_split, unoptimised=True)
 _start = jit(_initial, unoptimised=True)
 _pick = jit(_one_lane, unoptimised=True)

@@ -25,7 +25,7 @@ from seriatim.exact._value_iteration import modified_policy_iteration
 
 @record
 class AgentByAgent:
-    """Whether a policy is agent-by-agent optimal, and how far it is from optimal. Print it to read it.
+    """The test of a policy for agent-by-agent optimality, and its distance from the optimum. Print it to read it.
 
     Attributes:
         control: of the policy, `[s, m]`.

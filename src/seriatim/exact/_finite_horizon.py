@@ -101,7 +101,7 @@ class _TimeOver(InputError):
 
 
 class _Stages(NamedTuple):
-    """Where the rows of each stage come from, what the end costs, and what was given."""
+    """The source of each stage's rows, the final cost, and the problem as it was given."""
 
     sources: list[Source]
     final: Float[np.ndarray, " s"]

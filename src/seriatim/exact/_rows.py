@@ -2,9 +2,9 @@
 
     Q(x, u) = g(x, u) + a sum_y P(x, u; y) J(y)
 
-Everything exact is made of this. *Where rows come from* is the seam of this folder: from tables, by selecting, or from
-a model, by enumerating its outcomes for just the joint controls asked for. One-agent-at-a-time methods ask for `m*c`
-of them at a state, and so never meet all `c**m`.
+Everything exact is made of this. The source of rows is the seam of this folder: tables, by selecting, or a model, by
+enumerating its outcomes for just the joint controls asked for. One-agent-at-a-time methods ask for `m*c` of them at a
+state, and so never meet all `c**m`.
 """
 
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -15,7 +15,7 @@ from scipy import sparse
 
 from seriatim.exact._tables import Matrix
 
-# Row sums this close to one are one: what is left after normalising in double precision.
+# Row sums this close to one are one: normalising in double precision leaves no more.
 FULL = 1e-12
 
 
@@ -29,7 +29,7 @@ class Rows(NamedTuple):
 
 @runtime_checkable
 class Source(Protocol):
-    """Where rows come from."""
+    """The source of rows: tables, or a model."""
 
     @property
     def num_states(self) -> int:

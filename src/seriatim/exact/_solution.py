@@ -58,7 +58,7 @@ def _check_length(model: Any, name: str, table: Any) -> None:
 
 @record
 class Solution:
-    """What an exact method found.
+    """The solution of an exact method.
 
     Attributes:
         cost_to_go: `[s]`, in double precision; infinity where every policy pays for ever.

@@ -52,7 +52,7 @@ class StageValue:
 
 @record
 class StageSolution:
-    """What was found for a finite horizon of N stages.
+    """The solution of a finite horizon of N stages.
 
     Attributes:
         cost_to_go: of the stages k, ..., N - 1 and the final cost, `[N + 1, s]`, in double precision; row 0 is that of

@@ -26,7 +26,7 @@ MEAN_ROUNDING = 1e-12
 
 
 class Fate(NamedTuple):
-    """What becomes of a chain from each state: it surely ends or gets `free`, or may pay for ever."""
+    """The fate of a chain from each state: it surely ends or gets `free`, or may pay for ever."""
 
     free: Bool[np.ndarray, " s"]
     infinite: Bool[np.ndarray, " s"]
@@ -100,7 +100,7 @@ def may_go_on(rows: Rows) -> Bool[np.ndarray, " s"]:
 
 
 class Refuge(NamedTuple):
-    """Where some policy has finite cost, a joint control that leads there, and where nothing need be paid at all."""
+    """The states where some policy has finite cost, its joint control, and the states where nothing need be paid."""
 
     finite: Bool[np.ndarray, " s"]
     free: Bool[np.ndarray, " s"]
@@ -128,7 +128,7 @@ def refuge(rows: Rows) -> Refuge:
 
 
 class Escape(NamedTuple):
-    """Where one should leave a policy that no single stage can improve, and how."""
+    """The states at which to leave a policy that no single stage can improve, and the controls that do."""
 
     stuck: Bool[np.ndarray, " s"]
     choice: Int[np.ndarray, " s"]

@@ -37,14 +37,14 @@ def value_iteration(
 ) -> Solution:
     """Solve J = T J by repeating J <- T J.
 
-    It stops when bounds on J* meet: on the span of TJ - J where that is sound, and returns their middle.
+    It stops when bounds on J* meet (from the span of TJ - J, where that is sound), and returns their middle.
 
     Args:
         problem: a finite model, or `Tables`.
         tolerance: on return `|cost_to_go - J*| <= tolerance / 2`, and `control` costs at most `tolerance` more than J*,
             at every state; in cost units.
         max_iterations: sweeps after which it warns (`NotConverged`) and stops.
-        max_seconds: after which it does the same, with what is known then: `Solution.error_bound` holds. None is no
+        max_seconds: after which it does the same, with the result so far: `Solution.error_bound` holds. None is no
             limit. A step that is under way, such as a sweep or the solution of a linear system, is finished.
 
     Raises:

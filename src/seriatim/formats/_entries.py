@@ -26,7 +26,7 @@ KEYWORDS = ("uniform", "identity", "reset")
 
 
 class Entry(NamedTuple):
-    """What is selected, on the first `depth` axes, and the values, which broadcast over the rest."""
+    """The places selected on the first `depth` axes, and the values, which broadcast over the rest."""
 
     selectors: tuple[Selector, ...]
     depth: int

@@ -43,7 +43,7 @@ MAX_REWARDS = 64
 
 
 class _Variables(NamedTuple):
-    """What is declared. State variables have a name before and one after a stage; `seen` are fully observed."""
+    """The declared variables. State variables have a name before and one after a stage; `seen` are fully observed."""
 
     before: list[Variable]
     after: list[Variable]
@@ -300,7 +300,7 @@ def _rewards(
 
 
 def _names(variables: Sequence[Variable]) -> tuple[str, ...]:
-    """Name the combinations of values; what nobody observes is one observation."""
+    """Name the combinations of values; if no variable is observed, there is one observation."""
     if not variables:
         return ("nothing",)
     names = tuple("/".join(values) for values in itertools.product(*(one.values for one in variables)))

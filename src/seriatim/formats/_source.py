@@ -68,7 +68,7 @@ class Source(NamedTuple):
 
 
 class Section(NamedTuple):
-    """What stands after one keyword; `offset` is where the keyword begins, `start` where `body` does."""
+    """The text after one keyword; `offset` is where the keyword begins, `start` where `body` does."""
 
     keyword: str
     body: str

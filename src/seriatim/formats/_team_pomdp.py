@@ -28,7 +28,7 @@ from seriatim.controls import radix_number
 from seriatim.formats._tables import Tables
 from seriatim.model import Key, Transition
 
-# What is left of the costs of a blind policy after this share of the discounting is not looked at.
+# Costs of a blind policy whose discount is below this share are not looked at.
 NEGLIGIBLE = 1e-4
 # Without discount, blind policies are compared over this many stages; with one, over no more than the second number.
 STAGES, MOST_STAGES = 100, 1000
@@ -58,7 +58,7 @@ class BlindPolicy:
 
 @record
 class BlindCost:
-    """What a blind policy costs for ever from each state: a terminal cost of rollout on it.
+    """The cost of a blind policy for ever, from each state: a terminal cost of rollout on it.
 
     Attributes:
         cost: by state, `[s]`.

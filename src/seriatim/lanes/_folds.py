@@ -34,7 +34,7 @@ SHORT = 5
 PIECE = 50
 # Numbers under a fold, all lanes counted, from which its repeated parts are worth a kernel of their own.
 LARGE = 2**14
-# What several others use gets a kernel of its own from so many operations and so many reductions in a row on.
+# A value with several readers gets a kernel of its own from so many operations and so many reductions in a row on.
 # In 144 lanes 24 operations took less time than 64; stages of spiders and flies have four reductions in a row at most.
 LONG, CHAIN = 24, 5
 
@@ -95,7 +95,7 @@ class Fold(LazyArray):
         return self.length > SHORT and bool(self.shape)
 
     def _inputs(self) -> Sequence[LazyArray]:
-        # What is behind a kernel of its own is not computed again by readers of this, so counting stops here.
+        # Readers of a kernel of its own do not compute its inputs again, so counting stops here.
         return () if self.has_kernel else (self.value,)
 
     def prepare(self) -> None:

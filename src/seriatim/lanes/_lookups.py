@@ -72,7 +72,7 @@ def _in_shared_table(equation: JaxprEqn, table: LazyArray, index: LazyArray) -> 
         (Broadcast(_iota(table.shape[axis], jnp.int32), out.shape, [place]), axis)
         for axis, place in zip(rest, numbers.offset_dims, strict=True)
     ]
-    # What each axis adds to the number of an entry: computed before it is repeated along the other axes.
+    # The part of each axis in the number of an entry: computed before it is repeated along the other axes.
     parts = [
         _elementwise(_offset(table.shape[axis], strides[axis]), place, jnp.int32) for place, axis in [*looked, *whole]
     ]

@@ -79,7 +79,7 @@ class LazyArray:
         """Return the slice at place `j` of an axis."""
 
         def make() -> LazyArray:
-            # What has been computed is not computed again slice by slice.
+            # A value that has been computed is not computed again slice by slice.
             array = _recalled(self, "array")
             return (self if array is None else Known(array, shared=self.shared))._slice(axis, j)
 
@@ -129,7 +129,7 @@ class LazyArray:
         count = 0
         while left and count <= most:
             value, times = left.pop()
-            # What all lanes share is computed once for all of them, which is nothing beside the lanes.
+            # A value that all lanes share is computed once for all of them, which is nothing beside the lanes.
             if id(value) not in seen and not value.shared:
                 seen.add(id(value))
                 count += times * value.computes
@@ -251,7 +251,7 @@ class Broadcast(LazyArray):
         return Broadcast(self.value.turned(inner), [self.shape[a] for a in order], sorted(places))
 
     def prepare(self) -> None:
-        # What is repeated is computed once, not at every repetition.
+        # A value that is repeated is computed once, not at every repetition.
         self.value.settle()
 
     def settle(self) -> None:

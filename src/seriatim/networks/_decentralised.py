@@ -2,9 +2,9 @@
 
     u_i ~ softmax(logits_i),   logits_i, h_i' = network(o_i(x), h_i),        agents draw independently of one another.
 
-The team's control is then a product of the agents' choices: nobody waits, nobody communicates. A policy drawn from
-(`greedy=False`) has a differentiable chance of every control, which is what a gradient needs, and leaves the loops in
-which agents that see the same thing again and again are caught.
+The team's control is then a product of the agents' choices: no agent waits, and none communicates. A policy that draws
+its controls (`greedy=False`) has a differentiable chance of every control, which a gradient needs. It also leaves loops
+in which agents would see the same again and again.
 
 Inadmissible controls have probability zero. The mask comes from the state: that a wall stops a move is known to the
 agent that would make it.

@@ -1,8 +1,8 @@
 """Features: the numbers that networks are told of a state on behalf of each agent.
 
 A policy classifier has one network that all agents share. It is told the *features* of the state as they concern one
-agent, and names that agent's control. Whoever knows the problem names good features; where nobody did, the whole state
-is told as it is, with the agent's number, which serves small problems.
+agent, and names that agent's control. A model may define good features of its own (`features`). For other models the
+whole state is told as it is, with the agent's number, which serves small problems.
 
 Source: D. Bertsekas, Feature-Based Aggregation and Deep Reinforcement Learning, 2018, for the role of features.
 """

@@ -1,4 +1,4 @@
-"""The default network of one agent: what it is told, and what it remembers, to logits over its controls.
+"""The default network of one agent: from its features and its memory to logits over its controls.
 
     x = relu(W_l ... relu(W_1 o)),    h' = GRU(x, h) where there is a memory,    logits = V x  (or V h')
 
@@ -6,8 +6,8 @@ Where the agent is told of entities (`seriatim.Features`), they are first pooled
 
     o = (own, max_j e_j, mean_j e_j),    e_j = relu(E entity_j)    over those present,
 
-so that neither their order nor their number matters. Numbers are told relative to `centre`, in units of `spread`,
-which whoever has data sets (`standardised`); they are not trained.
+so that neither their order nor their number matters. Numbers are told relative to `centre`, in units of `spread`. Both
+are set from data (`standardised`); they are not trained.
 
 Every network of an agent has the one signature `network(observation, memory [h]) -> (logits [c], memory [h])`;
 without a memory, h = 0. The last layer starts near zero, so that an untrained policy tries all controls alike.
@@ -35,7 +35,7 @@ N = TypeVar("N", bound=eqx.Module)
 
 
 class Encoder(eqx.Module):
-    """What an agent is told, as a vector: standardised, and entities pooled."""
+    """The numbers that an agent is told, as a vector: standardised, and entities pooled."""
 
     centre: Any
     spread: Any
@@ -62,7 +62,7 @@ class Encoder(eqx.Module):
         own, entities = (told.own - centre[0]) / spread[0], (told.entities - centre[1]) / spread[1]
         # As one product for all entities, and those of all agents and lanes.
         seen = jax.nn.relu(entities @ self.entity.weight.T + self.entity.bias)
-        # What a rectified unit says is never negative, so zero is nothing to the maximum.
+        # A rectified unit is never negative, so an absent entity at zero does not change the maximum.
         seen = jnp.where(told.present[:, None], seen, 0.0)
         mean = jnp.sum(seen, axis=0) / jnp.maximum(1.0, jnp.sum(told.present).astype(float))
         return jnp.concatenate([own, jnp.max(seen, axis=0), mean])

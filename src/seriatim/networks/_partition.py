@@ -2,11 +2,11 @@
 
     mu(x) = mu_{r(x)}(x),      J(x) = J_{r(x)}(x),      r: state -> 0 .. R-1
 
-Where the right controls of different situations have little in common (many sites are damaged, or the last few), small
-networks that know one situation each learn more from as much data than one large network, and are trained at the same
-time. A truncated rollout that leaves its region ends with the value of the region it has come to.
+The right controls of different situations may have little in common (many sites are damaged, or the last few). Small
+networks that know one situation each then learn more from the same data than one large network, and are trained at the
+same time. A truncated rollout that leaves its region ends with the value of the region it has come to.
 
-Regions are a function of the state: yours, or clusters of what networks are told (`clusters`).
+Regions are a function of the state: one of your own, or clusters of the networks' features (`clusters`).
 
 Source: S. Bhattacharya, S. Badyal, T. Wheeler, S. Gil, D. Bertsekas, Reinforcement Learning for POMDP: Partitioned
 Rollout and Policy Iteration with Application to Autonomous Sequential Repair Problems, IEEE RA-L 2020.

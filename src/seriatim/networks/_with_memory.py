@@ -2,8 +2,9 @@
 
     (x, h)' = (f(x, u, w), h'(o(x), h))
 
-What an agent remembers is a function of what it saw, so it is part of the state like any other: a rollout on a base
-policy that remembers must remember along every simulated future. Disturbances, costs and ends are the model's own.
+An agent's memory is a function of its observations, so it is part of the state like any other: a rollout on a base
+policy with memory must update the memory along every simulated future. Disturbances, costs and ends are the model's
+own.
 """
 
 from jaxtyping import Array, Float, Int

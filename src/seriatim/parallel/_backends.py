@@ -62,7 +62,7 @@ class Devices:
         devices = jax.local_devices()
 
         def call(number: int) -> Any:
-            # What lies on a device is worked on there; what is shared follows.
+            # JAX computes where the arrays lie; the shared argument is brought there.
             inputs, keys = jax.device_put(given(number), devices[number % len(devices)])
             return jax.device_put(function(shared, inputs, keys), devices[0])
 

@@ -1,8 +1,8 @@
-"""The configuration of JAX that decides what numbers come out, handed from whoever asks for work to whoever does it.
+"""The options of JAX on which results depend, handed from the thread that asks for work to the one that does it.
 
 JAX keeps options for the process (`jax.config.update`) and for one thread (`with jax.enable_x64():`). Neither reaches
-another process, and the latter no other thread. So the values that hold where work is asked for are noted there, and
-put in force where it is done.
+another process, and the latter no other thread. So the values are noted in the thread that asks for work, and put in
+force in the thread or process that does it.
 """
 
 import contextlib
@@ -78,7 +78,7 @@ def in_this_process(wanted: Configuration) -> None:
     for name, value in changed.items():
         jax.config.update(name, value)
     if changed:
-        # What was compiled before is not told apart by all of the options.
+        # Programs compiled before are not told apart by all of the options.
         jax.clear_caches()
 
 

@@ -2,7 +2,7 @@
 
     results = [f(shared, x_1, k_1), ..., f(shared, x_n, k_n)],        part by part, each part a call of one size
 
-Everything random is decided by the keys, and a part is the same call whoever makes it, under the options of JAX that
+Everything random is decided by the keys, and a part is the same call in every worker, under the options of JAX that
 hold where the map is called. So the results do not depend on how many workers there are, in which order they finish, or
 how often one of them was killed and its part done again.
 """
@@ -45,7 +45,7 @@ def over_keys(
         inputs: a pytree of arrays stacked along axis 0, n of each; None: none.
         part: how many a call is given. All calls are of one size, so one compilation serves them; the last is filled
             up with what was there already.
-        on: who works; by default all cores of this process.
+        on: the workers; by default all cores of this process.
         progress: called with (results so far, n) as parts are done.
 
     Returns:

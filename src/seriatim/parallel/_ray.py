@@ -1,7 +1,7 @@
 """Workers in other processes, which Ray starts on the cores of this machine or of a cluster.
 
-What is shared is put into Ray's object store once, and unpacked once by each worker. As many parts are under way as
-keep the workers busy, no more. A part whose worker dies is done again by another; since it is a function of its keys
+The shared argument is put into Ray's object store once, and unpacked once by each worker. As many parts are under way
+as keep the workers busy, no more. A part whose worker dies is done again by another; since it is a function of its keys
 alone, the result is the same, and it is counted once, when it arrives.
 """
 
@@ -104,7 +104,7 @@ def _started(settings: Ray) -> Any:
     """Return Ray, connected."""
     # Nothing is reported to anybody; said before Ray is imported, which reads it then.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    # What a worker does is bounded by its cores, not by Ray's guess of accelerators.
+    # The work of a worker is bounded by its cores, not by Ray's guess of accelerators.
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     # The first error is raised here; those of parts that were under way beside it need no second traceback.
     os.environ.setdefault("RAY_IGNORE_UNHANDLED_ERRORS", "1")
@@ -169,10 +169,10 @@ def _start(ray: Any, settings: Ray) -> None:
 
 
 def _require_an_answer(address: str) -> None:
-    """Refuse an address at which nobody listens; Ray would try for minutes, and speak of each try.
+    """Refuse an address at which no cluster listens; Ray would try for minutes, and report each try.
 
     Raises:
-        InputError: nobody does.
+        InputError: no cluster listens there.
     """
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not (host and port.isdecimal()):

@@ -1,4 +1,4 @@
-"""The work of a process for another: unpack, compute, pack; and errors in a form that arrives.
+"""The work of one process for another: unpack, compute, pack; errors are packed too, so that they arrive.
 
 An error that cannot be packed, or unpacked again, must not be mistaken for a worker that died. So errors are results,
 and each is sent with its type, text and traceback in words.
@@ -15,7 +15,7 @@ import numpy as np
 from seriatim._errors import at_place, users_frame
 from seriatim.parallel._configuration import in_this_process
 
-# What was unpacked in this worker, by the name it was put into the store under; the last few.
+# The last few arguments that were unpacked in this worker, by their names in the store.
 _UNPACKED: dict[Any, Any] = {}
 REMEMBERED = 4
 

@@ -98,7 +98,7 @@ class Anytime:
 
     Args:
         planner: `OneAtATimeRollout` or `StandardRollout`. Agents that choose at once (`SignallingRollout`) take no
-            turns that could be left out, and a part of their choices is a joint control that nobody has compared with
+            turns that could be left out, and a part of their choices is a joint control that was never compared with
             the base policy's.
         clock: tells the seconds.
 

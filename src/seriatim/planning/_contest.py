@@ -38,7 +38,7 @@ from seriatim.planning._search import Asking
 from seriatim.simulation._engine import Ask
 from seriatim.simulation._futures import Costs
 
-# Fewer samples than this drop nobody: they say more of luck than of controls.
+# With fewer samples than this no alternative is dropped: they tell more of luck than of controls.
 FIRST_BLOCK = 4
 
 
@@ -123,8 +123,8 @@ def contest(
 ) -> Asking[Contest]:
     """Compare alternatives with the present control, whose samples are `reference`, round by round.
 
-    Where none may be chosen, none is simulated; over a batch of states, where that is so at all of them. What is
-    counted is what each state needed.
+    Where no alternative may be chosen, none is simulated; over a batch of states, where that is so at all of them. The
+    counts are those of the simulations that each state needed.
 
     Args:
         rounds: from an allocation, for as many alternatives and samples as there are.

@@ -15,7 +15,7 @@ from seriatim.simulation._engine import Engine, NothingSimulated, anywhere
 
 
 class Taken(NamedTuple):
-    """Where a decision in turns started, how far it has come, and how many agents have had their turn."""
+    """The start of a decision in turns, its progress, and how many agents have had their turn."""
 
     reference: Reference
     now: Progress

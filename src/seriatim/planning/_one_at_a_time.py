@@ -67,7 +67,7 @@ class OneAtATimeRollout:
         significance: an agent leaves its present control only for an improvement of more than so many standard errors.
         schedule: how agents take their turns: `Speculative()`, several turns at once where the machine has room for
             them; `InTurn()`, one after the other, with options that save simulations; or `BestFirst()`, in an order
-            that is found with the choices. Each says in which order, and what is left out.
+            that is found with the choices. Each says in which order, and which samples or controls are left out.
 
     Raises:
         InputError: an argument is out of range, or the schedule has an order that is not of these agents.

@@ -1,8 +1,8 @@
-"""Schedules of one-at-a-time rollout, as values: how agents take their turns, and what is left out.
+"""Schedules of one-at-a-time rollout, as values: how agents take their turns, and which samples or controls they skip.
 
-Every schedule keeps the guarantee of improvement. What cannot be combined cannot be written: an order that is found
-with the choices (`BestFirst`) leaves nothing to guess, and turns that leave samples or controls out (`Halving`,
-`Sampled`) are taken one after the other.
+Every schedule keeps the guarantee of improvement. Options that contradict each other cannot be written down: an order
+that is found with the choices (`BestFirst`) leaves nothing to guess, and turns that leave samples or controls out
+(`Halving`, `Sampled`) are taken one after the other.
 """
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable
@@ -33,7 +33,7 @@ LANES_FOR_FREE, LANES_OF_LARGE_TEAMS, LARGE = 8, 16, 32
 
 
 class Situation(NamedTuple):
-    """What a decision is made of: the planner's model and settings, the state, and the keys of the decision."""
+    """The inputs of a decision: the planner's model and settings, the state, and the keys of the decision."""
 
     model: Model
     simulation: Simulation

@@ -4,7 +4,7 @@ One agent at a time is serial: agent i waits for agents 1, ..., i-1. If it uses 
 
     u_i = argmin over v of Q(x, (signal_1(x), ..., signal_{i-1}(x), v, base_{i+1}(x), ..., base_m(x))),
 
-nobody waits and nobody communicates. With a perfect signal, the controls that one-at-a-time rollout would choose, the
+no agent waits and none communicates. With a perfect signal, the controls that one-at-a-time rollout would choose, the
 decision is the same. With a poor one it may be worse than the base policy: there is no guarantee. The base policy
 itself is the signal at hand, and often a poor one: agents that chase the same target do not learn of each other, and
 may swing to and fro for ever. Always look at the share of truncated episodes.
@@ -63,9 +63,9 @@ class SignallingRollout:
         significance: an agent leaves its base control only for an improvement of more than so many standard errors.
 
     There is no `act` under a deadline: agents that choose at once take no turns that could be left out, and a part of
-    their choices is a joint control that nobody has compared with the base policy's. `OneAtATimeRollout.act` has turns.
+    their choices is a joint control that was never compared with the base policy's. `OneAtATimeRollout.act` has turns.
 
-    Where agents that choose apart arrive at a joint control that is not feasible, the base policy's is applied.
+    If agents that choose apart arrive at a joint control that is not feasible, the base policy's is applied.
 
     Raises:
         InputError: an argument is out of range, or `order` is no order of the agents.
@@ -124,12 +124,12 @@ def _apart(
     # Without a signal there is one context, the base control, and it serves all agents.
     references = jnp.broadcast_to(samples[: len(contexts)], (m, samples.shape[1]))
     chosen = _choose(significance, engine, base_control, contexts, references, deviating, samples)
-    # Nobody has simulated this joint control yet: it is made of choices that were compared apart.
+    # This joint control was not simulated yet: it is made of choices that were compared apart.
     together = yield Ask(chosen.control[None])
     admissible = engine.allowed(base_control[None])[0]
     return decision(
         engine,
-        # The first agent has nobody to guess: it reckons with the base control, whatever the signal.
+        # The first agent has no predecessor to guess: it expects the base control, whatever the signal.
         Reference(base_control, admissible, references[order[0]]),
         control=chosen.control,
         q_factors=chosen.q_factors,

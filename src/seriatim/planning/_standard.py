@@ -180,7 +180,7 @@ class Blocks(NamedTuple):
         best, q, errors, _ = choose(work.reference.samples, samples, may, self.significance)
         # Strictly less: of equals the first stays, as if all had been compared at once.
         better = (best >= 0) & (q[best] < work.least)
-        # What fills up the last block was counted before.
+        # Joint controls that fill up the last block were counted before.
         new = work.blocks * BLOCK + jnp.arange(index.shape[0]) < n
         undefined = may & jnp.isnan(jnp.mean(work.reference.samples) - q) & new
         return work._replace(

@@ -11,7 +11,7 @@ from jaxtyping import Int, Int32
 
 from seriatim._errors import InputError
 
-# What a field holds where no path leads.
+# The entry of a field where no path leads.
 UNREACHABLE = np.iinfo(np.int32).max
 # Pairs whose distances fit the processor's cache; searching more of them together is slower, not faster.
 PAIRS_AT_ONCE = 2**19
@@ -56,7 +56,7 @@ def _search(ahead: Int32[np.ndarray, "c cells"], sources: Int32[np.ndarray, " n"
     """Search from all sources together; the pair of source i and a cell is numbered `i * cells + cell`."""
     n, cells = len(sources), ahead.shape[1]
     distance = np.full(n * cells, UNREACHABLE, np.int32)
-    # The place in the frontier of whoever reached a pair last: one of those who reached it together is kept.
+    # The place in the frontier of the entry that reached a pair last: of several that reach it at once, one is kept.
     claimed = np.empty(n * cells, np.int32)
     base, cell = np.arange(n, dtype=np.int32) * np.int32(cells), sources
     distance[base + cell] = 0

@@ -1,4 +1,4 @@
-"""Tables as a model: what exact methods sweep over becomes what planners simulate.
+"""Tables as a model: planners simulate the tables that exact methods sweep over.
 
     x' ~ transitions[x, u],   g = costs[x, u];      with tables for each stage k, the state is the number  k s + x.
 
@@ -64,7 +64,7 @@ def tabular(
 
 
 class _Outcomes(NamedTuple):
-    """What may follow, as `Tabular` has it, of some states."""
+    """The successors of some states, in the form of `Tabular`."""
 
     successors: Int[np.ndarray, "s a k"]
     probabilities: Float[np.ndarray, "s a k"]

@@ -41,7 +41,7 @@ Cell = tuple[int, int]
 
 @record
 class RockState:
-    """Where the rover is, (row, column), and which rocks are good."""
+    """The place of the rover, (row, column), and which rocks are good."""
 
     position: Int[Array, "..."]  # [2]
     good: Bool[Array, "..."]  # [k]
@@ -97,7 +97,7 @@ class RockSample:
         return FIRST_CHECK + len(self.rocks)
 
     def base_policy(self) -> "NearestLikelyRock":
-        """Return the heuristic, a policy of beliefs: nobody knows the state."""
+        """Return the heuristic, a policy of beliefs: the state is hidden."""
         return NearestLikelyRock(self)
 
     def belief_model(self) -> "RockBeliefs":

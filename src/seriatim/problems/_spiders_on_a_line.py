@@ -29,7 +29,7 @@ LEFT, RIGHT = 0, 1
 
 @record
 class LineState:
-    """Where the spiders are, `[m]`, and which of the flies at the left and the right end live, `[2]`."""
+    """The places of the spiders, `[m]`, and which of the flies at the left and the right end live, `[2]`."""
 
     spiders: Int[Array, "*batch m"]
     alive: Bool[Array, "*batch 2"]

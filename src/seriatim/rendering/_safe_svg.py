@@ -1,4 +1,4 @@
-"""Drawings without anything that could run code or load something, whoever opens the file.
+"""Drawings without anything that could run code or load something in the program that opens the file.
 
 A model's `draw` may show text from anywhere, and a page with an episode is sent to others. So a drawing is parsed, and
 only elements and attributes of the lists in `_svg_names` are kept. Links lead to places in the drawing, pictures inside
@@ -21,7 +21,7 @@ SVG, XLINK, XML = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink", 
 # Attributes of other namespaces, and what they are written as.
 _FOREIGN = {f"{XLINK} href": "href", f"{XML} space": "xml:space", f"{XML} lang": "xml:lang"}
 _PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
-# What a style may not have: other places, and backslashes, behind which words can be hidden.
+# Forbidden in a style: other places, and backslashes, behind which words can be hidden.
 _LOADING = re.compile(r"""url\((?!\s*["']?\#)|@import|image-set\(|src\(|expression\(|\\""", re.IGNORECASE)
 
 

@@ -31,7 +31,7 @@ class Ask(NamedTuple):
         controls: `[n, m]`.
         samples: consecutive ones of `0 .. num_samples - 1`; None is all of them. A sample is the same in whatever ask.
         like: about the costs of the joint controls, for all samples; a hint that changes no number.
-        needed: False where nobody looks at the answer; nothing is then simulated, and the costs are 0. Over a batch of
+        needed: False where the answer is not used; nothing is then simulated, and the costs are 0. Over a batch of
             states nothing is simulated where it is False at all of them.
         is_reference: whether all later joint controls are compared with this one, on all samples. The engine may then
             put the samples into another order, from this answer on.
@@ -55,7 +55,7 @@ class Answering(Protocol):
 
 @runtime_checkable
 class Engine(Answering, Protocol):
-    """What a planner may ask at its state."""
+    """The questions that a planner may ask at its state."""
 
     @property
     def num_agents(self) -> int:
@@ -161,7 +161,7 @@ def compiled_engine(
 
 
 class NothingSimulated(NamedTuple):
-    """Answers every ask with costs of 0, where it is known that nobody looks at them."""
+    """The engine that answers every ask with costs of 0, where it is known that they are not used."""
 
     samples: int
 

@@ -75,7 +75,7 @@ class _Lanes(NamedTuple):
 
 
 class _Chosen(NamedTuple):
-    """What a policy chose; of a planner also whether candidates could not be compared, and its base was admissible."""
+    """A policy's choice; of a planner also whether candidates could not be compared, and its base was admissible."""
 
     control: Int[Array, "m lanes"]
     incomparable: Bool[Array, " lanes"] | None = None
@@ -112,7 +112,7 @@ def play_episodes(
         some = slice(int(now.written))
         finished += some.stop
         yield Played(*(np.asarray(each)[some] for each in now.results)), _under_way(now.lanes)
-        # What was written has been read: the room is free again.
+        # The results have been read: their room is free again.
         now = now._replace(written=_int32(0), stages=_int32(0))
         if not _optional.is_planner(policy) and time.perf_counter() - begin < PIECE:
             patience = min(2 * patience, FOR_EVER)

@@ -41,7 +41,7 @@ def expected_costs(
         after, probability = outcomes(x, control)
         rest = jax.vmap(lambda y: cost_to_go(y, t + 1))(after.state)
         total = jnp.asarray(after.cost, float) + discount * jnp.where(after.done, 0.0, rest)
-        # What cannot happen may cost anything, infinity included, and 0 * inf is nan.
+        # An outcome that cannot happen may cost anything, infinity included, and 0 * inf is nan.
         return jnp.sum(jnp.where(probability > 0, probability * total, 0.0))
 
     def cost_to_go(x: State, t: int) -> Float[Array, ""]:

@@ -69,7 +69,7 @@ def simulate_futures(
         found = _chunk(model, policies, simulation, here, controls_here, of_parts, None)
     else:
         order = jnp.arange(parts) if expected is None else jnp.argsort(expected.reshape(-1))
-        # What the last share lacks is filled up with the first parts once more.
+        # The last chunk is filled up with the first parts once more.
         places = jnp.concatenate([order, order[: chunks * size - parts]]).reshape(chunks, size)
         # A part that fills up is simulated twice with the same result, so it does not matter which is written last.
         nothing = Costs(jnp.zeros((parts, n, block)), jnp.zeros((parts, n), jnp.int32))

@@ -38,7 +38,7 @@ class Finding:
 
 @record
 class Report:
-    """What was found, law by law. Print it to read it; `ok` says whether all is well."""
+    """The findings, law by law. Print it to read it; `ok` says whether all is well."""
 
     findings: tuple[Finding, ...]
 

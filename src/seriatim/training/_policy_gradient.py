@@ -59,7 +59,7 @@ Metrics = dict[str, Float[Array, ""]]
 
 @record
 class PolicyGradientState:
-    """Where training stands: arrays, and nothing else.
+    """The state of training: arrays, and nothing else.
 
     Attributes:
         step: how many steps were made.

@@ -56,7 +56,7 @@ HELD_OUT = 10
 
 @record
 class PolicyIterationState:
-    """Where the iteration stands: arrays, and nothing else.
+    """The state of the iteration: arrays, and nothing else.
 
     Attributes:
         step: how many steps were made.

@@ -42,7 +42,7 @@ Choices = Callable[[Any, Any], Any]
 
 @record
 class Played:
-    """What agents saw and did on a trajectory of `T` stages, and what it cost.
+    """The observations, controls and costs of a trajectory of `T` stages.
 
     Attributes:
         observations: of each agent, `[T, m, k]`, or `Features` with these axes first.

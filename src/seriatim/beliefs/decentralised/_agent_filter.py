@@ -5,9 +5,9 @@ those of the others are guessed,
 
     b'(x')  ~  sum over o that agree with what H saw of  P(o | x', v)  sum_x P(x'|x, v) b(x).
 
-What others saw is marginalised; what they did is guessed, not marginalised: the exact belief is one over states and all
-histories of the others, and grows with every stage. The rule is exact where guesses come true, and always where
-everyone is heard.
+The observations of the others are marginalised; their controls are guessed, not marginalised: the exact belief is one
+over states and all histories of the others, and grows with every stage. The rule is exact where guesses come true, and
+always where everyone is heard.
 
 Source: F. Oliehoek and C. Amato, A Concise Introduction to Decentralized POMDPs, Springer, 2016, chapter 2.
 """
@@ -33,7 +33,7 @@ class AgentFilter(Protocol):
 
     @property
     def model(self) -> Any:
-        """What the agents believe of the world."""
+        """The agents' model of the world."""
         ...
 
     def initial(self, key: Key) -> Known:
@@ -96,7 +96,7 @@ class ExactAgentFilter:
 
     @property
     def model(self) -> Any:
-        """What the agents believe of the world."""
+        """The agents' model of the world."""
         return self.exact.model
 
     def initial(self, key: Key) -> Float[Array, "m s"]:

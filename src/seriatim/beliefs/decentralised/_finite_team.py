@@ -56,7 +56,7 @@ def centralised_value(model: Any, horizon: int) -> float:
 
 
 class CentralisedBounds(NamedTuple):
-    """What is known of the least expected cost: it is from `lower` to `upper`, and known if `converged`."""
+    """Bounds on the least expected cost: it lies between `lower` and `upper`, and is known if `converged`."""
 
     lower: float
     upper: float

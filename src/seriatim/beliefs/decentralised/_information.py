@@ -30,14 +30,14 @@ MESSAGES = 0x3A11
 
 @record
 class Information:
-    """The true state, which nobody sees, and what each agent knows, stacked along a leading axis m."""
+    """The true state, which no agent sees, and the knowledge of each agent, stacked along a leading axis m."""
 
     state: State
     known: Known
 
 
 class InformationDisturbance(NamedTuple):
-    """What is random in one stage: the world, each agent's filter, and a uniform number for each message."""
+    """The random numbers of one stage: the world, each agent's filter, and a uniform number for each message."""
 
     model: Disturbance
     filter: Disturbance

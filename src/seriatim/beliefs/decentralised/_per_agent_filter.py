@@ -58,7 +58,7 @@ class PerAgentFilter:
 
     @property
     def model(self) -> Any:
-        """What the agents believe of the world."""
+        """The agents' model of the world."""
         return self.filter.model
 
     def initial(self, key: Key) -> Known:

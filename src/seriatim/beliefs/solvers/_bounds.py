@@ -44,7 +44,7 @@ Values: TypeAlias = Callable[[Float[np.ndarray, "n s"]], Float[np.ndarray, " n"]
 
 @record
 class Bounds:
-    """What is known of the optimal cost-to-go J* from one belief.
+    """A lower and an upper bound on the optimal cost-to-go J* from one belief.
 
     Attributes:
         lower: J* is not less at the first belief.
@@ -145,7 +145,7 @@ class _Pair(NamedTuple):
 
 
 class _Branches(NamedTuple):
-    """What may follow a belief: for each joint control and observation the next belief and its probability."""
+    """The beliefs that may follow a belief, one for each joint control and observation, with its probability."""
 
     beliefs: Float[np.ndarray, "a o s"]
     probability: Float[np.ndarray, "a o"]
@@ -194,7 +194,7 @@ def _branches(tables: ObservedTables, belief: Float[np.ndarray, " s"]) -> _Branc
     predicted = np.einsum("x,axy->ay", belief, tables.transitions)
     joint = np.einsum("ay,ayo->aoy", predicted, tables.likelihood)
     probability = joint.sum(axis=2)
-    # What cannot be seen is left at zeros; it counts nothing.
+    # An observation that cannot come leaves zeros, and counts nothing.
     beliefs = joint / np.where(probability > 0, probability, 1.0)[..., None]
     return _Branches(beliefs, probability, belief @ tables.costs)
 

@@ -82,7 +82,7 @@ def usable(tables: ObservedTables, name: str) -> ObservedTables:
 def _share(tables: ObservedTables, horizon: int, tolerance: float) -> float:
     """Share the tolerance out to all prunings: one for each observation's vectors, one for each sum, one at the end."""
     prunings = 2 * tables.likelihood.shape[2] + 1
-    # What one stage's prunings add is discounted by the stages before it.
+    # The error of one stage's prunings is discounted by the stages before it.
     weight = sum(tables.discount**t for t in range(horizon))
     return tolerance / float(prunings * weight)
 

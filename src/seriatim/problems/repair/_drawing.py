@@ -23,7 +23,7 @@ Cell = tuple[int, int]
 
 
 class Plan(NamedTuple):
-    """Where each site is drawn, and the ways between them."""
+    """The place of each site in the picture, and the ways between sites."""
 
     height: int
     width: int

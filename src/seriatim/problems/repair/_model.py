@@ -38,7 +38,7 @@ PRIOR = (0.8, 0.05, 0.05, 0.05, 0.05)
 
 @record
 class RepairState:
-    """Where the robots stand, which all know, and the damage of each site, which nobody does."""
+    """The places of the robots, which all know, and the damage of each site, which no robot knows."""
 
     positions: Int[Array, "m *lanes"]
     levels: Int[Array, "n *lanes"]
@@ -46,7 +46,7 @@ class RepairState:
 
 @record
 class Inspection:
-    """What each robot sees: where it stands and the level there, both counted from 1; 0 says nothing."""
+    """The observation of each robot: its site and the level there, both counted from 1; 0 says nothing."""
 
     site: Int[Array, "m *lanes"]
     level: Int[Array, "m *lanes"]
@@ -160,7 +160,7 @@ class Repair:
         return jnp.all(same | (observation.site == 0)).astype(float)
 
     def base_policy(self) -> NearestDamage:
-        """Return the published heuristic, a policy of beliefs: nobody knows the state."""
+        """Return the published heuristic, a policy of beliefs: the state is hidden."""
         return NearestDamage(self)
 
     def belief_model(self) -> RepairBeliefs:
@@ -177,7 +177,7 @@ class Repair:
 
     @property
     def plan(self) -> Plan:
-        """Where sites are drawn."""
+        """The places of the sites in a picture."""
         rows = {"line": self.width, "grid": self.width}
         width = rows.get(self.layout) if isinstance(self.layout, str) else None
         return plan(_edges(self), self.num_sites, width)

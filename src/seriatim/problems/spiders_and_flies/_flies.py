@@ -1,6 +1,6 @@
 """The behaviour of flies: they stay, wander or flee, and arrive during the game.
 
-What a fly would do is drawn without knowing where it is; what comes of it depends on where it and the spiders are.
+The luck of a fly is drawn without knowing where it is; its move then depends on where it and the spiders are.
 """
 
 from typing import Literal
@@ -13,7 +13,7 @@ from seriatim._record import record, static
 from seriatim.model import Key
 from seriatim.problems.spiders_and_flies._terrain import MOVES, NARROW, Terrain
 
-# What one fly may do, with its chance: wander by move 0..4; flee, with ties broken from move 0..4 on, or freeze.
+# The choices of one fly, with their chances: wander by move 0..4; flee, with ties broken from move 0..4 on, or freeze.
 CHANCES = {"stay": (1.0,), "wander": (0.2,) * 5, "flee": (0.1,) * 5 + (0.5,)}
 # The place in CHANCES of doing nothing.
 NOTHING = {"stay": 0, "wander": 0, "flee": 5}

@@ -14,8 +14,8 @@ from seriatim.rendering import Mark
 class Hunt:
     """A state of the game. A caught fly stays, not alive, where it was caught.
 
-    Where spiders may come and go, those that are not at work are absent: they keep their place in every array and the
-    cell they were last in, and are not there. They only stay, catch nothing, and stand in nobody's way.
+    If spiders may come and go, those that are not at work are absent: they keep their place in every array and the
+    cell they were last in, and are not there. They only stay, catch nothing, and block no cell.
 
     Attributes:
         spiders: (row, column), `[m, 2]`.

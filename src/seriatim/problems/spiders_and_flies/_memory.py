@@ -22,7 +22,7 @@ from seriatim.problems.spiders_and_flies._hunt import Hunt, in_sight
 
 @record
 class SpiderObservation:
-    """What each spider sees: its own cell `[m, 2]`; which living flies `[m, n]`, and where `[m, n, 2]`, or 0."""
+    """The spiders' observations: the own cell `[m, 2]`; which living flies `[m, n]`, and where `[m, n, 2]`, or 0."""
 
     spiders: Int[Array, "*batch m 2"]
     seen: Bool[Array, "*batch m n"]
@@ -31,7 +31,7 @@ class SpiderObservation:
 
 @record
 class Memory:
-    """What one spider knows.
+    """The memory of one spider.
 
     Attributes:
         agent: which spider it is.

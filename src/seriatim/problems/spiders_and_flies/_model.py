@@ -46,7 +46,7 @@ from seriatim.problems.spiders_and_flies._terrain import MOVES, Terrain
 from seriatim.problems.spiders_and_flies._view import observe
 from seriatim.rendering import grid_svg, grid_text
 
-# What an operator names: a (row, column) pair; the number of a spider or of a fly's slot.
+# An operator's words for things: a (row, column) pair; the number of a spider or of a fly's slot.
 Cell: TypeAlias = tuple[int, int] | Int[ArrayLike, "2"]
 Agent: TypeAlias = int | Int[ArrayLike, ""]
 
@@ -262,7 +262,7 @@ class SpidersAndFlies:
         return fly_joins(self, state, cell)
 
     def without_fly(self, state: Hunt, fly: Agent) -> Hunt:
-        """Return `state` without a living fly, given by its slot: nobody need catch it any more.
+        """Return `state` without a living fly, given by its slot: no spider need catch it any more.
 
         Raises:
             InputError: the fly is not alive. In compiled code nothing is checked.

@@ -129,7 +129,7 @@ def relaxed_stage(model: Any, state: RelaxedHunt, control: Float[Array, "m 5"], 
     # A slot is free or not: at a corner this is exact, in between the likelier holds.
     flies, lives = state.flies, _alive(untouched) > 0.5
     if disturbance.moves is not None:
-        # Dead flies move too, and nobody minds: there is nothing left of them to meet.
+        # Dead flies move too, which changes nothing: nothing is left of them to meet.
         flies = jnp.where(flies[:, :1] >= 0, model.terrain.step(flies, disturbance.moves), flies)
     stage = None if state.stage is None else state.stage + 1
     if disturbance.arrivals is not None:

@@ -47,8 +47,7 @@ Progress = Callable[[int, int, dict[str, float]], None]
 class Trainer(Protocol):
     """A restartable pair. The state is a pytree of arrays, and all that a step depends on; its key is in it.
 
-    Numbers in the state and in the metrics are finite for as long as all is well: the loop takes one that is not for
-    the end of training.
+    Numbers in the state and in the metrics must be finite: at the first that is not, the loop ends the training.
 
     A step that is long, or has work for the host, says so by an attribute `on_host = True`: it is then called as it is,
     and may return metrics or none, `{}`. Such a trainer may end by itself, by a method `finished(state) -> bool`.
@@ -64,7 +63,7 @@ class Trainer(Protocol):
 
 
 class Training(NamedTuple):
-    """What came of a training.
+    """The result of a training.
 
     Attributes:
         state: after the last step.
@@ -380,7 +379,7 @@ def _interruptions() -> Iterator[threading.Event]:
 
     def stop(number: int, _: Any) -> None:
         stopped.set()
-        # A step may take minutes; whoever waits shall know for what. Shown on standard error unless told otherwise.
+        # A step may take minutes; the user shall know what the wait is for. Shown on standard error by default.
         LOG.warning("seriatim: stopping after the steps under way; once more stops at once, at the last checkpoint.")
         # From now on the signal does what it did before.
         signal.signal(number, before[signal.Signals(number)])

@@ -130,7 +130,7 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """What was asked for.
+        """The configuration that the run was created with.
 
         Raises:
             InputError: the file is damaged.
@@ -222,7 +222,7 @@ class Run:
             InputError: another process is at it.
         """
         try:
-            # Not at once: whoever asks for the status of the run holds it for a moment.
+            # Not at once: a process that asks for the status of the run holds it for a moment.
             with self._lock.acquire(timeout=0.5):
                 yield
         except filelock.Timeout:
@@ -307,7 +307,7 @@ class Run:
 
     @property
     def _identity(self) -> str:
-        """What files of this run have in common, whoever copied or renamed its directory."""
+        """The mark of all files of this run; it stays the same when its directory is copied or renamed."""
         return digest_of_object(self.config)
 
 
