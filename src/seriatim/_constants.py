@@ -151,6 +151,7 @@ class _Walk:
             return type(value), value
         if id(value) in self._met:
             return "met", self._met[id(value)][0]
+        # An object that holds itself ends the walk here. One object met twice differs from two equal ones.
         self._met[id(value)] = len(self._met), value
         key: Hashable = _key(value, self)
         return key
@@ -198,6 +199,7 @@ def _key(value: Any, walk: _Walk) -> Hashable:
     attributes = _attributes(value)
     if kind.__eq__ is not object.__eq__ and _has_hash(value):
         return _own_equality(value, attributes, walk)
+    # A compiled or cached function is known by itself, and by the function inside, whose data can change.
     wrapped = getattr(value, "__wrapped__", None)
     if wrapped is not None:
         return Same(value), walk.key(wrapped)

@@ -30,7 +30,7 @@ class ExactFilter:
     ends the problem, the update returns the belief unchanged.
 
     Attributes:
-        model: what the filter believes of the world: a `FiniteModel` and `ObservedModel`. With `observations()`, all
+        model: the filter's model of the world: a `FiniteModel` and `ObservedModel`. With `observations()`, all
             observations stacked, beliefs can be enumerated (`outcomes`).
         prior: the distribution of the first state, `[s]`; by default `model.initial_distribution()`.
         costs: expected stage costs, `[s, a]`; made from the model.
@@ -115,6 +115,7 @@ class ExactFilter:
     def expected_cost(self, belief: Float[Array, " s"], control: Int[Array, " m"]) -> Float[Array, ""]:
         """Return `sum_x b(x) g(x, u)`; infinity where the control is inadmissible at a state believed possible."""
         cost = self.costs[:, self._joint(control)]
+        # Where the state cannot be, an infinite cost counts nothing.
         return jnp.sum(jnp.where(belief > 0, belief * cost, 0.0))
 
     def outcomes(
@@ -127,11 +128,13 @@ class ExactFilter:
         """
         predicted = self.predicted(belief, control)
         joint = self.observation_table[self._joint(control)].T * predicted
+        # Impossible observations keep the prediction, as in `update`; it is of probability 0 here.
         otherwise = normalised(predicted, belief)
         after = jax.vmap(lambda row: normalised(row, otherwise))(joint)
         probability, done = jnp.sum(joint, axis=1), jnp.zeros(joint.shape[0], bool)
         if not self.ends:
             return after, probability, done
+        # The rest, which rounding may put below zero.
         end = jnp.maximum(0.0, 1.0 - jnp.sum(probability))
         return jnp.vstack([after, belief]), jnp.append(probability, end), jnp.append(done, True)
 

@@ -5,7 +5,7 @@ itself. Then the sites stay independent: a belief of l**n states is n distributi
 
     b_i'(k)  ~  L_i(k) sum_j P_i(j, k) b_i(j),
 
-with L_i(k) the likelihood of what was seen of site i at level k: 1 for a site that was not looked at. Everything else
+with L_i(k) the likelihood of the observation of site i at level k: 1 for a site that was not looked at. Everything else
 that moves (where the robots are) must be known to the team.
 
 Source: S. Bhattacharya, S. Badyal, T. Wheeler, S. Gil and D. Bertsekas, Reinforcement Learning for POMDP: Partitioned
@@ -31,17 +31,17 @@ from seriatim.model import Key, Observation, ObservedModel, State
 class FactoredModel(ObservedModel, Protocol):
     """An observed model of independent sites.
 
-    Laws: given what is known and the control, sites move and are seen independently of one another, as
-    `site_transition` and `site_likelihood` say; what is known next is a function of what was known, the control and the
-    observation. `observation_likelihood` is the product of the sites' likelihoods where the observation agrees with
-    what is known of the state.
+    Laws: given the known part and the control, sites move and are seen independently of one another, as
+    `site_transition` and `site_likelihood` say; the next known part is a function of the known part, the control and
+    the observation. `observation_likelihood` is the product of the sites' likelihoods where the observation agrees with
+    the known part of the state.
 
     Optional: `expected_cost(known, sites, control) -> Float[""]`, the expected stage cost when the sites have the
     distributions `sites`, `[n, l]`.
     """
 
     def split(self, state: State) -> tuple[Any, Int[Array, " n"]]:
-        """Take a state apart: what is known, and the hidden level of each site."""
+        """Take a state apart: its known part, and the hidden level of each site."""
         ...
 
     def join(self, known: Any, levels: Int[Array, " n"]) -> State:
@@ -57,11 +57,11 @@ class FactoredModel(ObservedModel, Protocol):
         ...
 
     def next_known(self, known: Any, control: Int[Array, " m"], observation: Observation) -> Any:
-        """Return what is known after the stage."""
+        """Return the known part after the stage."""
         ...
 
     def site_likelihood(self, observation: Observation, known: Any, control: Int[Array, " m"]) -> Float[Array, "n l"]:
-        """Return the probability of what was seen of each site, by its new level; 1 everywhere for a site not seen."""
+        """Return the probability of each site's observation, by its new level; 1 everywhere for a site not seen."""
         ...
 
 
@@ -74,7 +74,7 @@ class FactoredBelief:
 
 
 def require_belief(info: Any, who: str) -> None:
-    """Refuse what is no belief, before a policy looks for what a state does not have.
+    """Refuse an input that is no belief, before a policy looks for attributes that a state does not have.
 
     Raises:
         InputError: `info` is something else than a `FactoredBelief`.
@@ -94,8 +94,8 @@ class FactoredFilter:
     impossible under its belief keeps its prediction, as if it had not been seen.
 
     Attributes:
-        model: what the filter believes of the world: a `FactoredModel`. Where the world is another, both must draw
-            alike what is known at the start: the belief takes it from `model.initial_state(key)`.
+        model: the filter's model of the world: a `FactoredModel`. If the world is another model, both must draw the
+            known part of the first state alike: the belief takes it from `model.initial_state(key)`.
 
     Raises:
         InputError: the model is not factored, or rows of its distributions do not sum to one at the start.
@@ -120,7 +120,7 @@ class FactoredFilter:
             )
 
     def initial(self, key: Key) -> FactoredBelief:
-        """Return the sites' first distributions, and what is known of the state that the model draws with `key`."""
+        """Return the sites' first distributions, and the known part of the state that the model draws with `key`."""
         known, _ = self.model.split(self.model.initial_state(key))
         return FactoredBelief(known, jnp.asarray(self.model.initial_sites(), float))
 
@@ -158,7 +158,7 @@ class FactoredFilter:
         observation: Observation,
         disturbance: Float[Array, " n"] | None = None,
     ) -> Float[Array, ""]:
-        """Return the probability of what was seen of all sites."""
+        """Return the probability of the observations of all sites."""
         del disturbance
         _, _, joint = self._seen(belief, control, observation)
         return jnp.prod(jnp.sum(joint, axis=1))
@@ -174,7 +174,7 @@ class FactoredFilter:
     def _seen(
         self, belief: FactoredBelief, control: Int[Array, " m"], observation: Observation
     ) -> tuple[Any, Float[Array, "n l"], Float[Array, "n l"]]:
-        """Return what is known after the stage, the sites before looking, and weighed by what was seen."""
+        """Return the known part after the stage, and the sites before looking and weighed by the observation."""
         move = jnp.asarray(self.model.site_transition(belief.known, control), float)
         predicted = jnp.sum(belief.sites[:, :, None] * move, axis=1)
         known = self.model.next_known(belief.known, control, observation)

@@ -25,7 +25,7 @@ from seriatim._record import record, static
 from seriatim.beliefs._exact_filter import normalised
 from seriatim.model import Disturbance, Key, Observation, ObservedModel, State
 
-# Sets the particles of the prior apart from what the model itself draws with the same key.
+# Sets the particles of the prior apart from the state that the model itself draws with the same key.
 PRIOR = 0x5EED
 
 
@@ -36,7 +36,7 @@ class ParticleBelief:
     Attributes:
         states: the particles, stacked along a leading axis `n`.
         weights: their probabilities, `[n]`, which sum to one.
-        deprived: how often no particle could explain what was seen.
+        deprived: how often no particle could explain the observation.
     """
 
     states: State
@@ -56,13 +56,13 @@ class ParticleDisturbance(NamedTuple):
 class ParticleFilter:
     """Bayes' rule by simulation, for any observed model; a belief is a `ParticleBelief`.
 
-    Deprivation: where no particle can explain what was seen, Bayes' rule has nothing to work on. The filter then keeps
+    Deprivation: if no particle can explain the observation, Bayes' rule has nothing to work on. The filter then keeps
     the particles as they have moved, with the weights they had, as if nothing had been seen, and counts it in
     `belief.deprived`. A cloud that was deprived may be far from the truth; the remedy is more particles, or
     observations with a little more noise in the filter's model than in the world.
 
     Attributes:
-        model: what the filter believes of the world.
+        model: the filter's model of the world.
         num_particles: n.
         resample_below: particles are resampled when their effective number, `1 / sum(weights**2)`, falls below this
             share of n: 1 does so always, 0 never.
@@ -120,7 +120,7 @@ class ParticleFilter:
         observation: Observation,
         disturbance: ParticleDisturbance,
     ) -> ParticleBelief:
-        """Move every particle, weigh it by what was seen, and resample where few carry all the weight."""
+        """Move every particle, weigh it by the observation, and resample where few carry all the weight."""
         states, going_on, seen = self._moved(belief, control, observation, disturbance)
         predicted = normalised(belief.weights * going_on, belief.weights)
         joint = belief.weights * going_on * seen
@@ -150,7 +150,7 @@ class ParticleFilter:
         observation: Observation,
         disturbance: ParticleDisturbance,
     ) -> tuple[State, Float[Array, " n"], Float[Array, " n"]]:
-        """Return the particles after the stage, 1 for those that go on, and how well each explains what was seen."""
+        """Return the particles after the stage, 1 for those that go on, and how well each explains the observation."""
         after = jax.vmap(lambda x, w: self.model.transition(x, control, w))(belief.states, disturbance.moves)
         seen = jax.vmap(lambda x: self.model.observation_likelihood(observation, x, control))(after.state)
         return after.state, 1.0 - jnp.asarray(after.done, float), jnp.asarray(seen, float)
@@ -162,6 +162,7 @@ class ParticleFilter:
         effective = 1 / jnp.sum(weights**2)
         copies = systematic(weights, uniform)
         again = effective < jnp.asarray(self.resample_below) * n
+        # Selected, not branched: where states are mapped both ways would be computed anyway.
         places = jnp.where(again, copies, jnp.arange(n))
         return ParticleBelief(
             states=jax.tree.map(lambda leaf: leaf[places], states),
@@ -177,7 +178,9 @@ def systematic(weights: Float[Array, " n"], uniform: Float[Array, ""]) -> Int[Ar
     """
     n = weights.shape[0]
     cumulative = jnp.cumsum(weights)
+    # Times the sum, which rounding may have moved off 1.
     marks = (jnp.arange(n).astype(uniform.dtype) + uniform) / n * cumulative[-1]
+    # Rounding may put a mark at the very end, beyond the last particle with a weight.
     last = n - 1 - jnp.argmax((weights > 0)[::-1])
     return jnp.minimum(jnp.searchsorted(cumulative, marks, side="right"), last).astype(jnp.int32)
 

@@ -32,7 +32,7 @@ class ObservedTables:
 
     Attributes:
         costs: expected stage costs, `[s, a]`; infinity where a joint control may not be chosen.
-        transitions: `[a, s, s]`; what a row lacks of one is the chance that the problem ends.
+        transitions: `[a, s, s]`; the difference of a row's sum to one is the chance that the problem ends.
         likelihood: of the observations, `[a, s, o]`: given the new state and the control that led there.
         prior: the distribution of the first state, `[s]`.
         controls: the joint controls, `[a, m]`.
@@ -129,6 +129,7 @@ def likelihood_table(model: Any, rows: sparse.csr_array) -> Float[np.ndarray, "a
     table = np.asarray(_likelihoods(model) if given is None else given(), np.float64)
     total = table.sum(axis=2)
     reached = np.zeros((a, s), bool)
+    # Rows are numbered x * a + u. At new states that no control leads to, likelihoods may be anything.
     reached[np.repeat(np.arange(a * s), np.diff(rows.indptr)) % a, rows.indices] = True
     odd = np.argwhere(reached & ~((table >= 0).all(axis=2) & (abs(total - 1) <= ROUNDING)))
     if len(odd):

@@ -1,4 +1,4 @@
-"""The categorical distribution `p = softmax(logits)`: what the score function and regularisers need of it."""
+"""The categorical distribution `p = softmax(logits)`: log-probabilities and entropy, for gradients and regularisers."""
 
 import jax
 import jax.numpy as jnp
@@ -18,6 +18,7 @@ def log_probability(logits: Real[ArrayLike, "*batch c"], index: Int[ArrayLike, "
     check_shapes(logits=given.shape[:-1], index=jnp.shape(index))
     given = given.astype(precise(given))
     chosen = jax.nn.one_hot(index, given.shape[-1], dtype=bool) & is_admissible(given)
+    # A sum over the row, not a lookup: its derivative is zero wherever nothing was chosen.
     found = jnp.sum(jnp.where(chosen, masked_log_softmax(given, fill=0), 0), axis=-1)
     nothing = (jnp.asarray(index) == -1) & ~jnp.any(is_admissible(given), axis=-1)
     return jnp.where(jnp.any(chosen, axis=-1) | nothing, found, -jnp.inf)

@@ -35,8 +35,8 @@ def gumbels(logits: Real[ArrayLike, "*batch c"], key: Key) -> Float[Array, "*bat
 
     They are differentiable: their derivative by the logits is one. The largest of a row is distributed as
     `logsumexp(logits) + G`, independently of which it is. `gumbel_max`, `gumbel_softmax` and `gumbel_top_k` use the
-    same noise under the same key; they shift each row first, so that noise survives being added to large logits. Who
-    chooses among these perturbed logits should do the same where logits are beyond 100: `logits - max(logits)`.
+    same noise under the same key; they shift each row first, so that noise survives being added to large logits. To
+    choose among these perturbed logits, do the same where logits are beyond 100: `logits - max(logits)`.
     """
     given = as_logits(logits)
     given = given.astype(precise(given))
@@ -81,13 +81,13 @@ def gumbel_top_k(logits: Real[ArrayLike, "*batch c"], key: Key, k: SupportsIndex
 
 
 def standard_gumbels(key: Key, like: Float[Array, "*batch c"]) -> Float[Array, "*batch c"]:
-    """Draw the noise that everything here shares."""
+    """Draw the noise that all functions here share."""
     require_key(key)
     return jax.random.gumbel(key, like.shape, like.dtype, mode="high")
 
 
 def perturbed(logits: Any, key: Key) -> Float[Array, "*batch c"]:
-    """Return perturbed logits of rows shifted to a largest logit of zero: those all choices are made of."""
+    """Return perturbed logits of rows shifted to a largest logit of zero: all choices are made from these."""
     given = as_logits(logits)
     return gumbels(centred(given.astype(precise(given))), key)
 

@@ -89,6 +89,7 @@ def agent_by_agent(problem: Problem, policy: Any, *, tolerance: float = 1e-6) ->
     control = policy_control(found, policy.control if isinstance(policy, Solution) else policy)
     cost = chain_cost(policy_chain(found, control))
     gain = np.max([_gain_alone(found, control, cost, agent) for agent in range(found.num_agents)], axis=0)
+    # Well within the tolerance, so that the optimum's own error does not decide.
     optimal = modified_policy_iteration(problem, tolerance=tolerance / 4).cost_to_go
     return AgentByAgent(control, cost, optimal, np.maximum(gain - rounding(cost), 0.0), tolerance)
 
@@ -99,6 +100,7 @@ def _gain_alone(
     """Return the most that one agent gains at each state, in one stage or, at discount 1, by an escape."""
     rows = found.rows(alternatives(found, control, agent))
     best, _ = least(backup(rows, cost))
+    # Infinite costs that no control of this agent mends: inf - inf is no gain.
     in_vain = np.isinf(best)
     gain = np.where(in_vain, 0.0, cost - np.where(in_vain, 0.0, best))
     return np.where(escape(rows, cost).stuck, cost, gain)

@@ -64,6 +64,7 @@ def horizon(rows: Rows, max_iterations: int, latest: float = math.inf) -> Horizo
         total = rows.transitions @ np.ones(len(rows.costs))
         full = bool(((total >= 1 - FULL) | ~usable.ravel()).all())
         return Horizon(1 / (1 - rows.discount), full)
+    # Every stage counts 1, and the longest way is sought, so what may not be chosen must look worst.
     counting = Rows(np.where(usable, 1.0, -np.inf), rows.transitions, 1.0)
     stages = np.ones(len(rows.costs))
     for _ in range(max_iterations):
@@ -86,6 +87,7 @@ def bounds(reach: Horizon, cost_to_go: Float[np.ndarray, " s"], after: Float[np.
         low, high = min(low, 0.0), max(high, 0.0)
     longest = float(np.max(reach.stages))
     precision = ROUNDING * float(np.finfo(np.float64).eps)
+    # An error of one backup counts at every stage to come.
     rounding = precision * float(np.abs(after).max()) * longest
     if not np.isfinite(longest):
         return Bounds(0.0, 0.0, np.inf, 0.0)

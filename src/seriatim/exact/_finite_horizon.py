@@ -6,7 +6,7 @@ Stage k is the k-th from the start, 0 the first; after N stages nothing but the 
 control for each stage and state. One agent at a time, all stages improve together, each against the present policy's
 J_{k+1}:
 
-    J'_k <= J_k at every stage and state, and what no agent can improve any more is agent-by-agent optimal.
+    J'_k <= J_k at every stage and state; a policy that no agent can improve any more is agent-by-agent optimal.
 
 Source: D. Bertsekas, Dynamic Programming and Optimal Control, vol. I, Athena Scientific, 4th ed. 2017, section 1.3.
 """
@@ -122,7 +122,7 @@ class _Stages(NamedTuple):
 
 
 def _stages(problem: Any, stages: int | None, final_cost: Any, latest: float = math.inf) -> _Stages:
-    """Read what was given."""
+    """Read the problem, its stages and its final cost."""
     if isinstance(problem, Sequence):
         sources = [remembered(source(each, latest)) for each in problem]
         stages = len(sources) if stages is None else stages
@@ -133,6 +133,7 @@ def _stages(problem: Any, stages: int | None, final_cost: Any, latest: float = m
         stages = own if stages is None else stages
         if not is_whole(stages, 1):
             raise InputError(f"stages={stages!r}: give the number of stages, a whole number from 1 up.")
+        # One source for all stages: its rows are enumerated once.
         sources = [remembered(source(problem.model if timed else problem, latest))] * int(stages)  # type: ignore[arg-type]
         final_cost = _final(problem) if timed and final_cost is None else final_cost
     nothing = np.zeros(sources[0].num_states)
@@ -212,6 +213,7 @@ def _iterated(known: _Stages, control: Int[np.ndarray, "N s m"], order: tuple[in
         try:
             better = _improved(known, control, history[-1], order)
             after = _evaluated(known, better)
+        # The policies so far are whole, and the last of them is returned.
         except _TimeOver:
             break
         converged = not falls(history[-1], after)

@@ -103,6 +103,7 @@ def _next(
     """Return the next policy and its cost: improved, or, where no single stage improves it, escaped."""
     for step in (improved, escaped):
         better = step(found, control, cost, improvement, order)
+        # A policy that did not change need not be evaluated again.
         after = cost if (better == control).all() else chain_cost(policy_chain(found, better))
         if falls(cost, after):
             return better, after
@@ -164,6 +165,7 @@ def _swept_in_turn(
         history.append(after)
         if unchanged >= len(order):
             chain = policy_chain(found, control)
+            # Only now, since a bound on the stages to come takes sweeps of its own.
             limits = bounds(horizon(chain, max_iterations), history[-2], after)
             error = (limits.gap + limits.rounding) / 2
             if 2 * error <= tolerance:
@@ -181,6 +183,7 @@ def _first(found: Source, problem: Any, initial: Any) -> Int[np.ndarray, "s m"]:
     if heuristic is not None:
         return policy_control(found, heuristic())
     rows = found.joint_rows()
+    # Then any admissible policy has a finite cost.
     sure_to_end = rows.discount < 1 or ((rows.costs < 0).any() and not may_go_on(rows).any())
     choice = np.isfinite(rows.costs).argmax(axis=1) if sure_to_end else refuge(rows).choice
     return controls_of(found, choice)

@@ -37,7 +37,7 @@ ROUNDING = 1e-4
 
 
 def source(problem: Problem, latest: float = math.inf) -> Source:
-    """Return where the rows of `problem` come from.
+    """Return the source of the rows of `problem`.
 
     Outcomes of a model are enumerated until the time `latest` on the monotonic clock; `rows` then raises an InputError.
 
@@ -109,7 +109,7 @@ def _selected(rows: Rows, joint: Int[np.ndarray, "s n"]) -> Rows:
 class ModelSource(NamedTuple):
     """Rows computed from a model's outcomes, for the joint controls asked for and no others.
 
-    Where the model gave the rows of all joint controls itself, they are selected from those.
+    If the model gave the rows of all joint controls itself, they are selected from those.
     """
 
     model: Any
@@ -128,6 +128,7 @@ class ModelSource(NamedTuple):
         s, n, m = controls.shape
         pairs = controls.reshape(s * n, m).astype(np.int32)
         numbers = np.repeat(np.arange(s, dtype=np.int32), n)
+        # Small problems take one chunk of a power of two, so that few sizes are compiled.
         size = min(CHUNK, 1 << (s * n - 1).bit_length())
         parts = [self._part(numbers[i : i + size], pairs[i : i + size], size) for i in range(0, s * n, size)]
         counts = np.concatenate([part.counts for part in parts])
@@ -139,6 +140,7 @@ class ModelSource(NamedTuple):
             ),
             shape=(s * n, s),
         )
+        # Two outcomes may lead to one state.
         matrix.sum_duplicates()
         costs = np.concatenate([part.costs for part in parts])
         return Rows(costs.reshape(s, n), matrix, self.discount)
@@ -169,6 +171,7 @@ class ModelSource(NamedTuple):
                 "in Python)."
             )
         short = size - len(numbers)
+        # The last chunk is filled up, so that the program is the same.
         padded = np.pad(numbers, (0, short)), np.pad(controls, ((0, short), (0, 0)))
         raw = _enumerate(self.model, self.states, *map(jnp.asarray, padded))
         found = _Outcomes(*(np.asarray(leaf)[: len(numbers)] for leaf in raw))
@@ -212,6 +215,7 @@ _enumerate = jit(_outcomes)
 
 def _compressed(found: _Outcomes) -> _Part:
     probability = np.where(found.allowed[:, None], np.maximum(found.probabilities, 0).astype(np.float64), 0.0)
+    # Single precision sums to one only nearly, and the table is to be a problem of its own.
     probability /= np.where(found.allowed, probability.sum(axis=1), 1.0)[:, None]
     # A cost that cannot occur may be anything, NaN included.
     costs = np.where(probability > 0, found.costs, 0).astype(np.float64)
@@ -269,6 +273,7 @@ def remembered(found: Source) -> Source:
 def joint_number(controls: Int[np.ndarray, "*batch m"], num_controls: int) -> Int[np.ndarray, "*batch"]:
     """Return the places of joint controls in `seriatim.controls.joint_controls`, on the host."""
     m = controls.shape[-1]
+    # In 64 bits: c**m may be more than 32 hold.
     number: Int[np.ndarray, "*batch"] = controls.astype(np.int64) @ (num_controls ** np.arange(m - 1, -1, -1))
     return number
 

@@ -63,6 +63,7 @@ def sweep(
             cost_to_go = _evaluated(chain(rows, choice), after, limits, reach, tolerance, evaluations, latest)
     error = limits.gap + limits.rounding
     return Swept(
+        # The middle of the bounds: no other point is as near to all that J* may be.
         cost_to_go=after + (np.asarray(limits.lower) + limits.upper) / 2,
         choice=choice,
         iterations=iteration,

@@ -73,11 +73,11 @@ class DecentralisedPolicy:
         return info.state, info.memory
 
     def blank(self) -> Float[Array, "m h"]:
-        """Return what agents remember at the start: nothing."""
+        """Return the agents' memories at the start: empty."""
         return jnp.zeros((self.model.num_agents, self.memory))
 
     def logits(self, state: State, memory: Float[Array, "m h"]) -> tuple[Float[Array, "m c"], Float[Array, "m h"]]:
-        """Return the logits of all agents, `-inf` where inadmissible, and what they then remember."""
+        """Return the logits of all agents, `-inf` where inadmissible, and their next memories."""
         logits, memory = self.propose(self.model.agent_observations(state), memory)
         return distributions.masked(logits, self.model.control_mask(state)), memory
 
@@ -166,7 +166,7 @@ def network_policy(
 
 
 def what_one_sees(model: Any) -> Any:
-    """Return the shapes of what one agent sees.
+    """Return the shapes of one agent's observation.
 
     Raises:
         InputError: the model does not say.

@@ -56,6 +56,7 @@ class Encoder(eqx.Module):
 
     def __call__(self, told: Any) -> Float[Array, " size"]:
         """Return the vector."""
+        # They describe the data, and are not trained.
         centre, spread = jax.lax.stop_gradient((self.centre, self.spread))
         if self.entity is None:
             return jnp.asarray((told - centre[0]) / spread[0])
@@ -69,7 +70,7 @@ class Encoder(eqx.Module):
 
 
 def _require_vectors(told: Any) -> None:
-    """Refuse what the default networks cannot be told.
+    """Refuse inputs that the default networks cannot take.
 
     Raises:
         InputError: it is neither a vector nor `Features`.
@@ -102,7 +103,7 @@ class AgentNetwork(eqx.Module):
         self.head = jax.tree.map(lambda weight: FIRST_LOGITS * weight, head)
 
     def __call__(self, observation: Any, memory: Float[Array, " h"]) -> tuple[Float[Array, " c"], Float[Array, " h"]]:
-        """Return the logits and what is remembered of now."""
+        """Return the logits and the next memory."""
         x = through(self.layers, self.encoder(observation))
         if self.cell is not None:
             memory = x = self.cell(x, memory)
@@ -123,7 +124,7 @@ def through(layers: tuple[eqx.nn.Linear, ...], x: Float[Array, " k"]) -> Float[A
 
 
 def standardised(network: N, told: Any) -> N:
-    """Return the network with centre and spread of what agents were told, `[samples, ...]`, at every encoder."""
+    """Return the network with centre and spread of the given inputs, `[samples, ...]`, at every encoder."""
     parts = (told.own, told.entities) if isinstance(told, Features) else (told,)
     present = (None, told.present) if isinstance(told, Features) else (None,)
     moments = [_moments(x, where) for x, where in zip(parts, present, strict=True)]

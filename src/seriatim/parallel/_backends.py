@@ -77,7 +77,7 @@ def cores() -> int:
 def _in_threads(
     call: Callable[[int], Any], count: int, workers: int, wanted: Configuration
 ) -> Iterator[tuple[int, Any]]:
-    """Yield what calls return as they are done; as many are under way as there are workers."""
+    """Yield the results of calls as they are done; as many are under way as there are workers."""
 
     def finished(number: int) -> tuple[int, Any]:
         with in_this_thread(wanted):

@@ -38,7 +38,7 @@ def over_keys(
     """Map a function over keys, and inputs that go with them.
 
     Args:
-        function: pure, of what is shared, and of inputs and keys stacked along axis 0, `part` of them; it returns
+        function: pure, of the shared argument, and of inputs and keys stacked along axis 0, `part` of them; it returns
             results stacked the same way. For Ray it must be found by name in a module, or be small enough to send.
         keys: stacked, n of them.
         shared: a pytree that every call is given: a planner, a policy. It is sent to each worker once.
@@ -95,7 +95,7 @@ def _cuttable(leaf: Any) -> Any:
 
 
 def _joined(leaves: tuple[Any, ...], count: int) -> Array:
-    """Put the results of all parts together, without what the last one was filled up with."""
+    """Put the results of all parts together, without those that filled up the last one."""
     here = [_cuttable(leaf) for leaf in leaves]
     if all(isinstance(leaf, np.ndarray) for leaf in here):
         return jnp.asarray(np.concatenate(here)[:count])

@@ -83,7 +83,7 @@ class Ray:
 
 
 def _packed(ray: Any, function: Callable[..., Any], shared: Any) -> bytes:
-    """Return what every worker is given, with the configuration of JAX that it is to work under.
+    """Return the arguments of every worker, with the options of JAX that it is to work under.
 
     Raises:
         InputError: something in it cannot be sent.
@@ -191,7 +191,7 @@ def _unreachable(where: str, error: BaseException) -> InputError:
 
 
 def _send_by_value(ray: Any) -> None:
-    """Let what was loaded from a file by its path, which no worker would find by its name, travel with the work."""
+    """Let modules that were loaded from a file by its path travel with the work: no worker would find them by name."""
     for module in list(sys.modules.values()):
         if getattr(module, "__loaded_by_path__", False):
             ray.cloudpickle.register_pickle_by_value(module)

@@ -67,7 +67,7 @@ def work(packed: list[Any], journey: list[Any]) -> list[Any] | Failure:
 
 
 def _unpacked(reference: Any) -> tuple[Callable[..., Any], Any]:
-    """Return what is shared, having put the configuration in force that goes with it."""
+    """Return the function and the shared argument, and put in force the options of JAX that go with them."""
     if reference not in _UNPACKED:
         import ray
 

@@ -82,6 +82,7 @@ def drawn_from(candidates: Sampled | None, model: Model, info: Any, key: Key) ->
         return None
     # Guesses and proposals never meet, so the key of one serves the other.
     proposing, drawing = jax.random.split(key)
+    # One of the number is the present control, which is not drawn.
     return Drawn(candidates.number - 1, logits_of(candidates.proposal, model, info, proposing), drawing)
 
 

@@ -127,6 +127,7 @@ def stage_policies(planner: R) -> tuple[Policy, ...]:
     if shorter == 0:
         return (planner.base,)
     horizon = planner.simulation.horizon
+    # To the same end: a stage later, a stage fewer is left.
     simulation = with_fields(planner.simulation, lookahead=shorter, horizon=None if horizon is None else horizon - 1)
     inner = with_fields(planner, simulation=simulation)
     return (inner, *stage_policies(inner))
@@ -219,6 +220,7 @@ def check_futures(model: Model, simulation: Simulation, simulated: int) -> None:
         simulation: how many samples a joint control is given.
         simulated: the most joint controls that a decision simulates.
     """
+    # An upper bound first: the true number of samples asks the model.
     at_most = simulated * (simulation.num_samples or DEFAULT_SAMPLES)
     if simulation.expectation == "exact" or at_most <= MOST_FUTURES:
         return

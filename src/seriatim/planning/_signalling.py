@@ -119,6 +119,7 @@ def _apart(
     m, c = engine.num_agents, engine.num_controls
     contexts = _contexts(base_control, order, signals)
     deviating = _deviations(contexts, base_control, c)
+    # One ask for all: no agent waits for another's costs.
     found = yield Ask(jnp.concatenate([contexts, deviating.reshape(-1, m)]))
     samples = found.costs
     # Without a signal there is one context, the base control, and it serves all agents.
@@ -165,6 +166,7 @@ def _choose(
     # A context that may not be applied counts as infinitely costly, so that any alternative that may is better.
     usable = jnp.broadcast_to(engine.allowed(contexts), (m,))
     references = jnp.where(usable[:, None], references, jnp.inf)
+    # The Q-factor of keeping the base control; those of the others are written over it below.
     q_factors = jnp.broadcast_to(jnp.mean(references, axis=1)[:, None], (m, c))
     if c == 1:
         return _Chosen(base_control, q_factors, jnp.zeros_like(q_factors), jnp.zeros((), jnp.int32))

@@ -2,10 +2,10 @@
 
     b'(k)  ~  (b(k) + floor) exp(network(b, agent)(k)),        for each hidden part of the state by itself
 
-Filters of one's own information guess what the others do. Where they do something else the belief is wrong, and may be
-sure of what is not so. The network is fitted to episodes of the team as it plays, to the least cross-entropy of the
-true state; with episodes and width enough it tends to the probability of the state given what the filter holds. Before
-it is fitted it repeats the filter's belief, but for the floor.
+The filter of one agent's information guesses the controls of the others. Where they choose something else the belief is
+wrong, and may be sure of a state that is not the true one. The network is fitted to episodes of the team as it plays,
+to the least cross-entropy of the true state. With enough episodes and width it tends to the probability of the state
+given the filter's belief. Before it is fitted it repeats that belief, but for the floor.
 
 Source: D. Bertsekas, Multiagent Reinforcement Learning: Rollout and Policy Iteration, IEEE/CAA Journal of Automatica
 Sinica 8(2), 2021, section V, for guesses of missing information that are made off-line.
@@ -35,7 +35,7 @@ FLOOR = 1e-3
 
 @record
 class CompletionNetwork:
-    """From what one agent knows to a better belief of the same form. Made by `completion_network`.
+    """A function from one agent's knowledge to a better belief of the same form. Made by `completion_network`.
 
     Use it in `IndependentPlanning(policy, filter, completion="network", network=...)`, with a policy of beliefs.
 
@@ -50,7 +50,7 @@ class CompletionNetwork:
     structure: Any = static()
 
     def __call__(self, known: Any, agent: Int[Array, ""]) -> Any:
-        """Return the corrected belief; what else the agent knows stays."""
+        """Return the corrected belief; the rest of the agent's knowledge stays."""
         sites = jax.nn.softmax(self.logits(known, agent), axis=-1)
         return FactoredBelief(known.known, sites) if isinstance(known, FactoredBelief) else sites[0]
 
@@ -102,11 +102,11 @@ def fit_completion(
     horizon: int = 20,
     fitting: Fitting | None = None,
 ) -> CompletionNetwork:
-    """Fit the network to what was so while a team played.
+    """Fit the network to the true states of episodes that a team plays.
 
     Args:
         network: where to start.
-        world: what is played.
+        world: the model that is played.
         policy: of informations, such as `IndependentPlanning`; the network is good for teams that play alike.
         key: decides the episodes, and which rows are drawn.
         episodes: how many.
@@ -127,7 +127,7 @@ def fit_completion(
 
 
 def completion_loss(network: CompletionNetwork, parameters: Any, rows: Any) -> Float[Array, " batch"]:
-    """Return the cross-entropy of what was so, for rows of what was known, the agent, and the true levels `[n]`."""
+    """Return the cross-entropy of true levels, for rows of an agent's knowledge, the agent, and the levels `[n]`."""
     trained = with_fields(network, parameters=parameters)
 
     def one(known: Any, agent: Int[Array, ""], levels: Int[Array, " n"]) -> Float[Array, ""]:
@@ -140,6 +140,7 @@ def completion_loss(network: CompletionNetwork, parameters: Any, rows: Any) -> F
 
 def _rows(world: InformationModel, policy: Policy, keys: Key, *, horizon: int) -> tuple[Any, Float[Array, " rows"]]:
     found = jax.vmap(lambda key: simulate(world, policy, key, horizon=horizon))(keys)
+    # The state after the last stage is no longer decided at, nor are repetitions after the end.
     m, decided = world.num_agents, jnp.arange(horizon + 1) < found.length[:, None]
     levels = jax.vmap(jax.vmap(lambda state: _levels(world.model, state)))(found.states.state)
     shape = (*decided.shape, m)

@@ -1,4 +1,4 @@
-"""Counterfactual costs: what a trajectory would cost with one of its controls changed.
+"""Counterfactual costs: the cost of a trajectory with one of its controls changed.
 
 Let the controls of all stages be drawn independently of the state, and C(u) be the cost of a trajectory under fixed
 disturbances. Its *multilinear extension* is the mean of C over the draws, as a function of their chances z, and
@@ -34,9 +34,9 @@ class _Now(NamedTuple):
 
 
 def counterfactual_costs(model: Model, keys: Streams, controls: Int[Array, "batch T m"]) -> Float[Array, "batch T m c"]:
-    """Return what is still to be paid from stage t on, discounted to stage 0, if agent i chooses k there.
+    """Return the costs from stage t on, discounted to stage 0, if agent i chooses k there.
 
-    Where a later control is not admissible in the changed course, the agent's first admissible one takes its place.
+    If a later control is not admissible in the changed course, the agent's first admissible one takes its place.
     0 from the end of the problem on.
 
     Args:
@@ -64,6 +64,7 @@ def counterfactual_costs(model: Model, keys: Streams, controls: Int[Array, "batc
     advance = lane_stage(model)
 
     def stage(main: Lanes, t: Int[Array, ""]) -> tuple[Lanes, Float[Array, " lanes"]]:
+        # The weight is that of stage t, so costs are discounted to stage 0.
         begin = Lanes(*repeated((main.state, jnp.zeros(batch), main.weight, main.done)))
         changed_lanes, _ = advance(begin, at(changed, t), at(draws_lanes, t), ~begin.done)
 
@@ -95,6 +96,7 @@ def _draws(model: Model, keys: Streams, stages: int) -> Disturbance:
 def _changed(played: Int[Array, "T m batch"], num_controls: int) -> Int[Array, "T m lanes"]:
     """List, for each trajectory, agent i and control k, the joint control with that one changed."""
     stages, m, batch = played.shape
+    # Axes: stages, agents of the joint control, trajectories, the agent that changes, its control.
     own = jnp.eye(m, dtype=bool)[None, :, None, :, None]
     other = jnp.arange(num_controls, dtype=played.dtype)
     changed = jnp.where(own, other, played[..., None, None])

@@ -2,8 +2,8 @@
 
     parameters <- argmin sum_rows chance(row) loss(parameters, row),    rate(step) = rate (1 + cos(pi step / steps)) / 2
 
-Rows are drawn by their `chance`, so a part of the data, a region of the state space or what is there so far, is fitted
-by giving the other rows none. Several networks are fitted to several parts of the data at once by mapping.
+Rows are drawn by their `chance`, so to fit a part of the data (a region of the state space, or the rows made so far),
+give the other rows none. Several networks are fitted to several parts of the data at once by mapping.
 
 Source: D. Kingma, J. Ba, Adam, 2015; the rate: I. Loshchilov, F. Hutter, SGDR, 2017; decay apart from the gradient: the
 same, Decoupled Weight Decay Regularization, 2019.
@@ -75,6 +75,7 @@ def _descend(
     loss: Loss, parameters: Any, rows: Any, chance: Float[Array, " n"], key: Key, fitting: Fitting
 ) -> tuple[Any, Float[Array, ""]]:
     trained, fixed = eqx.partition(parameters, eqx.is_inexact_array)
+    # Steps are data: one program serves any number of rows.
     used = jnp.sum(chance > 0)
     enough = jnp.ceil(jnp.asarray(fitting.passes * used / fitting.batch, float)).astype(jnp.int32)
     steps = jnp.where(used > 0, jnp.maximum(enough, fitting.least_steps), 0)
@@ -86,6 +87,7 @@ def _descend(
     )
 
     def batch_of(step: Int[Array, ""]) -> Any:
+        # Rows by inverting the cumulative sum, with replacement: a row of chance 0 is never met.
         where = jax.random.uniform(jax.random.fold_in(key, step), (fitting.batch,)) * cumulative[-1]
         drawn = jnp.searchsorted(cumulative, where, side="right")
         # Rounding may point past the last row that has a chance.
@@ -101,12 +103,14 @@ def _descend(
             update, remembered = optimiser.update(gradient, remembered, trained)
         at = jnp.asarray(step, float)
         rate = 0.5 * fitting.learning_rate * (1 + jnp.cos(jnp.pi * at / of))
+        # The rate is applied here: it depends on the number of steps, which Optax would need to know when it is set up.
         trained = jax.tree.map(lambda p, u: p - rate.astype(p.dtype) * u, trained, update)
         return trained, remembered, total + jnp.where(at >= (1 - REPORTED) * of, mean, 0.0)
 
     of = jnp.asarray(steps, float)
     start = (trained, optimiser.init(trained), jnp.zeros(()))
     trained, _, total = jax.lax.fori_loop(0, steps, one, start)
+    # As many steps as `one` has added up.
     reported = of - jnp.ceil((1 - REPORTED) * of)
     return eqx.combine(trained, fixed), total / jnp.maximum(1, reported)
 
@@ -115,5 +119,5 @@ _fit = jit(_descend)
 
 
 def loss_of(function: Callable[..., Any], *arrays: Any) -> Loss:
-    """Bind the first arguments of a module's function; what is bound is data, so one program serves all of it."""
+    """Bind the first arguments of a module's function; the arguments are data, so one program serves all of them."""
     return Partial(function, *arrays)

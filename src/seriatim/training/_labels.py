@@ -1,4 +1,4 @@
-"""Labels: at states that a team comes to, the controls that one-at-a-time rollout chooses, and how sure it is of them.
+"""Labels: the controls that one-at-a-time rollout chooses at states that a team comes to, and how sure it is of them.
 
 States are sampled from episodes, one from each, every stage of an episode being as likely as any other. Agent i's label
 is the control u_i it chose, and for each control by how much its Q-factor, given the predecessors' choices, exceeds the
@@ -36,7 +36,7 @@ TOGETHER = 512
 
 @record
 class Labels:
-    """States and what was decided there, `[n, ...]`.
+    """States and the decisions there, `[n, ...]`.
 
     Attributes:
         states: stacked.
@@ -54,8 +54,9 @@ class Labels:
 
 
 def labels_of(states: State, decisions: Decision) -> Labels:
-    """Keep of decisions what a network learns from."""
+    """Return the parts of decisions from which a network learns."""
     q, errors = decisions.q_factors, decisions.q_errors
+    # Controls that were not compared have infinite Q-factors.
     compared = jnp.isfinite(q)
     excess = jnp.where(compared, q - jnp.min(q, axis=-1, keepdims=True), 0.0)
     return Labels(states, decisions.control, compared, excess, jnp.where(compared & jnp.isfinite(errors), errors, 0.0))
@@ -74,6 +75,7 @@ def confidence(labels: Labels) -> Float[Array, "n m"]:
     chosen = labels.control[..., None]
     gap = jnp.abs(labels.excess - jnp.take_along_axis(labels.excess, chosen, axis=-1))
     error = jnp.maximum(labels.errors, jnp.take_along_axis(labels.errors, chosen, axis=-1))
+    # Without an error the gap decides alone.
     score = jnp.where(error > 0, gap / jnp.where(error > 0, error, 1.0), jnp.where(gap > 0, jnp.inf, 0.0))
     others = labels.compared & (jnp.arange(gap.shape[-1]) != chosen)
     sure = 2 * jax.scipy.stats.norm.cdf(jnp.min(jnp.where(others, score, jnp.inf), axis=-1)) - 1
@@ -85,7 +87,7 @@ def visited(model: Model, policy: Policy, keys: Key, horizon: int, noise: float 
 
     Args:
         model: the problem.
-        policy: who plays.
+        policy: the policy that plays.
         keys: one for each episode.
         horizon: stages after which an episode is cut.
         noise: the chance, at each stage, that one agent does something at random instead.
@@ -152,6 +154,7 @@ def _part(
         control = materialise(lambda: jnp.asarray(choose(lanes.state, of_stage(of.policy, now.t)), jnp.int32))
         control = materialise(lambda: stray(lanes.state, control, of_stage(straying, now.t)))
         drawn = jax.vmap(model.sample_disturbance, out_axes=-1)(of_stage(of.disturbance, now.t))
+        # Costs count from the state that is kept, undiscounted there.
         cost, weight = jnp.where(takes, 0.0, lanes.cost), jnp.where(takes, 1.0, lanes.weight)
         after, _ = advance(lanes._replace(cost=cost, weight=weight), control, drawn, playing)
         return _Now(now.t + 1, after, kept_state)
@@ -164,7 +167,7 @@ def _part(
 def _astray(
     model: Model, noise: Float[Array, ""], state: State, control: Int[Array, " m"], key: Key
 ) -> Int[Array, " m"]:
-    """With chance `noise` let one agent, any, take an admissible control at random, where the team may."""
+    """With chance `noise` let one agent, drawn at random, take a random admissible control, if that is feasible."""
     whether, who, what = jax.random.split(key, 3)
     agent = jax.random.randint(who, (), 0, model.num_agents)
     even = distributions.masked(jnp.zeros(model.num_controls), model.control_mask(state)[agent])

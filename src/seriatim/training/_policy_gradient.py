@@ -65,7 +65,7 @@ class PolicyGradientState:
         step: how many steps were made.
         key: of the whole training; each step folds its number into it.
         parameters: of the policy.
-        optimiser: what the optimiser remembers.
+        optimiser: the optimiser's memory.
         baseline: of the score function, for each stage; not used by the others.
     """
 
@@ -97,9 +97,9 @@ class PolicyGradient:
             Gumbel-Rao: draws of the noise given the choice.
         entropy: weight of the agents' mean entropy, subtracted from the cost of a stage; keeps choices open.
         decay: of the moving baseline.
-        through_observations: whether derivatives also pass through what agents see of a relaxed state, for which every
-            estimator but the score functions needs a `RelaxedModel`. Without, a gradient leaves out what the changed
-            sight makes of later choices: it is biased, far quicker, and of far less variance.
+        through_observations: whether derivatives also pass through the agents' observations of a relaxed state, for
+            which every estimator but the score functions needs a `RelaxedModel`. Without it, a gradient leaves out how
+            changed observations change later choices: it is biased, far quicker, and of far less variance.
 
     Raises:
         InputError: an argument is out of range, or the model lacks what the estimator needs.
@@ -139,6 +139,7 @@ class PolicyGradient:
             nats), `gradient_norm` (before clipping).
         """
         gradient, baseline, metrics = self.gradient(state)
+        # Whole numbers among the parameters have no derivative, and stay.
         trained, fixed = eqx.partition(state.parameters, eqx.is_inexact_array)
         # Optax leaves promotions of types to JAX.
         with jax.numpy_dtype_promotion("standard"):
@@ -156,6 +157,7 @@ class PolicyGradient:
         trained, fixed = eqx.partition(state.parameters, eqx.is_inexact_array)
 
         def loss(trained: Any) -> tuple[Float[Array, ""], tuple[MovingBaseline, Metrics]]:
+            # A greedy policy has no chances to differentiate.
             policy = with_fields(self.policy, parameters=eqx.combine(trained, fixed), greedy=False)
             return self._surrogate(policy, state, key)
 
@@ -175,7 +177,7 @@ class PolicyGradient:
     def _surrogate(
         self, policy: DecentralisedPolicy, state: PolicyGradientState, key: Key
     ) -> tuple[Float[Array, ""], tuple[MovingBaseline, Metrics]]:
-        """Return what has the estimate as its derivative, the next baseline, and the metrics."""
+        """Return a number whose derivative is the estimate, the next baseline, and the metrics."""
         if self.estimator not in CHOICES:
             return self._score_surrogate(policy, state, key)
         settings = self._settings(state.step)
@@ -191,7 +193,7 @@ class PolicyGradient:
         return loss, (state.baseline, metrics)
 
     def _settings(self, step: Int[Array, ""]) -> dict[str, Any]:
-        """Return what the relaxed choices are drawn with."""
+        """Return the settings with which relaxed choices are drawn."""
         settings: dict[str, Any] = {}
         if self.estimator != "straight-through":
             settings["temperature"] = self.temperature(step) if callable(self.temperature) else self.temperature
@@ -203,6 +205,7 @@ class PolicyGradient:
         self, policy: DecentralisedPolicy, state: PolicyGradientState, key: Key
     ) -> tuple[Float[Array, ""], tuple[MovingBaseline, Metrics]]:
         size = self.num_samples if self.estimator == "leave-one-out" else 1
+        # The trajectory is data; its logits are computed once more below, as functions of the parameters.
         seen = jax.tree.map(stop_gradient, self._groups(policy, key, size))
         to_go = seen.cost_to_go
         if size > 1:
@@ -210,6 +213,7 @@ class PolicyGradient:
             advantage = (to_go - jnp.mean(to_go, axis=1, keepdims=True)) * size / (size - 1)
             baseline = state.baseline
         else:
+            # With the baseline of past batches: that of this one would depend on the samples, and bias the estimate.
             advantage = to_go - state.baseline.mean
             baseline = state.baseline.updated(_mean_where(to_go, seen.playing))
         logits = jax.vmap(jax.vmap(lambda one: logits_of(policy, one)))(seen)
@@ -227,6 +231,7 @@ class PolicyGradient:
 
         def one(key: Key, member: Int[Array, ""]) -> Played:
             keys = streams(key)
+            # Only the choices differ within a group; start and disturbances are common.
             return played(policy, keys._replace(policy=jax.random.fold_in(keys.policy, member)), self.horizon)
 
         group = jax.vmap(one, in_axes=(None, 0))
@@ -236,13 +241,14 @@ class PolicyGradient:
 def _corner_surrogate(
     trainer: PolicyGradient, policy: DecentralisedPolicy, choices: Choices, key: Key
 ) -> tuple[Float[Array, ""], Metrics]:
-    """Play the model, ask what each control is worth, and weigh the choices by that."""
+    """Play the model, find the cost of each control, and weigh the choices by it."""
     keys = jax.vmap(streams)(jax.random.split(key, trainer.batch))
     seen = jax.tree.map(stop_gradient, jax.vmap(lambda keys: played(policy, keys, trainer.horizon, choices))(keys))
     worth = stop_gradient(counterfactual_costs(policy.model, keys, seen.controls))
 
     def weighed(keys: Streams, seen: Played, worth: Float[Array, "T m c"]) -> tuple[Float[Array, ""], Array]:
         logits = logits_of(policy, seen)
+        # The keys of `played`, so that the choices are those that were made.
         own = jax.vmap(jax.random.fold_in, (None, 0))(keys.policy, jnp.arange(trainer.horizon))
         return jnp.sum(worth * jax.vmap(choices)(logits, own)), entropies(logits, seen)
 
@@ -254,13 +260,14 @@ def _corner_surrogate(
 def _relaxed_surrogate(
     trainer: PolicyGradient, policy: DecentralisedPolicy, choices: Choices, key: Key
 ) -> tuple[Float[Array, ""], Metrics]:
-    """Play the relaxed model, and differentiate what it costs."""
+    """Play the relaxed model, and differentiate its cost."""
 
     def one(key: Key) -> Relaxed:
         through = trainer.through_observations
         return relaxed(policy, choices, streams(key), trainer.horizon, through_observations=through)
 
     batch = jax.vmap(one)(jax.random.split(key, trainer.batch))
+    # `batch.entropy` is a mean over stages, and the bonus is one for each stage.
     loss = jnp.mean(batch.cost - trainer.entropy * trainer.horizon * batch.entropy)
     return loss, _metrics(batch.cost[:, None], trainer._unfinished(batch), jnp.mean(batch.entropy))
 

@@ -116,7 +116,7 @@ class PolicyIteration:
         episodes: that every policy plays to be compared.
         horizon: stages after which an episode is cut. No more than the model has at all, if it says after how many it
             ends (`ends_after`); it is then over.
-        on: who makes labels and plays episodes, as in `decide_many`; it changes no number.
+        on: the workers that make labels and play episodes, as in `decide_many`; they change no number.
         gain: the iteration ends at a policy that is not better than the one before by so many standard errors; None:
             it goes on, whatever is gained.
 
@@ -155,6 +155,7 @@ class PolicyIteration:
 
     def init(self, key: Key) -> PolicyIterationState:
         """Return the state before the first step; `key` decides everything random."""
+        # Every policy is evaluated under this one key: their costs are then paired, episode by episode.
         first, evaluation = jax.random.split(key)
         shown = visited(self.model, self.base, jax.random.split(first, SHOWN), self.horizon, self.noise)
         parameters = standardised_to(self.policy, shown)
@@ -170,6 +171,7 @@ class PolicyIteration:
             next_parameters=parameters,
             labels=blank_labels(self.model, self.states),
             loss=jnp.zeros(()),
+            # Before the first iteration mu_k and the best policy are the heuristic.
             costs=jnp.stack([base] * 3),
             best=(parameters, value, zero),
             gained=zero + 1,
@@ -276,7 +278,9 @@ class PolicyIteration:
     def _labelled(self, state: PolicyIterationState, first: int) -> PolicyIterationState:
         """Label the next states."""
         number, end = self._round(first)
+        # Keys follow from the training's key and the step: a run that was stopped goes on with the same labels.
         sampling, deciding = jax.random.split(jax.random.fold_in(state.key, state.step))
+        # Always a whole part, so that one program serves the last one too; what is too much is left out below.
         states = self._sampled(state, number, jax.random.split(sampling, self.part))
         decisions = decide_many(self._planner(state), states, jax.random.split(deciding, self.part), on=self.on)
         new = labels_of(states, decisions)
@@ -288,6 +292,7 @@ class PolicyIteration:
         """Take states from episodes of the heuristic, and of the policy whose states matter in this round."""
         present = self._present(state)
         of_base = min(self.part, round(self.share_of_base * self.part))
+        # The first round learns from states of mu_k; later ones from states that the classifier itself comes to.
         learner = self._playable(self._next(state)) if number else present
         parts = [(self.base, keys[:of_base]), (learner, keys[of_base:])]
         found = [visited(self.model, who, some, self.horizon, self.noise) for who, some in parts if len(some)]
@@ -296,6 +301,7 @@ class PolicyIteration:
     def _fitted(self, state: PolicyIterationState, count: int) -> PolicyIterationState:
         """Fit the classifier to the first labels, as many as there are."""
         place = jnp.arange(self.states)
+        # Labels not yet made, and those held out, are data without a chance: the program is the same whatever there is.
         chance = jnp.asarray((place < count) & (place % HELD_OUT != HELD_OUT - 1), float)
         temperature = jnp.asarray(self.temperature, float)
         parameters, mean = fit_networks(
@@ -346,6 +352,7 @@ class PolicyIteration:
         base, before, best = np.asarray(state.costs)
         costs = np.asarray(found.costs, base.dtype)
         change, gain = _paired(costs - before), _paired(costs - base)
+        # The first networks are the best ones so far, even where the heuristic is still better.
         better = costs.mean() < best.mean() or not int(state.best[2])
         iteration = state.iteration + 1
         metrics = {

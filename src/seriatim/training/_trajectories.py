@@ -63,6 +63,7 @@ class Played:
     @property
     def cost_to_go(self) -> Float[Array, "*batch T"]:
         """The costs from each stage on, G."""
+        # Summed from the last stage backwards.
         return jnp.cumsum(self.costs[..., ::-1], axis=-1)[..., ::-1]
 
 
@@ -88,6 +89,7 @@ def played(policy: DecentralisedPolicy, keys: Streams, horizon: int, draw: Choic
         logits, memory = policy.propose(observations, memory)
         control = drawn(distributions.masked(logits, mask), jax.random.fold_in(keys.policy, t))
         after = move(model, state, control, keys, t)
+        # Selected, since a state after the end may cost anything.
         cost = jnp.where(
             ended, 0.0, jnp.asarray(model.discount, float) ** t.astype(float) * jnp.asarray(after.cost, float)
         )
@@ -100,6 +102,7 @@ def played(policy: DecentralisedPolicy, keys: Streams, horizon: int, draw: Choic
 
 def logits_of(policy: DecentralisedPolicy, seen: Played) -> Float[Array, "T m c"]:
     """Return the logits of every stage once more, as functions of the parameters alone."""
+    # With a memory stages depend on one another; without, all are one batch.
     if policy.memory:
         _, logits = jax.lax.scan(lambda memory, o: policy.propose(o, memory)[::-1], policy.blank(), seen.observations)
     else:
@@ -143,8 +146,9 @@ def relaxed(
         choices: from logits `[m, c]` and a key to a soft control `[m, c]`.
         keys: of the start, the disturbances and the noise of the choices.
         horizon: T.
-        through_observations: whether derivatives also pass through what agents see. Without, a choice answers for what
-            it does to the state, but not for what later choices make of the changed sight: a bias, and less work.
+        through_observations: whether derivatives also pass through the agents' observations. Without it, a choice
+            counts by its effect on the state, but not by the effect of changed observations on later choices: a bias,
+            and less work.
     """
     model: Any = policy.model
 

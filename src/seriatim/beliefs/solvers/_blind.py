@@ -1,9 +1,9 @@
-"""Blind policies: the same joint control for ever, whatever is seen.
+"""Blind policies: the same joint control for ever, whatever the observations.
 
     J_u(x) = g(x, u) + a sum_x' P(x'|x, u) J_u(x').
 
-Theorem. min_u sum_x b(x) J_u(x) is an upper bound on the optimal cost-to-go at every belief b: it is what the best
-blind policy costs. The policy that takes the best blind control anew at every belief costs no more: one stage of it,
+Theorem. min_u sum_x b(x) J_u(x) is an upper bound on the optimal cost-to-go at every belief b: it is the cost of the
+best blind policy. The policy that takes the best blind control anew at every belief costs no more: one stage of it,
 followed by the bound, never exceeds the bound.
 
 Source: M. Hauskrecht, Value-Function Approximations for Partially Observable Markov Decision Processes, Journal of
@@ -60,7 +60,7 @@ def blind_costs(
     order: Int[np.ndarray, " a"] | None = None,
     latest: float = np.inf,
 ) -> Float[np.ndarray, "a s"]:
-    """Return what each constant joint control costs; infinity for those that the time did not suffice for.
+    """Return the cost of each constant joint control; infinity for those that the time did not suffice for.
 
     Args:
         costs: expected stage costs.

@@ -1,4 +1,4 @@
-"""Bounds on the optimal cost-to-go of beliefs by teams that know more: QMDP and the fast informed bound.
+"""QMDP and the fast informed bound: lower bounds on the optimal cost-to-go of beliefs, by teams that know more.
 
 QMDP lets the team see the state from the next stage on; the fast informed bound lets it see the state it came from, one
 stage late:
@@ -95,7 +95,7 @@ def informed_sweep(
 ) -> Sweep:
     """Make the right-hand side of the fast informed bound, by blocks of rows.
 
-    Work and memory are those of the transitions of positive probability, times what may be seen after each.
+    Work and memory grow with the transitions of positive probability, times the observations possible after each.
     """
     (num_rows, _), a, count = transitions.shape, costs.shape[1], likelihood.shape[2]
     # A row of a block needs room for its next states and, in the product, for the columns of Q.

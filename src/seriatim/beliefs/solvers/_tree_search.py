@@ -5,7 +5,7 @@ optimism in the face of uncertainty (costs are minimised),
 
     u = argmin Q(h, u) - exploration sqrt(log N(h) / N(h, u)),      controls never tried first,
 
-lets the model move and look, until it leaves the tree; there a playout policy takes over. What it cost is averaged into
+lets the model move and look, until it leaves the tree; there a playout policy takes over. Its cost is averaged into
 every Q(h, u) on the way.
 
 Theorem. With more and more simulations Q tends to the optimal Q-factors at the root, for the horizon simulated. Nothing
@@ -58,7 +58,7 @@ class TreeSearch:
     chosen.
 
     Attributes:
-        filter: whose beliefs they are; its model is what the search simulates. Histories part where observations
+        filter: the filter of the beliefs; the search simulates its model. Histories part where observations
             differ: those drawn from a density never come again, and the tree stays one stage deep.
         playout: a policy of the model's *states*, which plays on from where the tree ends; None draws admissible
             controls at random. It sees the simulated state, which no policy of beliefs does.
@@ -93,7 +93,7 @@ class TreeSearch:
 
     @property
     def base(self) -> Policy:
-        """The playout policy at the most likely state: what a decision is compared with."""
+        """The playout policy at the most likely state: a decision is compared with it."""
         return CertaintyEquivalent(self.playout or First(self._model), self.filter)
 
     def __call__(self, info: Belief | TimedState, key: Key) -> Int[Array, " m"]:
@@ -178,7 +178,7 @@ class TreeSearch:
         )
 
     def _simulated(self, tree: "_Tree", belief: Belief, stages: Stages, key: Key) -> "_Tree":
-        """Run one simulation and average what it cost into the tree."""
+        """Run one simulation and average its cost into the tree."""
         start, inside, outside = jax.random.split(key, 3)
         hidden = self.filter.sample_state(belief, self.filter.sample_disturbance(start))
         left = self._descended(tree, hidden, stages, inside)
@@ -246,7 +246,7 @@ class TreeSearch:
         return after, mark(self._model.observation(after.state, control, disturbance))
 
     def _played_out(self, left: "_Descent", stages: Stages, key: Key) -> tuple[Float[Array, ""], Bool[Array, ""]]:
-        """Return what the playout policy pays from where the tree was left, discounted to there, and if that is all."""
+        """Return the playout policy's cost from where the tree was left, discounted to there, and whether it ended."""
         playout, discount = self.playout or Uniform(self._model), jnp.asarray(self._model.discount, float)
 
         def stage(now: tuple[Any, ...]) -> tuple[Any, ...]:

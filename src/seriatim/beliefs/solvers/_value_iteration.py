@@ -35,7 +35,7 @@ def value_iteration(model: Any, *, horizon: int, tolerance: float = 0.0) -> tupl
     Args:
         model: a finite observed model with `observations()`; a joint control must be admissible everywhere or nowhere.
         horizon: stages.
-        tolerance: what pruning may add to the cost-to-go, in all, in cost units; 0 is exact but for rounding.
+        tolerance: the most that all pruning may add to the cost-to-go, in cost units; 0 is exact but for rounding.
 
     Returns:
         One set of vectors a stage: the last is the cost-to-go of all `horizon` stages, and its policy the first
