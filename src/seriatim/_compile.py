@@ -114,7 +114,7 @@ def _users_mistake(error: Exception, leaves: list[Any]) -> InputError | None:
 
 
 def _is_not_ours(record: logging.LogRecord) -> bool:  # noqa: ARG001
-    """Say whether a callback failed in a program of others: what fails in ours is said in one sentence, and once."""
+    """Say whether a callback failed in a program of others: failures in ours are told in one sentence, once."""
     frame: Any = sys._getframe()
     while frame is not None and not (frame.f_code.co_filename == __file__ and frame.f_code.co_name == "call"):
         frame = frame.f_back
@@ -156,7 +156,7 @@ class _Shell:
         self._constants = constants
 
     def held_by(self, structure: Any, constants: tuple[Constant, ...]) -> "_Shell":
-        """Take equal parts in the place of those it has: they are what they were a moment ago, the others may not be.
+        """Replace its parts by equal ones: these were read a moment ago, and the old ones may have changed since.
 
         Two objects with an equality of their own share a shell while they hold the same, and then one is changed.
         """
@@ -174,9 +174,9 @@ class _Shell:
         return tuple([constant.value for constant in self._constants])
 
     def found_as_left(self, argument: Any) -> None:
-        """Let this be found by what a program has made of its constants while it was written, such as a count of calls.
+        """Let this shell be found by its constants as they are after tracing, which may change them (a count of calls).
 
-        That is no change of the user's, and to write the program again would change them again.
+        That is no change of the user's, and tracing the program again would change them again.
         """
         if self is not _one_leaf:
             found = jax.tree.structure(argument), tuple([Constant(each.value) for each in self._constants])
@@ -184,7 +184,7 @@ class _Shell:
 
 
 class _Known(NamedTuple):
-    """A record taken apart: what its fields were, the leaves, the shell, and the constants in it that can change."""
+    """A record taken apart: its fields at that time, the leaves, the shell, and the constants in it that can change."""
 
     fields: tuple[Any, ...]
     traced: list[Any]
@@ -227,7 +227,7 @@ def taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
 
 
 def _is_traced(leaf: Any) -> bool:
-    """Say whether something is an array or a number. Asking what is a `jax.Array` takes long, so types are noted."""
+    """Say whether something is an array or a number. Asking that of a `jax.Array` takes long, so types are noted."""
     kind = type(leaf)
     if kind in _traced_types:
         return True
@@ -270,5 +270,5 @@ def _stays(part: Any, watched: list[Constant]) -> bool:
 
 
 def unknown() -> float:
-    """Return the number for what is not known: nan, or infinity where JAX stops at nan (`jax_debug_nans`)."""
+    """Return the number that stands for an unknown one: nan, or infinity where JAX stops at nan (`jax_debug_nans`)."""
     return math.inf if jax.debug_nans.value else math.nan

@@ -148,7 +148,7 @@ class ObservedModel(Model, Protocol):
     """
 
     def observation(self, state: State, control: Int[Array, " m"], disturbance: Disturbance) -> Observation:
-        """Return what is seen of the *new* state, after the transition that `control` and `disturbance` made."""
+        """Return the observation of the *new* state, after the transition that `control` and `disturbance` made."""
         ...
 
     def observation_likelihood(
@@ -192,12 +192,12 @@ class RelaxedModel(Model, Protocol):
 
 @runtime_checkable
 class DecentralisedModel(Model, Protocol):
-    """A model that says what each agent sees by itself, for policies whose agents decide on that alone.
+    """A model with an observation for each agent, for policies whose agents decide on their own observations alone.
 
     Where the model is also a `RelaxedModel`, `agent_observations` takes relaxed states too, so that one network is
     trained on the one and plays on the other.
     """
 
     def agent_observations(self, state: State) -> Float[Array, "m k"]:
-        """Return what each agent sees, as `k` numbers of the size of one."""
+        """Return each agent's observation, as `k` numbers of the size of one."""
         ...

@@ -85,7 +85,7 @@ class BeliefModel(WrappedModel):
         return self.filter.initial(key)
 
     def control_mask(self, state: Belief) -> Bool[Array, "m c"]:
-        """Say what every state of positive probability admits."""
+        """Say which controls every state of positive probability admits."""
         support = _optional.support(self.filter)
         if support is None:
             return jnp.asarray(self.model.control_mask(self.filter.most_likely(state)))
@@ -96,12 +96,12 @@ class BeliefModel(WrappedModel):
         return jnp.where(jnp.any(everywhere, axis=1, keepdims=True), everywhere, likely)
 
     def sample_disturbance(self, key: Key) -> BeliefDisturbance:
-        """Draw what is random in the world and in the filter."""
+        """Draw the random numbers of the world and of the filter."""
         world, own = jax.random.split(key)
         return BeliefDisturbance(self.model.sample_disturbance(world), self.filter.sample_disturbance(own))
 
     def transition(self, state: Belief, control: Int[Array, " m *lanes"], disturbance: BeliefDisturbance) -> Transition:
-        """Draw a hidden state, let it move, look, and believe what was seen."""
+        """Draw a hidden state, let it move, and update the belief by the observation."""
         return one_or_many(self._transition, state, control, disturbance)
 
     def _transition(self, state: Belief, control: Int[Array, " m"], disturbance: BeliefDisturbance) -> Transition:
@@ -137,7 +137,7 @@ class BeliefModel(WrappedModel):
 
 
 def check_observed(model: Any) -> None:
-    """Refuse a model with which nothing can be computed, or that does not say what is seen."""
+    """Refuse a model with which nothing can be computed, or that has no observations."""
     require_model(model, starts=True)
     missing = _optional.missing_methods(model, _optional.OBSERVED)
     if missing:

@@ -56,7 +56,7 @@ class Filter(Protocol):
         ...
 
     def sample_disturbance(self, key: Key) -> Disturbance:
-        """Draw what is random in one update and, independent of it, in one sampled state. It sees no belief."""
+        """Draw the random numbers of one update and, independent of them, of one sampled state. It sees no belief."""
         ...
 
     def sample_state(self, belief: Belief, disturbance: Disturbance) -> State:
@@ -83,7 +83,7 @@ class Filter(Protocol):
 def observe(
     filter: Filter, belief: Belief, control: Shaped[ArrayLike, " m"] | Sequence[int], observation: Observation, key: Key
 ) -> Belief:
-    """Update a belief with what was really seen: one stage of a team at work, outside compiled code.
+    """Update a belief by a real observation: one stage of a team at work, outside compiled code.
 
     Args:
         filter: keeps the belief.
@@ -122,7 +122,7 @@ def _as_compiled(leaf: Any) -> Array:
 
 
 def _check_stage(model: Any, control: Int[Array, "..."], observation: Observation, seen: Any) -> None:
-    """Refuse what compiled code would quietly take for the nearest that exists."""
+    """Refuse a control that compiled code would quietly take for the nearest that exists."""
     m, c = model.num_agents, model.num_controls
     if control.shape != (m,) or not bool(jnp.all((control >= 0) & (control < c))):
         raise InputError(

@@ -63,7 +63,7 @@ class HiddenModel(WrappedModel):
     def transition(
         self, state: HiddenState, control: Int[Array, " m *lanes"], disturbance: BeliefDisturbance
     ) -> Transition:
-        """Let the true state move, look, and believe what was seen."""
+        """Let the true state move, and update the belief by the observation."""
         return one_or_many(self._transition, state, control, disturbance)
 
     def _transition(self, state: HiddenState, control: Int[Array, " m"], disturbance: BeliefDisturbance) -> Transition:

@@ -1,4 +1,4 @@
-"""Estimates from independent episodes, with what their standard errors cannot say: how much was cut off."""
+"""Estimates from independent episodes, and how much was cut off, which their standard errors do not show."""
 
 import math
 

@@ -129,7 +129,7 @@ def _played(
 
 
 def _part(shared: Any, first: int, last: int) -> Played:
-    """Play some episodes: what a worker does."""
+    """Play some episodes, as one worker."""
     found = [some for some, _ in _lawful(shared, range(first, last))]
     return Played(*(np.concatenate(each) for each in zip(*found, strict=True)))
 

@@ -25,12 +25,12 @@ class Preparation(NamedTuple):
     compiling: float
 
     def since(self, before: "Preparation") -> "Preparation":
-        """Return what was spent after `before`."""
+        """Return the time spent after `before`."""
         return Preparation(max(0.0, self.tracing - before.tracing), self.compiling - before.compiling)
 
 
 def preparation() -> Preparation:
-    """Return what this process has spent so far. Work of several threads at the same time counts once as tracing."""
+    """Return the time this process has spent so far. Work of several threads at once counts once as tracing."""
     compiling = sum(_compiled)
     return Preparation(sum(end - begin for begin, end in _spans) - compiling, compiling)
 

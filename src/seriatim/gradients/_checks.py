@@ -1,4 +1,4 @@
-"""Checks of what estimators are given. Values inside `jit` and `vmap` cannot be read and are not checked."""
+"""Checks of the arguments of estimators. Values inside `jit` and `vmap` cannot be read and are not checked."""
 
 import operator
 from typing import Any
@@ -21,7 +21,7 @@ def check_parameters(parameters: Any, name: str = "parameters") -> None:
 
 
 def check_logits(logits: Any) -> None:
-    """Refuse what is no array of floats with a last axis of categories."""
+    """Refuse logits that are no array of floats with a last axis of categories."""
     if not hasattr(logits, "shape") or not hasattr(logits, "dtype"):
         raise InputError(f"logits are a {type(logits).__name__}; give an array, such as jnp.zeros((2, 3)).")
     if not logits.shape or logits.shape[-1] == 0:
@@ -30,7 +30,7 @@ def check_logits(logits: Any) -> None:
 
 
 def check_mean_and_std(mean_and_std: Any) -> None:
-    """Refuse what is no pair of a mean and a standard deviation, and standard deviations below zero."""
+    """Refuse parameters that are no pair of mean and standard deviation, and standard deviations below zero."""
     if not isinstance(mean_and_std, tuple | list) or len(mean_and_std) != 2:
         raise InputError(f"mean_and_std is a {type(mean_and_std).__name__}; give a pair (mean, std) of arrays.")
     check_parameters(mean_and_std)

@@ -30,7 +30,7 @@ def value_at(function: Function, choices: Float[Array, "..."]) -> Scalar:
 
 
 def one_number(name: str, returned: Any, given: str = "") -> Scalar:
-    """Return what a function of the user's returned as a scalar, if it is one real number."""
+    """Return the result of a user's function as a scalar, if it is one real number."""
     try:
         value = jnp.asarray(returned)
     except (TypeError, ValueError):
@@ -99,7 +99,7 @@ def relaxed(perturbed: Float[Array, "..."], temperature: Float[Array, ""] | floa
 
 
 def scaled(logits: Float[Array, "..."], factor: Float[Array, ""]) -> Float[Array, "..."]:
-    """Multiply by a positive factor; what is masked stays so, and has no part in the derivative by the factor.
+    """Multiply by a positive factor; masked logits stay masked, and have no part in the derivative by the factor.
 
     A derivative by the temperature meets `0 * -inf` otherwise, which is NaN.
     """
@@ -108,7 +108,7 @@ def scaled(logits: Float[Array, "..."], factor: Float[Array, ""]) -> Float[Array
 
 
 def with_constant_closure(function: Function, choices: Logits) -> Function:
-    """Return the function with no derivative by what it closes over.
+    """Return the function with no derivative by the variables it closes over.
 
     A control variate has a mean derivative of zero by, say, a decoder's parameters: it would only add noise there.
     """

@@ -40,7 +40,7 @@ LONG, CHAIN = 24, 5
 
 
 class Kind(NamedTuple):
-    """A reduction: what it carries after one slice, what two carries in succession make, and the result."""
+    """A reduction: its carry after one slice, the merger of two successive carries, and the result of the last."""
 
     first: Callable[[Array, int], Any]
     merge: Callable[[Any, Any], Any]

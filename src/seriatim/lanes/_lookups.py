@@ -263,7 +263,7 @@ def _strides(shape: tuple[int, ...]) -> list[int]:
 
 
 def _fill(dtype: Any) -> Any:
-    """Return what a lookup outside the table gives, as in jax.lax.gather."""
+    """Return the result of a lookup outside the table, as in jax.lax.gather."""
     if jnp.issubdtype(dtype, jnp.inexact):
         return jnp.nan
     if jnp.issubdtype(dtype, jnp.bool_):
@@ -281,7 +281,7 @@ def _constant(number: Any, dtype: Any) -> LazyArray:
 
 
 def _nothing(dtype: Any) -> LazyArray:
-    """Return what changes no number that it is added to; 0.0 would change -0.0."""
+    """Return the number that changes no other when it is added; 0.0 would change -0.0."""
     return _constant(-0.0 if jnp.issubdtype(dtype, jnp.inexact) else 0, dtype)
 
 

@@ -31,7 +31,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
 
 
 def computed(equation: JaxprEqn, numbers: Sequence[Any]) -> np.ndarray | None:
-    """Return what an operation makes of single numbers, or None if it is not one of those known here."""
+    """Return the result of an operation on single numbers, or None if it is not one of those known here."""
     # Keys of random numbers are no arrays of NumPy, and real numbers are for JAX.
     if any(not isinstance(x, np.ndarray) or x.dtype.kind not in "biu" for x in numbers):
         return None

@@ -34,7 +34,7 @@ _memories = _Memories()
 
 @contextlib.contextmanager
 def memory() -> Iterator[None]:
-    """Remember what is computed until this ends."""
+    """Remember all results until this ends."""
     _memories.stack.append({})
     try:
         yield
@@ -43,14 +43,14 @@ def memory() -> Iterator[None]:
 
 
 def _recalled(owner: Any, what: Any) -> Any:
-    """Return what is remembered, or None."""
+    """Return the remembered result, or None."""
     # Outer branches count too: what was computed before a branch can be read inside it.
     found = (results.get((id(owner), what)) for results in reversed(_memories.stack))
     return next((entry[1] for entry in found if entry is not None), None)
 
 
 def remembered(owner: Any, what: Any, make: Callable[[], Any]) -> Any:
-    """Return what is remembered of an owner; if nothing is, make it."""
+    """Return the remembered result of an owner; if there is none, make it."""
     result = _recalled(owner, what)
     if result is None:
         result = make()
@@ -100,7 +100,7 @@ class LazyArray:
         return array
 
     def keep(self, array: Array) -> None:
-        """Take `array` for what this is, from now on."""
+        """Let `array` be the value of this from now on."""
         # The second entry says that it was kept: from now on this is a mere view, and not worth keeping again.
         _memories.stack[-1][id(self), "array"] = _memories.stack[-1][id(self), "materialise"] = self, array
 

@@ -1,4 +1,4 @@
-"""Policies and values made of networks: what agents are told, what they remember, and what they choose."""
+"""Policies and values made of networks: the agents' inputs, their memories, and their choices."""
 
 from seriatim._extra import require_extra
 

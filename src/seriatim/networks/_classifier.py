@@ -62,7 +62,7 @@ def policy_classifier(
 
 
 class TeamNetwork(eqx.Module):
-    """From what all agents are told, `[m, ...]`, to one number."""
+    """A function from all agents' features, `[m, ...]`, to one number."""
 
     encoder: Encoder
     layers: tuple[eqx.nn.Linear, ...]

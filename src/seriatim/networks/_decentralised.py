@@ -1,4 +1,4 @@
-"""Decentralised policies: every agent chooses from what it sees and remembers, and from nothing else.
+"""Decentralised policies: every agent chooses by its own observation and memory, and by nothing else.
 
     u_i ~ softmax(logits_i),   logits_i, h_i' = network(o_i(x), h_i),        agents draw independently of one another.
 

@@ -20,7 +20,7 @@ from seriatim.model import Model, State
 
 @record
 class Featured(WrappedModel):
-    """A model whose agents are told features of the whole state, in place of what they see by themselves.
+    """A model whose agents are told features of the whole state, in place of their own observations.
 
     Attributes:
         model: says what the features are: by `features(state, agent)`; else by `agent_observations(state)`; else they

@@ -53,7 +53,7 @@ class PartitionedPolicy:
         return control
 
     def blank(self) -> Float[Array, "m h"]:
-        """Return what agents remember at the start."""
+        """Return the agents' memories at the start."""
         return self.policy.blank()
 
     def logits(self, state: State, memory: Float[Array, "m h"]) -> tuple[Float[Array, "m c"], Float[Array, "m h"]]:
@@ -122,7 +122,7 @@ def _of_region(partition: Any, networks: Any, state: State, ask: Callable[[Any],
 
 @record
 class NearestCentre:
-    """The region whose centre is nearest to what networks are told of the state, in units of its spread.
+    """The region whose centre is nearest to the features of the state, in units of its spread.
 
     Attributes:
         model: says what that is: the mean over agents, and over the entities of each.
@@ -141,7 +141,7 @@ class NearestCentre:
 
 
 def clusters(model: Model, states: State, num_regions: int, key: Key) -> NearestCentre:
-    """Learn regions from states: k-means of what networks are told of them.
+    """Learn regions from states: k-means of their features.
 
     Args:
         model: as in `policy_classifier`.

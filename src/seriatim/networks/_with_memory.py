@@ -1,4 +1,4 @@
-"""Models with memory: the state includes what agents remember, so that planners plan for memories too.
+"""Models with memory: the state includes the agents' memories, so that planners plan for them too.
 
     (x, h)' = (f(x, u, w), h'(o(x), h))
 
@@ -18,7 +18,7 @@ from seriatim.policy import Policy
 
 @record
 class Remembered:
-    """A state of the model, and what each agent remembers, `[m, h]`."""
+    """A state of the model, and the memory of each agent, `[m, h]`."""
 
     state: State
     memory: Float[Array, "*batch m h"]
@@ -46,7 +46,7 @@ class WithMemory(WrappedModel):
         return Remembered(self.model.initial_state(key), self.policy.blank())
 
     def transition(self, state: Remembered, control: Int[Array, " m"], disturbance: Disturbance) -> Transition:
-        """Play one stage of the model, and let every agent remember what it saw at the start of it."""
+        """Play one stage of the model, and update every agent's memory by its observation at the start of it."""
         after = self.model.transition(state.state, control, disturbance)
         _, memory = self.policy.propose(self.policy.model.agent_observations(state.state), state.memory)
         return Transition(Remembered(after.state, memory), after.cost, after.done)

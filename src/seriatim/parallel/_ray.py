@@ -198,7 +198,7 @@ def _send_by_value(ray: Any) -> None:
 
 
 def _next(ray: Any, under_way: dict[Any, range]) -> list[tuple[int, Any]]:
-    """Wait for one journey, and return its parts; raise what the function raised, as it raised it."""
+    """Wait for one journey, and return its parts; an error of the function is raised as it was."""
     (ready, *_), _ = ray.wait(list(under_way))
     numbers = under_way.pop(ready)
     try:

@@ -1,4 +1,4 @@
-"""Planners: a base policy in, a better policy out, by simulating what follows each joint control."""
+"""Planners: they make a better policy of a base policy, by simulating the future after each joint control."""
 
 from seriatim.planning._anytime import Anytime
 from seriatim.planning._candidates import Proposal, Sampled

@@ -188,7 +188,7 @@ jax.tree_util.register_pytree_node(Anytime, lambda a: ((a.planner,), None), lamb
 
 
 class Unfinished(NamedTuple):
-    """A decision after some steps, with what is needed to go on."""
+    """A decision after some steps, with all that is needed to go on."""
 
     noise: Noise | None
     work: Any
@@ -342,7 +342,7 @@ def _seconds(call: Callable[[], Any], clock: Clock) -> float:
 
 
 def _finished(result: R) -> R:
-    """Wait for what is being computed."""
+    """Wait until a result is computed."""
     finished: R = jax.block_until_ready(result)
     return finished
 

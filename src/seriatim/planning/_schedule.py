@@ -121,7 +121,7 @@ class BestFirst:
 
 @record
 class Speculative:
-    """The controls and Q-factors of turns in order, in fewer passes, from guesses of what the agents will choose.
+    """The controls and Q-factors of turns in order, in fewer passes, from guesses of the agents' choices.
 
     A pass computes several turns at once (`Decision.num_passes`), and more simulations than turns one by one. A wrong
     guess costs passes, never the answer.

@@ -54,7 +54,7 @@ class _Turns(NamedTuple):
 
 
 class GuessedTurns(NamedTuple):
-    """The search in which a step is a pass: a window of turns, computed at once from guesses of what precedes them.
+    """The search in which a step is a pass: a window of turns, computed at once from guesses of earlier choices.
 
     `guess` are the controls that the agents are expected to choose, None the base control. With `unless_together`, many
     states that are decided together take turns instead: they fill the machine by themselves, and turns waste nothing.

@@ -1,4 +1,4 @@
-"""A trained guess of what an agent is missing: its filter's belief, corrected by a network.
+"""A trained guess of the state by one agent: its filter's belief, corrected by a network.
 
     b'(k)  ~  (b(k) + floor) exp(network(b, agent)(k)),        for each hidden part of the state by itself
 
@@ -63,7 +63,7 @@ class CompletionNetwork:
 
 
 def completion_network(world: InformationModel, key: Key, *, width: int = 64, depth: int = 2) -> CompletionNetwork:
-    """Make a network that repeats what the filter believes, to be fitted by `fit_completion`.
+    """Make a network that repeats the filter's belief, to be fitted by `fit_completion`.
 
     Args:
         world: its filter keeps beliefs `[s]` (`ExactAgentFilter`) or factored ones (`PerAgentFilter` with a

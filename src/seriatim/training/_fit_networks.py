@@ -65,7 +65,7 @@ def fit_networks(
 
 
 def _fit_region(shared: Any, inputs: Any, keys: Key) -> Any:
-    """Fit the networks of one region to its own rows: what a worker does."""
+    """Fit the networks of one region to its own rows, as one worker."""
     loss, rows, regions, chance, fitting = shared
     number, parameters = jax.tree.map(lambda leaf: leaf[0], inputs)
     fitted = fit(loss, parameters, rows, jnp.where(regions == number, chance, 0.0), keys[0], fitting)
@@ -80,7 +80,7 @@ def of_one_region(networks: Networks) -> DecentralisedPolicy | NetworkValue:
 
 
 def standardised_to(networks: Networks, states: State) -> Any:
-    """Return the parameters, with centre and spread of what networks are told of such states."""
+    """Return the parameters, with centre and spread of the features of such states."""
     one = of_one_region(networks)
     told = jax.vmap(one.model.agent_observations)(states)
     return _in_every_region(networks, lambda network: standardised(network, told))

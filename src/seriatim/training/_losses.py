@@ -43,7 +43,7 @@ def classifier_loss(
 
 
 def targets(labels: Labels, temperature: Float[Array, ""] | float) -> Float[Array, "batch m c"]:
-    """Return what the classifier's probabilities should be."""
+    """Return the probabilities that the classifier should have."""
     soft = jax.nn.softmax(-labels.excess / jnp.maximum(temperature, 1e-12), where=labels.compared)
     return jnp.where(temperature > 0, soft, jax.nn.one_hot(labels.control, labels.excess.shape[-1]))
 

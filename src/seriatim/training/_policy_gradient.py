@@ -342,7 +342,7 @@ def _check_numbers(trainer: PolicyGradient) -> None:
 
 
 def _number(value: Any) -> float:
-    """Return a number, NaN in place of what is none."""
+    """Return a value as a number, NaN if it is none."""
     try:
         return math.nan if isinstance(value, str) else float(value)
     except (TypeError, ValueError):

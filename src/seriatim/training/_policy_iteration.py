@@ -412,7 +412,7 @@ def _check(trainer: PolicyIteration) -> None:
 
 
 def _check_networks(trainer: PolicyIteration) -> None:
-    """Refuse what has no parameters to fit: a function, or the one kind in place of the other."""
+    """Refuse a policy or value without parameters to fit: a function, or the one kind in place of the other."""
     networks = {
         "policy": (trainer.policy, DecentralisedPolicy | PartitionedPolicy, "policy_classifier"),
         "value": (trainer.value, NetworkValue | PartitionedValue | None, "value_network"),

@@ -1,1 +1,1 @@
-"""Agents that know different things: their filters, what they guess, and how they plan."""
+"""Agents that know different things: their filters, their guesses, and their plans."""

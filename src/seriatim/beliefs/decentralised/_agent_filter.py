@@ -1,4 +1,4 @@
-"""The filter of one agent alone: Bayes' rule for what it did, saw and heard, with others' choices guessed.
+"""The filter of one agent alone: Bayes' rule for its control, observation and messages, with others' choices guessed.
 
 Agent i knows its own control and observation, and those of the agents it hears, H. With v the joint control in which
 those of the others are guessed,
@@ -29,7 +29,7 @@ Known = Any  # what one agent knows: a pytree of arrays; stacked along a leading
 
 @runtime_checkable
 class AgentFilter(Protocol):
-    """A rule that keeps what each agent knows; its methods are pure and can be traced by JAX."""
+    """A rule that keeps each agent's knowledge; its methods are pure and can be traced by JAX."""
 
     @property
     def model(self) -> Any:
@@ -37,11 +37,11 @@ class AgentFilter(Protocol):
         ...
 
     def initial(self, key: Key) -> Known:
-        """Return what each agent knows at the start of the episode whose state is `model.initial_state(key)`, `[m]`."""
+        """Return each agent's knowledge at the start of the episode with the state `model.initial_state(key)`, `[m]`."""
         ...
 
     def sample_disturbance(self, key: Key) -> Disturbance:
-        """Draw what is random in one update and, independent of it, in one sampled state."""
+        """Draw the random numbers of one update and, independent of them, of one sampled state."""
         ...
 
     def update(
@@ -53,11 +53,11 @@ class AgentFilter(Protocol):
         heard: Bool[Array, " m"],
         disturbance: Disturbance,
     ) -> Known:
-        """Return what one agent knows after a stage; entries of agents it did not hear are 0, and mean nothing."""
+        """Return one agent's knowledge after a stage; entries of agents it did not hear are 0, and mean nothing."""
         ...
 
     def sample_state(self, known: Known, disturbance: Disturbance) -> State:
-        """Draw a state that agrees with what one agent knows."""
+        """Draw a state that agrees with one agent's knowledge."""
         ...
 
     def most_likely(self, known: Known) -> State:
@@ -67,7 +67,7 @@ class AgentFilter(Protocol):
 
 @record
 class ExactAgentFilter:
-    """Bayes' rule for each agent of a finite team; what an agent knows is its belief, `[s]`.
+    """Bayes' rule for each agent of a finite team; an agent's knowledge is its belief, `[s]`.
 
     Assumption: those who are not heard do what `guess` says at the agent's own belief. What an agent saw may be
     impossible under a wrong guess; then, as in `ExactFilter`, it keeps the prediction, as if it had seen nothing.
@@ -125,7 +125,7 @@ class ExactAgentFilter:
         heard: Bool[Array, " m"],
         disturbance: Float[Array, ""] | None = None,
     ) -> Float[Array, " s"]:
-        """Apply Bayes' rule to what was done, seen and heard; `agent` and `disturbance` are not used."""
+        """Apply Bayes' rule to controls, observations and messages; `agent` and `disturbance` are not used."""
         del agent, disturbance
         guessed = jnp.asarray(self.guess(known, jax.random.key(0)), jnp.int32)
         predicted = self.exact.predicted(known, jnp.where(heard, control, guessed))
@@ -146,6 +146,6 @@ def check_rows(name: str, observation: Observation, num_agents: int) -> None:
 
 
 def _agrees(listed: Observation, seen: Observation, heard: Bool[Array, " m"]) -> Bool[Array, ""]:
-    """Say whether a joint observation is what the agents heard have seen."""
+    """Say whether a joint observation agrees with those of the agents that were heard."""
     same = jax.tree.map(lambda a, b: jnp.all((a == b).reshape(heard.shape[0], -1), axis=1), listed, seen)
     return jnp.all(jnp.all(jnp.stack(jax.tree.leaves(same)), axis=0) | ~heard)

@@ -1,4 +1,4 @@
-"""Yardsticks of a finite team over a few stages: what sharing everything is worth, and what a team of agents attains.
+"""Yardsticks of a finite team over a few stages: the cost if all share everything, and the cost of separate agents.
 
 Centralised:    J_0(b) = 0,   J_k(b) = min_u [ g(b, u) + a sum_o P(o | b, u) J_{k-1}(b_uo) ],  over joint observations.
 
@@ -40,7 +40,7 @@ DIGITS = 10
 
 
 def centralised_value(model: Any, horizon: int) -> float:
-    """Return the least expected cost over `horizon` stages from the start, if all agents know what all of them saw.
+    """Return the least expected cost over `horizon` stages from the start, if all agents share their observations.
 
     Exact dynamic programming in double precision over the beliefs that can be reached; equal beliefs are met once.
 
@@ -64,7 +64,7 @@ class CentralisedBounds(NamedTuple):
 
 
 def centralised_bounds(model: Any, horizon: int, *, max_seconds: float | int | None = None) -> CentralisedBounds:
-    """Bound the least expected cost over `horizon` stages from the start, if all agents know what all of them saw.
+    """Bound the least expected cost over `horizon` stages from the start, if all agents share their observations.
 
     Both bounds are the exact value where the beliefs that can be reached are few enough for `centralised_value`, and
     for the time. Otherwise the fast informed bound holds from below, or QMDP for stages that the time did not suffice

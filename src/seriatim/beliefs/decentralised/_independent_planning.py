@@ -1,4 +1,4 @@
-"""Each agent plans on its own: it completes what it does not know, plans for the team, and does its own part.
+"""Each agent plans on its own: it completes its knowledge to a state, plans for the team, and does its own part.
 
     u_i = i-th component of policy(completion(what i knows)).
 
@@ -67,7 +67,7 @@ class IndependentPlanning:
             )
 
     def __call__(self, info: Information | TimedState, key: Key) -> Int[Array, " m"]:
-        """Let every agent choose by what it knows itself, all with the same key: a seed agreed on beforehand.
+        """Let every agent choose by its own knowledge, all with the same key: a seed agreed on beforehand.
 
         In a `FiniteHorizon(InformationModel(...), N)` all know how many stages are left: the policy is then one of
         timed completions.
@@ -82,7 +82,7 @@ class IndependentPlanning:
         return self.of_known(info.known, key)
 
     def of_known(self, known: Known, key: Key) -> Int[Array, " m"]:
-        """Return the joint control for what the agents know, stacked `[m]`."""
+        """Return the joint control for the agents' knowledge, stacked `[m]`."""
         agents = jnp.arange(jax.tree.leaves(known)[0].shape[0])
         return jax.vmap(lambda own, agent: self._choice(own, agent, key))(known, agents)
 

@@ -1,4 +1,4 @@
-"""Each agent its own information: the true state moves, and every agent learns what it saw itself and what it heard.
+"""Each agent has its own information: the true state moves, and every agent learns by its own eyes and by messages.
 
 In each stage agent i applies its control, sees its own observation, and hears agent j's control and observation where
 j's message arrives: independently with probability rho for each sender, receiver and stage, and only within reach. A
@@ -46,7 +46,7 @@ class InformationDisturbance(NamedTuple):
 
 @record
 class InformationModel(WrappedModel):
-    """The world together with what each agent knows: a `Model` whose state is an `Information`.
+    """The world together with each agent's knowledge: a `Model` whose state is an `Information`.
 
     Play it with `IndependentPlanning(policy, filter)`; `simulate`, `evaluate` and `compare` apply unchanged. Costs,
     admissible controls and ends are those of the true state. Under one key, policies, filters and rates of arrival meet
@@ -87,11 +87,11 @@ class InformationModel(WrappedModel):
         check_rows(name, jax.eval_shape(self._first_observation), self.num_agents)
 
     def initial_state(self, key: Key) -> Information:
-        """Draw the true state, and what each agent knows of it beforehand."""
+        """Draw the true state, and each agent's first knowledge of it."""
         return Information(self.model.initial_state(key), self.filter.initial(key))
 
     def sample_disturbance(self, key: Key) -> InformationDisturbance:
-        """Draw what is random in the world, in the filters and in the messages, independently."""
+        """Draw the random numbers of the world, the filters and the messages, independently."""
         world, own = jax.random.split(key)
         agents = jax.random.split(own, self.num_agents)
         return InformationDisturbance(
@@ -103,7 +103,7 @@ class InformationModel(WrappedModel):
     def transition(
         self, state: Information, control: Int[Array, " m *lanes"], disturbance: InformationDisturbance
     ) -> Transition:
-        """Let the true state move; every agent looks, listens, and learns what it can."""
+        """Let the true state move; every agent looks, listens and learns."""
         return one_or_many(self._transition, state, control, disturbance)
 
     def _transition(
@@ -130,7 +130,7 @@ class InformationModel(WrappedModel):
         heard: Bool[Array, "m m"],
         disturbance: Disturbance,
     ) -> Known:
-        """Update what each agent knows by what it did, saw and heard, and nothing else."""
+        """Update each agent's knowledge by its own control, observation and messages, and by nothing else."""
 
         def one(known: Known, agent: Int[Array, ""], heard: Bool[Array, " m"], own: Disturbance) -> Known:
             told = jax.tree.map(lambda leaf: only(heard, leaf), observation)

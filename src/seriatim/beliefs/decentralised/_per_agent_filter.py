@@ -1,4 +1,4 @@
-"""A filter for each agent of a team, made of one filter that sees everything and a convention for what is missing.
+"""A filter for each agent of a team, made of one filter that sees everything and a convention for missing observations.
 
 Agent i updates its own belief with the joint control v, in which those of agents it does not hear are guessed, and with
 the observation in which their entries are 0. The convention is the model's: *an entry of 0 says nothing*. Then what
@@ -27,7 +27,7 @@ from seriatim.policy import Policy
 
 @record
 class PerAgentFilter:
-    """A filter for each agent of a team: `FactoredFilter`, or `ParticleFilter`; what an agent knows is its own belief.
+    """A filter for each agent of a team: `FactoredFilter`, or `ParticleFilter`; an agent's knowledge is its own belief.
 
     Assumptions: those who are not heard do what `guess` says at the agent's own belief; and an entry of 0 in an
     observation says nothing, in the model's likelihoods (and `next_known`). With everybody heard at every stage, all
@@ -67,7 +67,7 @@ class PerAgentFilter:
         return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (m, *leaf.shape)), prior)
 
     def sample_disturbance(self, key: Key) -> Disturbance:
-        """Draw what is random in one update, and in one sampled state."""
+        """Draw the random numbers of one update, and of one sampled state."""
         return self.filter.sample_disturbance(key)
 
     def sample_state(self, known: Known, disturbance: Disturbance) -> State:
@@ -87,7 +87,7 @@ class PerAgentFilter:
         heard: Bool[Array, " m"],
         disturbance: Disturbance,
     ) -> Known:
-        """Update by what was done, seen and heard; `agent` is not used."""
+        """Update by controls, observations and messages; `agent` is not used."""
         del agent
         guessed = jnp.asarray(self.guess(known, jax.random.key(0)), jnp.int32)
         return self.filter.update(known, jnp.where(heard, control, guessed), observation, disturbance)

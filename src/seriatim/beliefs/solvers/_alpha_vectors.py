@@ -80,7 +80,7 @@ class AlphaPolicy:
 
 
 def means(model: Any, vectors: Float[Array, "k s"], belief: Belief) -> Float[Array, " k"]:
-    """Return the mean of each vector under a belief; what a state of probability 0 costs does not matter."""
+    """Return the mean of each vector under a belief; the cost of a state of probability 0 does not matter."""
     if isinstance(belief, ParticleBelief):
         vectors, belief = vectors[:, jax.vmap(model.index)(belief.states)], belief.weights
     shape = getattr(belief, "shape", None)

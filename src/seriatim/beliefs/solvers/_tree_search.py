@@ -294,7 +294,7 @@ class _Tree(NamedTuple):
 
 
 class _Descent(NamedTuple):
-    """A simulation inside the tree: where it is, the slot of what it saw, whether it grows the tree, and its way."""
+    """A simulation inside the tree: its place, the slot of its observation, whether it grows the tree, and its path."""
 
     t: Int[Array, ""]
     state: State

@@ -223,7 +223,7 @@ class _Block(NamedTuple):
 
 
 def _steps(trainer: Trainer, state: Any, length: Int[Array, ""], *, size: int) -> _Block:
-    """Make `length` steps, at most `size`; stop before one that leads to what is no number.
+    """Make `length` steps, at most `size`; stop before one that leads to nan or infinity.
 
     The length is data: one program serves blocks of all lengths, so that they cannot differ in a rounding.
     """
@@ -258,7 +258,7 @@ def _some_compiled(trainer: Trainer, state: Any, length: int) -> _Block:
 
 
 def _one_on_host(trainer: Trainer, state: Any, _: int) -> _Block:
-    """Make one step on the host; a step that leads to what is no number is not made."""
+    """Make one step on the host; a step that leads to nan or infinity is not made."""
     after, found = trainer.step(state)
     after = jax.tree.map(_strong, after)
     _require_a_pair(state, after, found)
@@ -314,7 +314,7 @@ def _known_to_all(column: Shaped[np.ndarray, " steps"]) -> Shaped[np.ndarray, " 
 
 
 def _joined(blocks: list[dict[str, Any]]) -> dict[str, Shaped[np.ndarray, " steps"]]:
-    """Put blocks together; what one of them does not have is nan there, as a step on the host may have no metrics."""
+    """Put blocks together; a column that a block lacks is nan there, as a step on the host may have no metrics."""
     names = dict.fromkeys(name for block in blocks for name in block)
     return {name: np.concatenate([block.get(name, _unknown(block)) for block in blocks]) for name in names}
 
@@ -351,7 +351,7 @@ def _first_bad(block: _Block) -> str:
 
 
 def _unwritable(run: Run, error: OSError) -> InputError:
-    """Say what cannot be written, and where training stands."""
+    """Name the file that cannot be written, and the last checkpoint."""
     last = max(run.steps, default=0)
     with contextlib.suppress(OSError):
         run.say("failed", last, reason=f"{error.filename}: {error.strerror}")
@@ -367,7 +367,7 @@ def _is_up(max_seconds: float | int | None, started: float) -> bool:
 
 @contextmanager
 def _interruptions() -> Iterator[threading.Event]:
-    """Set an event at the first Ctrl-C or signal to terminate; let the second do what it would have done.
+    """Set an event at the first Ctrl-C or signal to terminate; the second has its usual effect.
 
     Signals reach the main thread of a program alone; in another thread nothing changes.
     """
