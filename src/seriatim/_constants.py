@@ -39,7 +39,7 @@ from seriatim._errors import InputError, is_users
 # Types whose values are all that there is to them. Of floats, 0.0 == -0.0 and nan != nan.
 _PLAIN = frozenset([bool, int, str, bytes, type(None), type(...)])
 _READ_LATER = _PLAIN | {float}
-# Global variables of these types are taken to stay what they are.
+# Global variables of these types are taken not to change.
 _LASTING = (types.ModuleType, type, types.BuiltinFunctionType)
 # The files of functions that were typed in.
 _INTERACTIVE = ("<stdin>", "<python-input", "<ipython-input")
@@ -90,7 +90,7 @@ class Constants:
 
     def __init__(self, values: tuple[Any, ...]) -> None:
         self.values = values
-        # Records are taken apart far more often than compared, and what cannot change can be read when it is asked.
+        # Records are taken apart far more often than compared, and values that cannot change can be read later.
         self._keys = None if _READ_LATER.issuperset(map(type, values)) else self._read()
 
     def _read(self) -> tuple[Hashable, ...]:
@@ -164,7 +164,7 @@ class _Walk:
 
     def within(self, read: Callable[[], Hashable]) -> tuple[Hashable, bool]:
         """Return what is read of an object's inside, and whether it lasts."""
-        # Whether the inside lasts is asked apart from what was met before it.
+        # Whether the inside lasts is asked apart from the objects met before it.
         before, self.lasts = self.lasts, True
         self._depth += 1
         held = read()
@@ -224,7 +224,7 @@ def _own_equality(value: Any, attributes: dict[str, Any] | None, walk: _Walk) ->
     """
     kind: Any = type(value)
     if kind.__module__.partition(".")[0] in sys.stdlib_module_names:
-        # Decimal("0") equals Decimal("-0"). Attributes are not for us: a path notes what it has been asked for.
+        # Decimal("0") equals Decimal("-0"). Attributes are not for us: a path keeps its answers in them.
         return kind, value, repr(value)
     contents = _contents(value)
     if attributes is None and contents is None:
@@ -291,7 +291,7 @@ def _function(value: types.FunctionType, walk: _Walk) -> Hashable:
     changing += [each for name, each in value.__dict__.items() if name != "__wrapped__"]
     changing += [each for each in read if not isinstance(each, types.FunctionType)]
     fixed = [value.__defaults__, *(value.__kwdefaults__ or {}).values(), value.__dict__.get("__wrapped__")]
-    # Of other modules, functions are taken to stay what they are.
+    # Functions of other modules are taken not to change.
     helpers = [each for each in read if isinstance(each, types.FunctionType)]
     fixed += [each for each in helpers if each.__globals__ is value.__globals__]
     held, _ = walk.within(lambda: walk.keys([*changing, *fixed]))

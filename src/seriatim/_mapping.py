@@ -140,7 +140,7 @@ def split(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
     """Return the array leaves of a tree, and a function that puts the tree together with others in their place."""
     leaves, structure = jax.tree.flatten(tree)
     is_array = [isinstance(leaf, (jax.Array, np.ndarray)) for leaf in leaves]
-    # Without the arrays, which may belong to a trace: what keeps the function must not keep them.
+    # Without the arrays, which may belong to a trace: an object that keeps the function must not keep them.
     others = [None if array else leaf for leaf, array in zip(leaves, is_array, strict=True)]
 
     def whole(arrays: list[Any]) -> Any:

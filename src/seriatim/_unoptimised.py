@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-# The first two are what `jax_disable_most_optimizations` sets for a whole process; the third chooses the older of XLA's
+# `jax_disable_most_optimizations` sets the first two for a whole process; the third chooses the older of XLA's
 # two ways to write fused loops, which compiles faster.
 OPTIONS = {
     "xla_backend_optimization_level": 0,

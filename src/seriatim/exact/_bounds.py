@@ -64,7 +64,7 @@ def horizon(rows: Rows, max_iterations: int, latest: float = math.inf) -> Horizo
         total = rows.transitions @ np.ones(len(rows.costs))
         full = bool(((total >= 1 - FULL) | ~usable.ravel()).all())
         return Horizon(1 / (1 - rows.discount), full)
-    # Every stage counts 1, and the longest way is sought, so what may not be chosen must look worst.
+    # Every stage counts 1, and the longest way is sought, so controls that may not be chosen must look worst.
     counting = Rows(np.where(usable, 1.0, -np.inf), rows.transitions, 1.0)
     stages = np.ones(len(rows.costs))
     for _ in range(max_iterations):

@@ -201,7 +201,7 @@ def _attracted(
     choice = choice.copy()
     while True:
         closer = staying & (may_end | _touches(rows, reached))
-        # Only new states get a control, one that leads to what was reached before: so each is a step closer.
+        # Only new states get a control, one that leads to states reached before: so each is a step closer.
         new = closer.any(axis=1) & ~reached
         if not new.any():
             return reached, choice

@@ -121,7 +121,7 @@ class Fold(LazyArray):
         if not self.has_kernel:
             carries = [self._carry(piece) for piece in pieces]
         else:
-            # Before the branches are entered: what is made inside one of them is lost to the other pieces.
+            # Before the branches are entered: results of one of them are lost to the other pieces.
             _keep_repeated(self.value, self.axis)
             self.value.prepare()
             carries = [materialise(functools.partial(self._carry, piece)) for piece in pieces]
@@ -176,8 +176,8 @@ def materialise(make: Callable[[], Any]) -> Any:
         return jax.tree.map(lambda one: jnp.zeros(one.shape, one.dtype), shapes)
 
     # XLA would fuse a chain into each of its consumers, and compute it again in every one. A barrier does not stop it
-    # (it is removed before fusion), a condition does: what stands in a branch is computed once. The condition is always
-    # true, which the barrier hides until conditions are no longer simplified.
+    # (it is removed before fusion), a condition does: a branch is computed once. The condition is always true, which
+    # the barrier hides until conditions are no longer simplified.
     return lax.cond(lax.optimization_barrier(jnp.array(True)), alone, nothing)
 
 
@@ -190,7 +190,7 @@ def kept_in_chain(value: LazyArray) -> LazyArray:
         return value
     if jnp.issubdtype(value.dtype, jax.dtypes.extended):  # keys of random numbers
         return value
-    # Outside of the branch, so that other readers find what was made on the way.
+    # Outside of the branch, so that other readers find these results.
     value.prepare_inputs()
     return Known(materialise(value.compute), shared=False, reductions=value.reductions)
 

@@ -64,7 +64,7 @@ class _Word(LazyArray):
         return words
 
     def _compute(self) -> Array:
-        # Both words hold the same tuple of inputs, so one finds what was computed for the other.
+        # Both words hold the same tuple of inputs, so one finds the result of the other.
         both: tuple[Array, Array] = remembered(self.inputs, "hashed", self._both)
         return both[self.which]
 

@@ -44,7 +44,7 @@ def memory() -> Iterator[None]:
 
 def _recalled(owner: Any, what: Any) -> Any:
     """Return the remembered result, or None."""
-    # Outer branches count too: what was computed before a branch can be read inside it.
+    # Outer branches count too: a result from before a branch can be read inside it.
     found = (results.get((id(owner), what)) for results in reversed(_memories.stack))
     return next((entry[1] for entry in found if entry is not None), None)
 
@@ -83,7 +83,7 @@ class LazyArray:
             array = _recalled(self, "array")
             return (self if array is None else Known(array, shared=self.shared))._slice(axis, j)
 
-        # The same slice is the same object, so that what is computed of it is found again.
+        # The same slice is the same object, so that its results are found again.
         part: LazyArray = remembered(self, (axis, j), make)
         return part
 

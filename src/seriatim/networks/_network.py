@@ -26,7 +26,7 @@ from jaxtyping import Array, Float
 from seriatim._errors import InputError
 from seriatim.model import Features, Key
 
-# The last layer's weights at the start, of what is usual: logits near zero, but different.
+# The last layer's first weights, as a share of the usual ones: logits near zero, but different.
 FIRST_LOGITS = 0.1
 # Numbers that hardly vary are told as they are, or rounding would be all there is to them.
 LEAST_SPREAD = 1e-3

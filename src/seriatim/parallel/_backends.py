@@ -97,5 +97,5 @@ def _in_threads(
             done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
             yield from (each.result() for each in done)
     finally:
-        # After an error, or Ctrl-C, what has not begun never will.
+        # After an error, or Ctrl-C, no further call is begun.
         pool.shutdown(wait=False, cancel_futures=True)

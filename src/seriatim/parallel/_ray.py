@@ -159,7 +159,7 @@ def _start(ray: Any, settings: Ray) -> None:
             # Ray forks, and at once becomes another program; JAX warns of forks that go on.
             warnings.filterwarnings("ignore", message=r"os\.fork\(\)", category=RuntimeWarning)
             ray.init(settings.address or "local", log_to_driver=False, logging_level=logging.ERROR, **here)
-    # The last: what Ray does with the program when what answers is no cluster.
+    # SystemExit: Ray ends the program when something else than a cluster answers.
     except (ConnectionError, RuntimeError, ValueError, SystemExit) as error:
         raise _unreachable(settings.address or "this machine", error) from error
     finally:

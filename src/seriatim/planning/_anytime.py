@@ -183,7 +183,7 @@ def _bare(planner: Stoppable) -> Anytime:
     return Anytime(planner)
 
 
-# To JAX it is the planner: what was measured is not compiled.
+# To JAX it is the planner: the measured times are not compiled.
 jax.tree_util.register_pytree_node(Anytime, lambda a: ((a.planner,), None), lambda _, children: _bare(children[0]))
 
 

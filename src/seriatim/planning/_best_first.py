@@ -45,7 +45,7 @@ class BestDeviation(NamedTuple):
         now, remaining = work.now, work.remaining
         # All agents' alternatives are one comparison; those of agents that are fixed may not be chosen.
         each, may = jax.vmap(lambda agent: self.rules.alternatives(engine, now.control, agent))(jnp.arange(m))
-        # `own` [agents, alternatives]: what each agent itself does in its own alternatives.
+        # `own` [agents, alternatives]: each agent's own control in its alternatives.
         controls, own = each.reshape(-1, m), jnp.diagonal(each, axis1=0, axis2=2).T
         found = yield from self.rules.compare(now.samples, controls, (may & remaining[:, None]).reshape(-1))
         agents = jnp.arange(m)[:, None]

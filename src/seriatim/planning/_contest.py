@@ -136,6 +136,7 @@ def contest(
     chooses = jnp.any(allowed)
     # Beside an infinite present control only the alternatives' own costs can be told apart.
     anchor = jnp.where(jnp.isfinite(jnp.mean(reference)), reference, 0.0)
+    # The usual case, without the bookkeeping of alternatives that were dropped.
     if len(rounds) == 1:
         costs = yield Ask(controls, like=reference, needed=chooses)
         return _of_use(_one_round(costs, reference, anchor, allowed, significance), chooses)

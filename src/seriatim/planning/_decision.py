@@ -61,7 +61,7 @@ def _bare(planner: _Decider, info: State, key: Key) -> tuple[Int[Array, " m"], A
     return decision.control, decision.admissible
 
 
-# The control of a decision without the evidence: what is not returned is not computed, nor made an array of.
+# The control of a decision without the evidence: numbers that are not returned are not computed either.
 _control_alone = with_state_diagnostics(jit(_bare))
 
 

@@ -61,7 +61,7 @@ class OneAtATimeRollout:
     exactly, it converges to an agent-by-agent optimal policy, which need not be optimal.
 
     Attributes:
-        model: what the planner believes of the world.
+        model: the planner's model of the world.
         base: the policy to improve; its control is always a candidate and wins ties.
         simulation: how the future is estimated.
         significance: an agent leaves its present control only for an improvement of more than so many standard errors.

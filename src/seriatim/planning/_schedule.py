@@ -158,13 +158,16 @@ class Speculative:
     def search(self, at: Situation, *, one_by_one: bool = False) -> Search:
         """Return the search whose steps are passes, or turns where one pass has no room for two."""
         order = given_order(self.order, at.model.num_agents, at.keys.order)
+        # A clock can stop between steps only, so they are to be short.
         window = 1 if one_by_one else self._window(at)
         rules = Rules(at.significance, Uniform())
+        # A pass of one turn guesses nothing: it is a turn.
         if window < 2:
             return TurnsInOrder(rules, order)
         guess = None
         if self.guess is not None:
             guess = control_of(at.model, self.guess, at.info, at.keys.signal, "The policy guess")
+        # A window that the user has set holds for many states, too.
         return GuessedTurns(rules, order, guess, window, self.window is None and on_cpu())
 
     def _window(self, at: Situation) -> int:
@@ -176,6 +179,7 @@ class Speculative:
             # Every guess may be wrong, and then a pass makes one turn final: all futures must still be counted.
             countable = MOST_FUTURES // (1 + m * (c - 1) * num_samples(at.simulation, at.model))
             return min(self.window or m, m, max(1, countable))
+        # On a CPU only simulations that cost next to nothing are worth the risk of a wrong guess.
         lanes = LANES_OF_LARGE_TEAMS if m >= LARGE else LANES_FOR_FREE
         return min(lanes // ((c - 1) * num_samples(at.simulation, at.model)), m)
 

@@ -172,6 +172,7 @@ def _choose(
         return _Chosen(base_control, q_factors, jnp.zeros_like(q_factors), jnp.zeros((), jnp.int32))
     alternatives = samples[len(contexts) :].reshape(m, c - 1, -1)
     admissible = engine.allowed(deviating.reshape(-1, m)).reshape(m, c - 1)
+    # Every agent by the same rule, against its own context.
     choice = jax.vmap(choose, (0, 0, 0, None))(references, alternatives, admissible, significance)
     agents = jnp.arange(m)
     own = deviating[agents, :, agents]

@@ -158,6 +158,7 @@ class Blocks(NamedTuple):
     significance: float | Float[Array, ""]
 
     def begin(self, engine: Engine, base_control: Int[Array, " m"]) -> Asking[Compared]:
+        # Alone, so that a decision stopped by the clock has its reference.
         found = yield Ask(base_control[None])
         reference = Reference(base_control, engine.allowed(base_control[None])[0], found.costs[0])
         not_yet = jnp.full(num_joint_controls(engine.num_agents, engine.num_controls), unknown(), float)

@@ -23,6 +23,7 @@ def with_state_diagnostics(program: F) -> F:
         try:
             return program(planner, info, key, *rest)
         except Exception as problem:
+            # Only after a failure, so that decisions that can be made pay nothing for these checks.
             require_key(key, " (for many states at once: decide_many)")
             known = f"{problem} " if isinstance(problem, InputError) else ""
             difference = difference_to_start(planner.model, info, types=bool(known))

@@ -72,6 +72,7 @@ class Rules(NamedTuple):
         if self.drawn is None:
             return controls, may
         logits = self.drawn.logits[agent, controls[:, agent]]
+        # An agent's draw does not depend on when its turn is.
         key = jax.random.fold_in(self.drawn.key, agent)
         # Gumbel top-k, where those that may not be chosen come last, and each control is still met once.
         perturbed = distributions.gumbels(distributions.masked(logits, may), key)

@@ -101,7 +101,7 @@ def _outcomes(tables: Tables) -> _Outcomes:
     rest = 1 - chances.sum(axis=2, keepdims=True)
     ends = np.where(rest > ROUNDING, rest, 0.0)
     feasible = np.isfinite(tables.costs)
-    # Rows of what may not be chosen may hold anything: they end.
+    # Rows of controls that may not be chosen may hold anything: they end.
     chances = np.where(feasible[..., None], np.concatenate([chances, ends], axis=2), np.arange(k + 1) == k)
     costs = np.broadcast_to(np.where(feasible, tables.costs, 0.0)[..., None], chances.shape)
     done = np.broadcast_to(np.arange(k + 1) == k, chances.shape)

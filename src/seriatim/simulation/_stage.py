@@ -84,7 +84,7 @@ def lane_stage(model: Model) -> LaneStage:
         now: Lanes, control: Int[Array, "m lanes"], disturbance: Disturbance, playing: Bool[Array, " lanes"]
     ) -> tuple[Lanes, Transition]:
         after: Transition = transition(now.state, control, disturbance)
-        # Selected, not left to the weight 0: what the model makes of an ended state may be nan, and 0 * nan is nan.
+        # Selected, not left to the weight 0: the cost at an ended state may be nan, and 0 * nan is nan.
         cost = now.cost + jnp.where(playing, now.weight * jnp.asarray(after.cost, float), 0.0)
         done = now.done | (playing & jnp.asarray(after.done, bool))
         # The state is not selected: no result depends on that of an ended lane, and it would be copied at every stage.

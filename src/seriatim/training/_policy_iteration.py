@@ -48,7 +48,7 @@ from seriatim.training._fit_networks import fit_networks, scaled_to, standardise
 from seriatim.training._labels import Labels, blank_labels, costs_to_go, labels_of, visited
 from seriatim.training._losses import agreement, classifier_loss, value_loss
 
-# States that show what numbers networks are told, to standardise them.
+# States whose features show how to standardise them.
 SHOWN = 1024
 # One label in so many is kept from fitting, to measure agreement on.
 HELD_OUT = 10
@@ -280,7 +280,7 @@ class PolicyIteration:
         number, end = self._round(first)
         # Keys follow from the training's key and the step: a run that was stopped goes on with the same labels.
         sampling, deciding = jax.random.split(jax.random.fold_in(state.key, state.step))
-        # Always a whole part, so that one program serves the last one too; what is too much is left out below.
+        # Always a whole part, so that one program serves the last one too; surplus labels are left out below.
         states = self._sampled(state, number, jax.random.split(sampling, self.part))
         decisions = decide_many(self._planner(state), states, jax.random.split(deciding, self.part), on=self.on)
         new = labels_of(states, decisions)

@@ -37,7 +37,7 @@ class AgentFilter(Protocol):
         ...
 
     def initial(self, key: Key) -> Known:
-        """Return each agent's knowledge at the start of the episode with the state `model.initial_state(key)`, `[m]`."""
+        """Return each agent's knowledge, `[m]`, at the start of the episode with state `model.initial_state(key)`."""
         ...
 
     def sample_disturbance(self, key: Key) -> Disturbance:

@@ -112,6 +112,7 @@ def _value(tables: ObservedTables, horizon: int, latest: float) -> float:
     levels: list[tuple[Any, ...]] = []
     for stage in range(horizon):
         costs = _expected(beliefs, tables.costs)
+        # Beliefs after the last stage would only take memory.
         if stage == horizon - 1:
             levels.append((costs, None, None))
             break
@@ -176,6 +177,7 @@ def decentralised_value(model: InformationModel, policy: Policy | Sequence[Polic
     for stage, each in enumerate(policies):
         controls = np.asarray(_controls(model, each, known))
         numbers = np.asarray(joint_index(jnp.asarray(controls), model.num_controls))
+        # Where the state cannot be, an infinite cost counts nothing.
         costs = np.where(weights > 0, weights * tables.costs.T[numbers], 0.0)
         total += tables.discount**stage * float(costs.sum())
         if stage == horizon - 1:
@@ -183,6 +185,7 @@ def decentralised_value(model: InformationModel, policy: Policy | Sequence[Polic
         _check_size(weights, tables, stage, horizon)
         predicted = np.einsum("ns,nst->nt", weights, tables.transitions[numbers])
         joint = predicted[:, None] * tables.likelihood.transpose(0, 2, 1)[numbers]
+        # A new history for each old one and observation that may follow it.
         nodes, seen = np.nonzero(joint.sum(axis=2) > 0)
         weights = joint[nodes, seen]
         before = jax.tree.map(lambda leaf, nodes=nodes: leaf[nodes], known)
@@ -191,6 +194,7 @@ def decentralised_value(model: InformationModel, policy: Policy | Sequence[Polic
 
 
 def _all_controls(model: InformationModel, policy: Policy, known: Any) -> Int[Array, "n m"]:
+    # Any state: a policy of information must not look at it.
     hidden = jax.tree.map(lambda leaf: leaf[0], model.model.states())
     return jax.vmap(lambda each: policy(Information(hidden, each), jax.random.key(0)))(known)
 

@@ -97,6 +97,7 @@ class InformationModel(WrappedModel):
         return InformationDisturbance(
             self.model.sample_disturbance(world),
             jax.vmap(self.filter.sample_disturbance)(agents),
+            # A key of its own: messages are the same whatever the filters draw.
             jax.random.uniform(jax.random.fold_in(own, MESSAGES), (self.num_agents, self.num_agents)),
         )
 
@@ -133,6 +134,7 @@ class InformationModel(WrappedModel):
         """Update each agent's knowledge by its own control, observation and messages, and by nothing else."""
 
         def one(known: Known, agent: Int[Array, ""], heard: Bool[Array, " m"], own: Disturbance) -> Known:
+            # Entries of agents that were not heard are zeros, so that no filter can use them.
             told = jax.tree.map(lambda leaf: only(heard, leaf), observation)
             return self.filter.update(known, agent, only(heard, control), told, heard, own)
 

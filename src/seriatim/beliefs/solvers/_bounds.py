@@ -210,7 +210,7 @@ def _expected(tables: ObservedTables, branches: _Branches, values: Values) -> Fl
 def _next(tables: ObservedTables, pair: _Pair, branches: _Branches, allowed: float) -> Float[np.ndarray, " s"]:
     """Follow the control that looks best from below, and the observation whose gap weighs most."""
     u = int(_expected(tables, branches, pair.sawtooth.at).argmin())
-    # Less what is allowed there: the excess is what keeps the gap at the start open.
+    # Less the gap that is allowed there: only the excess keeps the gap at the start open.
     gaps = pair.upper(branches.beliefs[u]) - pair.sawtooth.at(branches.beliefs[u]) - allowed
     chosen: Float[np.ndarray, " s"] = branches.beliefs[u, int((branches.probability[u] * gaps).argmax())]
     return chosen

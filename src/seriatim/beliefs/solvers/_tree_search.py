@@ -42,7 +42,7 @@ from seriatim.policy import Decision, Policy
 
 # Pairs of a history and a joint control that a tree may hold.
 MAX_PAIRS = 2**26
-# Stands for a cost that is no number where controls are tried: above every cost, and below that of what is not allowed.
+# Stands for a cost that is no number where controls are tried: above every cost, below that of controls not allowed.
 LARGEST = float(np.finfo(np.float32).max)
 
 Stages: TypeAlias = int | Int[Array, ""]
@@ -270,7 +270,7 @@ class TreeSearch:
             return total, total
 
         inside = jnp.arange(self.horizon) < left.t
-        # From the last stage to the first: what a history cost is its stage and all that came after.
+        # From the last stage to the first: the cost of a history is that of its stage and of all later ones.
         _, totals = jax.lax.scan(stage, rest, (left.costs, inside), reverse=True)
         at = (left.nodes, left.controls)
         visits = tree.visits.at[at].add(1, mode="drop")

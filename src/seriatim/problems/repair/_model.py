@@ -29,7 +29,7 @@ from seriatim.problems.repair._beliefs import NearestDamage, RepairBeliefs
 from seriatim.problems.repair._drawing import Plan, lines, picture, plan
 from seriatim.problems.repair._sites import Edges, Sites, check_number, graph32, grid, line, sites
 
-# Published: how fast damage grows, and what a site of each level costs a stage.
+# Published: how fast damage grows, and the stage cost of a site at each level.
 GAMMA = (0.01, 0.02, 0.03, 0.05)
 COSTS = (0.0, 0.1, 1.0, 10.0, 100.0)
 # Ours, for no start is published: one site in five is damaged, at any level.

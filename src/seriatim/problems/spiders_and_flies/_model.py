@@ -178,7 +178,7 @@ class SpidersAndFlies:
         if self.collisions:
             return jnp.array(True)
         after = self.terrain.step(state.spiders, control)
-        # Each pair once, and nobody with itself.
+        # Each pair once, and no spider with itself.
         meet = same_cell(after, after) & jnp.tri(self.num_agents, k=-1, dtype=bool)
         return ~jnp.any(meet if state.active is None else meet & state.active[None] & state.active[:, None])
 

@@ -42,7 +42,7 @@ from seriatim.problems.spiders_and_flies._terrain import MOVES, Terrain
 
 # Fewer living flies than this, on average, are rounding: the hunt is over.
 OVER = 1e-3
-# A move that is possible with less chance than this is not offered: it is what rounding leaves of a corner.
+# A move that is possible with less chance than this is not offered: rounding at a corner leaves such chances.
 POSSIBLE = 1e-3
 
 
@@ -134,7 +134,7 @@ def relaxed_stage(model: Any, state: RelaxedHunt, control: Float[Array, "m 5"], 
     stage = None if state.stage is None else state.stage + 1
     if disturbance.arrivals is not None:
         flies, present = model.swarm.arrived(model.terrain, flies, lives, stage, disturbance.arrivals)
-        # A newcomer has been met by nobody.
+        # A newcomer has not been met by any spider.
         untouched = jnp.where((present & ~lives)[None, :, None, None], spiders[:, None], untouched)
     if disturbance.moves is not None or disturbance.arrivals is not None:
         untouched = _missed(model, state, untouched, flies)

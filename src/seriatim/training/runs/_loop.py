@@ -183,7 +183,7 @@ def _train(task: _Task, state: Any, done: int, spent: float, stopped: threading.
         made, failed = int(block.made), bool(block.failed)
         rows = {name: np.asarray(column)[: made + failed] for name, column in block.metrics.items()}
         state, done = block.state, done + made
-        # The row of the step that failed is for the message; what is saved has the steps that were made.
+        # The row of the step that failed is for the message; only the steps that were made are saved.
         good = _columns(rows, done, made, spent + time.monotonic() - started)
         unsaved.append(good)
         columns.append(good)
@@ -381,7 +381,7 @@ def _interruptions() -> Iterator[threading.Event]:
         stopped.set()
         # A step may take minutes; the user shall know what the wait is for. Shown on standard error by default.
         LOG.warning("seriatim: stopping after the steps under way; once more stops at once, at the last checkpoint.")
-        # From now on the signal does what it did before.
+        # From now on the signal has its usual effect.
         signal.signal(number, before[signal.Signals(number)])
 
     for each in before:
