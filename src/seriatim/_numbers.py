@@ -1,4 +1,4 @@
-"""Numbers, asked of users who may have no type checker."""
+"""Numbers that users give: read and checked, since they may have no type checker."""
 
 import math
 import numbers

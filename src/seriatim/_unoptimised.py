@@ -1,4 +1,4 @@
-"""Compiling for a single run.
+"""Compiling without optimisations, for programs that run once or twice.
 
 A check compiles for seconds and computes for milliseconds, so its programs are compiled without optimisations, whatever
 the rest of the process does: 4 spiders and flies are checked in 12 seconds instead of 30, a random team in 12 instead

@@ -1,4 +1,4 @@
-"""Agent-by-agent optimal, and how far from optimal.
+"""The test for agent-by-agent optimality, and the distance from the optimum.
 
 A policy is agent-by-agent optimal (person-by-person optimal in team theory, a Nash equilibrium of agents with one cost)
 if no agent can lower the cost by changing its own control at any state, the others as they are. Policy iteration one

@@ -137,8 +137,8 @@ class Fold(LazyArray):
 def _keep_repeated(value: LazyArray, axis: int) -> None:
     """Compute the parts once that differ along the folded axis and are repeated along others: every row needs them.
 
-    XLA would rather compute it again in every row than read it, which is right for small folds, where starting one more
-    kernel takes longer.
+    XLA would rather compute them again in every row than read them. That is right for small folds, where starting one
+    more kernel takes longer.
     """
     # Each part once. In a dictionary they keep their order, and with it the program is the same in every process.
     many = list({id(each): each for each in value.repeated(axis)}.values())

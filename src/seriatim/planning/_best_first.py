@@ -1,4 +1,4 @@
-"""The order is found with the choices: at each turn the agent and control with the best Q-factor."""
+"""Best first: the order is found with the choices; each turn fixes the agent and control with the best Q-factor."""
 
 from typing import NamedTuple
 

@@ -1,4 +1,4 @@
-"""Agents with very many controls: which of them a turn compares.
+"""Candidates: the controls that a turn compares, where agents have very many.
 
 A turn compares the present control with k others, drawn without replacement from the softmax of the proposal's logits,
 by *Gumbel top-k* (`seriatim.distributions`): add Gumbel noise to the logits and keep the k largest. For k = 1 this is

@@ -102,7 +102,7 @@ class Halving:
 
     def rounds(self, alternatives: int, samples: int) -> tuple[Round, ...]:
         """Plan the rounds, until one alternative is left and has all samples."""
-        # As many rounds as halve the alternatives down to one, or as leave the first round FIRST_BLOCK samples.
+        # Enough doublings to halve the alternatives down to one, but the first round keeps FIRST_BLOCK samples.
         doublings = min(math.ceil(math.log2(alternatives)), int(math.log2(max(1, samples / FIRST_BLOCK))))
         rounds, first = [], 0
         for left in range(doublings, -1, -1):

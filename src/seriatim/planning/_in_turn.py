@@ -1,4 +1,4 @@
-"""Agents choose one after the other, in an order that is given before anything is compared."""
+"""Turns in a given order: agents choose one after the other."""
 
 from typing import NamedTuple
 

@@ -96,7 +96,7 @@ def play_episodes(
     """Play some of the episodes 0, 1, ... of a key.
 
     Yields the summaries of the episodes that ended, in no particular order, and the episodes under way then. With
-    `in_pieces` it yields every second at least, and for a planner always after a few stages. No episode may have ended
+    `in_pieces` it yields at least once a second, and for a planner always after a few stages. No episode may have ended
     since.
     """
     width = _width(model, policy, len(numbers))

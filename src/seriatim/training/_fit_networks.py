@@ -1,4 +1,4 @@
-"""Fitting a policy or a value whatever it is made of: one network, or one for each region, regions side by side."""
+"""Fitting a policy or a value: of one network, or of one for each region, regions side by side."""
 
 from collections.abc import Callable
 from typing import Any, TypeAlias
