@@ -98,6 +98,7 @@ def escaped(
         way = escape(found.joint_rows(), cost_to_go)
         return np.where(way.stuck[:, None], controls_of(found, way.choice), control)
     for agent in order:
+        # Within what this agent can do alone: the others keep their controls.
         way = escape(found.rows(alternatives(found, control, agent)), cost_to_go)
         if way.stuck.any():
             return with_control(control, agent, np.where(way.stuck, way.choice, control[:, agent]))

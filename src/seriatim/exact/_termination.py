@@ -49,6 +49,7 @@ def fate(chain: Rows) -> Fate:
     ends[label[leaks(chain)[:, 0]]] = True
     recurrent = ~ends[label]
     costly = np.zeros(count, bool)
+    # A closed class is visited for ever, so one positive cost in it is paid for ever.
     costly[label[recurrent & (cost > 0)]] = True
     # With negative costs the mean of a stage decides, and all but a positive one is refused.
     for paid in np.unique(label[recurrent & (cost < 0)]):

@@ -112,5 +112,6 @@ def with_constant_closure(function: Function, choices: Logits) -> Function:
 
     A control variate has a mean derivative of zero by, say, a decoder's parameters: it would only add noise there.
     """
+    # Arrays that the function closes over become arguments, which can be stopped.
     converted, closed_over = jax.closure_convert(function, choices)
     return lambda given: converted(given, *jax.tree.map(stop_gradient, closed_over))

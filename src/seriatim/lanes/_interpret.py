@@ -80,6 +80,7 @@ def evaluate(jaxpr: Jaxpr, constants: Sequence[Any], arguments: Sequence[LazyArr
 
     def bind(names: Sequence[Any], values: Sequence[LazyArray]) -> None:
         for name, value in zip(names, values, strict=True):
+            # With one reader a value is computed once in any case.
             known[name] = kept_in_chain(value) if uses[name] > 1 else value
 
     bind(jaxpr.invars, arguments)
@@ -171,6 +172,7 @@ def _by_vmap(equation: JaxprEqn, inputs: list[LazyArray]) -> list[LazyArray]:
     def call(*arguments: Any) -> list[Any]:
         results = equation.primitive.bind(*arguments, **equation.params)
         many = results if equation.primitive.multiple_results else [results]
+        # An argument that vmap maps: results that belong to its trace differ between lanes.
         mapped = next(x for x, axis in zip(arguments, axes, strict=True) if axis is not None)
         shared.update({place: x for place, x in enumerate(many) if not _is_mapped(x, like=mapped)})
         return [x for place, x in enumerate(many) if place not in shared]
@@ -210,6 +212,7 @@ def _extreme(equation: JaxprEqn, value: LazyArray) -> LazyArray | None:
     dtype = result_of(equation).dtype
     better = jnp.less if equation.primitive.name == "argmin" else jnp.greater
     axes = equation.params["axes"]
+    # The first of equals is the same in any order, so vmap may serve long axes.
     if value.shape[axes[0]] > LONGEST_FOLD:
         return None
     return fold(extreme(better, value.shape[axes[0]], dtype), value, axes, dtype)

@@ -264,6 +264,7 @@ class Broadcast(LazyArray):
         return (self.value,)
 
     def repeated(self, axis: int) -> list[LazyArray]:
+        # Along such an axis this is the same everywhere.
         if axis not in self.axes or self.value.shape[self.axes.index(axis)] == 1:
             return []
         return (

@@ -167,6 +167,7 @@ class Anytime:
             InputError: `budget_ms` is not above 0, or the call is inside a transformation of JAX.
         """
         start = self._clock()
+        # While a program is traced, the clock would measure the tracing.
         for leaf in jax.tree.leaves((info, key, budget_ms)):
             _require_time("act", leaf)
         # The clock was read before: checking the arguments is part of the budget.
@@ -214,6 +215,7 @@ class _Watch:
         before = self.clock()
         result = _finished(piece())
         took = self.clock() - before
+        # A piece whose pace is not known says nothing of slowness.
         if promised > 0:
             self.seconds += took
             self.expected += promised
@@ -316,6 +318,7 @@ def measure(planner: Any, info: State, key: Key, clock: Clock, pieces: Pieces = 
     now = pieces.begin(planner, info, key)
     begin = _seconds(lambda: pieces.begin(planner, info, key), clock)
     steps = int(now.left)
+    # Nothing is left after the beginning, so there is no step to time.
     if not steps:
         return Pace(begin, 0.0, 0.0, base)
     # Two lengths of one piece tell the time of a step from the time of a call.

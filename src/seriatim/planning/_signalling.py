@@ -168,6 +168,7 @@ def _choose(
     references = jnp.where(usable[:, None], references, jnp.inf)
     # The Q-factor of keeping the base control; those of the others are written over it below.
     q_factors = jnp.broadcast_to(jnp.mean(references, axis=1)[:, None], (m, c))
+    # Agents with one control each have nothing to compare.
     if c == 1:
         return _Chosen(base_control, q_factors, jnp.zeros_like(q_factors), jnp.zeros((), jnp.int32))
     alternatives = samples[len(contexts) :].reshape(m, c - 1, -1)
@@ -196,6 +197,7 @@ def _contexts(
     m = base_control.shape[0]
     # The inverse of the order: when each agent has its turn.
     place = jnp.zeros(m, jnp.int32).at[order].set(jnp.arange(m, dtype=jnp.int32))
+    # [agents, predecessors]: a row for the context of each agent.
     precedes = place[None, :] < place[:, None]
     return jnp.where(precedes, jnp.broadcast_to(signals, (m, m)), jnp.broadcast_to(base_control, (m, m)))
 

@@ -183,6 +183,7 @@ class Blocks(NamedTuple):
         better = (best >= 0) & (q[best] < work.least)
         # Joint controls that fill up the last block were counted before.
         new = work.blocks * BLOCK + jnp.arange(index.shape[0]) < n
+        # Counted here: `choose` would count joint controls that fill up the block once more.
         undefined = may & jnp.isnan(jnp.mean(work.reference.samples) - q) & new
         return work._replace(
             control=jnp.where(better, block[best], work.control),

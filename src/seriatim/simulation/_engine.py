@@ -131,6 +131,7 @@ class CompiledEngine(NamedTuple):
         return weight_cut_off(self.simulation, self.model), tail_bound(self.simulation, self.model)
 
     def _num_samples(self) -> int:
+        # An exact expectation is treated as one sample.
         return 1 if self.noise is None else self.noise.policy_keys.size
 
     def _simulated(self, ask: Ask) -> Costs:

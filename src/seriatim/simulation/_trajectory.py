@@ -135,6 +135,7 @@ def _play(
     def played(state: State, t: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array, Array]:
         control, after = stage(model, policy, state, keys, t)
         cost = jnp.asarray(after.cost, float)
+        # Noted here and refused on the host, since compiled code cannot raise an error.
         lawful = _optional.is_allowed(model, state, control) & jnp.isfinite(cost)
         return after.state, jnp.asarray(control, int), cost, jnp.asarray(after.done), lawful
 

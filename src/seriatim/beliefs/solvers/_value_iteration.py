@@ -124,6 +124,7 @@ def _summed(
             f"A stage would combine {len(one):,} vectors with {len(other):,}; give a shorter horizon or a tolerance, "
             "or use beliefs.bounds, which works from one belief."
         )
+    # Pruned at once, so that the next observation combines few vectors.
     sums = (one[:, None] + other[None]).reshape(-1, one.shape[1])
     kept: Float[np.ndarray, "n s"] = sums[pruned(sums, tolerance)]
     return kept

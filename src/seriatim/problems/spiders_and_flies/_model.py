@@ -128,6 +128,7 @@ class SpidersAndFlies:
             "height": ground.terrain.height,
         }
         for name, value in derived.items():
+            # The record is frozen, and these fields follow from the others.
             object.__setattr__(self, name, jnp.asarray(value) if isinstance(value, np.ndarray) else value)
 
     @property

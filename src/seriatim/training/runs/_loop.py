@@ -189,6 +189,7 @@ def _train(task: _Task, state: Any, done: int, spent: float, stopped: threading.
         columns.append(good)
         if failed:
             raise _diverged(task, block, done, rows, unsaved)
+        # The first block has one step, whose time includes compiling.
         length = _next_length(length, made, time.monotonic() - began)
         if task.progress is not None:
             task.progress(done, task.steps, {name: float(np.mean(column)) for name, column in rows.items()})
