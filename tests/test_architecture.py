@@ -10,12 +10,14 @@ PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 # Every part may import what stands to its right, and itself.
 CORE = {
     *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_inverse", "_structure", "_diagnosis"),
+    "_arguments",
 }
 TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon", "_preconditions"}
 ALLOWED = {
     "_errors": set(),
     "_files": {"_errors"},
     "_numbers": set(),
+    "_arguments": {"_errors", "_numbers"},
     "_constants": {"_errors"},
     "_record": {"_constants"},
     "_compile": {"_constants"},
@@ -27,13 +29,13 @@ ALLOWED = {
     "policy": {"_record", "model"},
     "value": set(),
     "controls": {"_errors"},
-    "finite_horizon": {"_record", "_errors", "_numbers", "model", "policy", "value"},
+    "finite_horizon": {"_record", "_errors", "_arguments", "model", "policy", "value"},
     "simulation": TYPES,
     "lanes": {"_errors"},
-    "distributions": {"_errors", "model"},  # model: for the type of keys alone
-    "gradients": {"_record", "_errors", "model", "distributions"},
+    "distributions": {"_errors", "_arguments", "model"},  # model: for the type of keys alone
+    "gradients": {"_record", "_errors", "_numbers", "_arguments", "model", "distributions"},
     "beliefs": TYPES | {"simulation", "distributions", "exact"},
-    "parallel": {"_record", "_errors", "model"},  # model: for the type of keys alone
+    "parallel": {"_record", "_errors", "_arguments", "model"},  # model: for the type of keys alone
     "planning": TYPES | {"simulation", "lanes", "distributions", "parallel"},
     "training": TYPES
     | {"simulation", "lanes", "distributions", "gradients", "parallel", "planning", "evaluation", "beliefs"},

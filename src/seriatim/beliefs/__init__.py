@@ -8,7 +8,7 @@ from seriatim.beliefs._bounds import Bounds, bounds
 from seriatim.beliefs._certainty_equivalent import CertaintyEquivalent
 from seriatim.beliefs._exact_filter import ExactFilter
 from seriatim.beliefs._factored_filter import FactoredBelief, FactoredFilter, FactoredModel
-from seriatim.beliefs._filter import Belief, Filter, observe
+from seriatim.beliefs._filter import Belief, Filter
 from seriatim.beliefs._finite_horizon import (
     CentralisedBounds,
     centralised_bounds,
@@ -18,6 +18,7 @@ from seriatim.beliefs._finite_horizon import (
 from seriatim.beliefs._hidden import HiddenModel, HiddenState, on_belief
 from seriatim.beliefs._information import Information, InformationModel
 from seriatim.beliefs._informed import fast_informed_bound, qmdp
+from seriatim.beliefs._observe import observe
 from seriatim.beliefs._own_filter import OwnFilter
 from seriatim.beliefs._own_plans import OwnPlans
 from seriatim.beliefs._particle_filter import ParticleBelief, ParticleFilter

@@ -17,10 +17,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from seriatim._errors import InputError
+from seriatim._preconditions import require_policy
 from seriatim._record import record
 from seriatim.beliefs._agent_filter import Known
 from seriatim.beliefs._exact_filter import ExactFilter
-from seriatim.beliefs._filter import Filter
+from seriatim.beliefs._filter import Filter, require_filter
 from seriatim.model import Disturbance, Key, Observation, State
 from seriatim.policy import Policy
 
@@ -47,12 +48,8 @@ class OwnFilter:
     def __post_init__(self) -> None:
         if isinstance(self.filter, ExactFilter):
             raise InputError("OwnFilter cannot leave out what an ExactFilter would sum over; use TeamFilter.")
-        if not isinstance(self.filter, Filter):
-            raise InputError(f"filter={self.filter!r} is no filter; give a FactoredFilter or a ParticleFilter.")
-        if not callable(self.guess):
-            raise InputError(
-                f"guess={self.guess!r} cannot be called; give a policy of beliefs, such as the base policy."
-            )
+        require_filter(self.filter)
+        require_policy("guess", self.guess)
 
     @property
     def model(self) -> Any:

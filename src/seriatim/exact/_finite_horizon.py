@@ -18,8 +18,8 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
+from seriatim._arguments import require_whole
 from seriatim._errors import InputError
-from seriatim._numbers import is_whole
 from seriatim.exact._checks import check_cost_to_go, check_iterations, team_order, warn_not_converged
 from seriatim.exact._evaluation import policy_chain
 from seriatim.exact._improvement import Improvement, falls, improved
@@ -30,6 +30,9 @@ from seriatim.exact._stage_solution import StageSolution
 from seriatim.finite_horizon import FiniteHorizon
 
 # One problem for all stages, or one for each stage.
+# Costs-to-go and controls that a solution of all stages may have.
+MOST_NUMBERS = 2**27
+
 Problems: TypeAlias = Problem | Sequence[Problem]
 
 
@@ -111,9 +114,13 @@ def _stages(problem: Any, stages: int | None, final_cost: Any) -> _Stages:
     else:
         timed = isinstance(problem, FiniteHorizon)
         stages = problem.stages if timed and stages is None else stages
-        if not is_whole(stages, 1):
-            raise InputError(f"stages={stages!r}: give the number of stages, a whole number from 1 up.")
-        sources = [remembered(source(problem.model if timed else problem))] * int(stages)  # type: ignore[arg-type]
+        require_whole("stages", stages, what="the number of stages, a whole number")
+        only = remembered(source(problem.model if timed else problem))
+        numbers = only.num_states * (1 + only.num_agents)
+        require_whole(
+            "stages", stages, 1, max(1, MOST_NUMBERS // numbers), advice=f"; {numbers:,} numbers are kept of each stage"
+        )
+        sources = [only] * int(stages)  # type: ignore[arg-type]
         final_cost = _final(problem) if timed and final_cost is None else final_cost
     nothing = np.zeros(sources[0].num_states)
     return _Stages(sources, nothing if final_cost is None else check_cost_to_go(sources[0], final_cost), problem)

@@ -12,7 +12,7 @@ Modified Policy Iteration Algorithms for Discounted Markov Decision Problems, Ma
 import numpy as np
 from jaxtyping import Float, Int
 
-from seriatim._errors import InputError
+from seriatim._arguments import require_whole
 from seriatim.exact._checks import check_limits, warn_not_converged
 from seriatim.exact._evaluation import chain_cost, within
 from seriatim.exact._rows import Rows, backup, chain, least
@@ -58,8 +58,8 @@ def modified_policy_iteration(
         max_iterations: full sweeps.
         evaluations: sweeps of the greedy policy after each full one; None goes on while that pays.
     """
-    if evaluations is not None and evaluations < 0:
-        raise InputError(f"evaluations={evaluations}: give a whole number from 0 up, or None.")
+    if evaluations is not None:
+        require_whole("evaluations", evaluations, 0, advice=", or None")
     return _solved("modified_policy_iteration", problem, tolerance, max_iterations, evaluations)
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from seriatim._errors import InputError
+from seriatim._files import as_path
 from seriatim.formats._axes import Axis, make_axis
 from seriatim.formats._elements import ALL, make_elements
 from seriatim.formats._entries import Entry, read_entry
@@ -43,7 +44,7 @@ def load(path: str | Path) -> TeamPOMDP:
         InputError: the file is missing, of another suffix, not text, or malformed, or its tables would have more than
             30 million numbers; the sentence gives the line.
     """
-    suffix = Path(path).suffix.lower()
+    suffix = as_path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(
             f"{path}: the name ends in {suffix or 'no suffix'!r}; .pomdp, .dpomdp, .mdp or .pomdpx is expected."

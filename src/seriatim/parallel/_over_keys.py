@@ -15,9 +15,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Shaped
 
+from seriatim._arguments import require_callable, require_whole
 from seriatim._errors import InputError
 from seriatim.model import Key
-from seriatim.parallel._backends import Backend, Local
+from seriatim.parallel._backends import Backend, Local, require_backend
 
 # `(shared, inputs [part, ...], keys [part]) -> results [part, ...]`
 Function = Callable[[Any, Any, Any], Any]
@@ -56,14 +57,17 @@ def over_keys(
         RemoteError: the function has raised an error in another process that cannot be sent. Other errors of the
             function are raised as if it had been called here.
     """
-    lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(inputs)} | {keys.shape[:1]}
+    require_callable("function", function, "a function (shared, inputs, keys) -> results", 3)
+    require_whole("part", part)
+    require_backend(on)
+    if progress is not None:
+        require_callable("progress", progress, "a function (results so far, n)", 2)
+    lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(inputs)} | {np.shape(keys)[:1]}
     if len(lengths) != 1 or lengths == {()}:
         seen = ", ".join(str(n[0]) if n else "none" for n in sorted(lengths))
         raise InputError(f"The leading axes of inputs and keys have lengths {seen}; give as many keys as inputs.")
     if lengths == {(0,)}:
         raise InputError("There are no keys; give at least one (jax.random.split(key, n)).")
-    if part < 1:
-        raise InputError(f"part={part}: give a positive whole number.")
     count = int(keys.shape[0])
     parts = -(-count // part)
 
