@@ -46,6 +46,18 @@ def base(state, key):
     return jnp.zeros(2, jnp.int32)
 
 
+class Three(Line):
+    """A team of three."""
+
+    num_agents = 3
+
+    def control_mask(self, state):
+        return jnp.ones((3, 3), bool)
+
+
+THREE = st.OneAtATimeRollout(Three(), lambda state, key: jnp.zeros(3, jnp.int32), st.Simulation(2))
+
+
 class Counter:
     """A trainer that counts."""
 
@@ -132,6 +144,10 @@ def test_functions_are_asked_whether_they_take_the_arguments():
 
 
 CALLS = [
+    ("int has no num_agents", lambda: st.check_policy(3, base)),
+    ("OneAtATimeRollout plans for 3 agents, and Line has 2", lambda: st.evaluate(MODEL, THREE, KEY)),
+    ("OneAtATimeRollout plans for 3 agents, and Line has 2", lambda: st.compare(MODEL, {"a": base, "b": THREE}, KEY)),
+    ("OneAtATimeRollout plans for 3", lambda: training.visited(MODEL, THREE, jax.random.split(KEY, 2), 3, 0.1)),
     ("progress=3 cannot be called", lambda: st.evaluate(MODEL, base, KEY, progress=3)),
     ("progress cannot be called with 2 arguments", lambda: st.evaluate(MODEL, base, KEY, progress=lambda a: 0)),
     ("on='local' shares out no work", lambda: st.evaluate(MODEL, base, KEY, on="local")),
@@ -168,7 +184,7 @@ CALLS = [
     ("model is a Line; only a TeamPOMDP", lambda: formats.save(MODEL, "x.pomdp")),
     ("trajectory is a int", lambda: drawing.save_episode("x.html", problems.SpidersAndFlies(1, 1, 3, 3), 3)),
     (
-        "1,000,000,000: give a whole number from 1 to 33,554,432; 4 numbers are kept",
+        "1,000,000,000: give the number of stages, a whole number from 1 to 16,777,216",
         lambda: exact.finite_horizon(TABLES, 10**9),
     ),
 ]

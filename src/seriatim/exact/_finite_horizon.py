@@ -31,7 +31,7 @@ from seriatim.finite_horizon import FiniteHorizon
 
 # One problem for all stages, or one for each stage.
 # Costs-to-go and controls that a solution of all stages may have.
-MOST_NUMBERS = 2**27
+MOST_NUMBERS = 2**26
 
 Problems: TypeAlias = Problem | Sequence[Problem]
 
@@ -117,9 +117,8 @@ def _stages(problem: Any, stages: int | None, final_cost: Any) -> _Stages:
         require_whole("stages", stages, what="the number of stages, a whole number")
         only = remembered(source(problem.model if timed else problem))
         numbers = only.num_states * (1 + only.num_agents)
-        require_whole(
-            "stages", stages, 1, max(1, MOST_NUMBERS // numbers), advice=f"; {numbers:,} numbers are kept of each stage"
-        )
+        most, advice = max(1, MOST_NUMBERS // numbers), f"; {numbers:,} numbers are kept of each stage"
+        require_whole("stages", stages, 1, most, what="the number of stages, a whole number", advice=advice)
         sources = [only] * int(stages)  # type: ignore[arg-type]
         final_cost = _final(problem) if timed and final_cost is None else final_cost
     nothing = np.zeros(sources[0].num_states)

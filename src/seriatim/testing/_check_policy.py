@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from seriatim._preconditions import name_of
+from seriatim._preconditions import name_of, require_model
 from seriatim._structure import in_words, shapes
 from seriatim.controls import is_admissible
 from seriatim.model import Key, Model
@@ -36,7 +36,11 @@ def check_policy(model: Model, policy: Policy, key: Key | None = None, *, quick:
 
     Returns:
         A report; it never raises for a fault of the policy's.
+
+    Raises:
+        InputError: nothing can be computed with the model.
     """
+    require_model(model, starts=True)
     key = jax.random.key(0) if key is None else key
     name = name_of(policy)
     laws = [Law("policy gives one control an agent", lambda: _control(model, policy, name, key), vital=True)]

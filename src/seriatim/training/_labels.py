@@ -24,7 +24,7 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim import distributions
 from seriatim._arguments import require_real, require_whole
 from seriatim._compile import jit
-from seriatim._preconditions import require_model, require_policy
+from seriatim._preconditions import require_model, require_playable
 from seriatim._record import record
 from seriatim.lanes import kept, side_by_side
 from seriatim.model import Key, Model, State
@@ -113,7 +113,7 @@ def costs_to_go(model: Model, policy: Policy, keys: Key, horizon: int) -> tuple[
 
 def _check(model: Model, policy: Policy, horizon: int) -> None:
     require_model(model, starts=True)
-    require_policy("policy", policy)
+    require_playable(model, policy)
     require_whole("horizon", horizon)
 
 
