@@ -100,6 +100,10 @@ def test_other_beliefs_than_arrays_are_looked_into(model, without_type_checks):
     belief = cloud.initial(KEY)
     wrong = beliefs.ParticleBelief(belief.states, belief.weights * 2, belief.deprived)
     refused(lambda: beliefs.observe(cloud, wrong, [0], 0, KEY), "has the probabilities [0.5", without_type_checks)
+    sites = beliefs.FactoredFilter(st.problems.Repair())
+    known = sites.initial(KEY)
+    wrong = beliefs.FactoredBelief(known.known, known.sites.at[3, 0].set(-1.0))
+    refused(lambda: beliefs.observe(sites, wrong, [0], 0, KEY), "has the probabilities [[0", without_type_checks)
     short = beliefs.ParticleFilter(model, 3).initial(KEY)
     refused(lambda: beliefs.observe(cloud, short, [0], 0, KEY), "int32[3], where int32[4]", without_type_checks)
 
