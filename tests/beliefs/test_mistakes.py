@@ -100,10 +100,6 @@ def test_other_beliefs_than_arrays_are_looked_into(model, without_type_checks):
     belief = cloud.initial(KEY)
     wrong = beliefs.ParticleBelief(belief.states, belief.weights * 2, belief.deprived)
     refused(lambda: beliefs.observe(cloud, wrong, [0], 0, KEY), "has the probabilities [0.5", without_type_checks)
-    sites = beliefs.FactoredFilter(st.problems.Repair())
-    known = sites.initial(KEY)
-    wrong = beliefs.FactoredBelief(known.known, known.sites.at[3, 0].set(-1.0))
-    refused(lambda: beliefs.observe(sites, wrong, [0], 0, KEY), "has the probabilities [[0", without_type_checks)
     short = beliefs.ParticleFilter(model, 3).initial(KEY)
     refused(lambda: beliefs.observe(cloud, short, [0], 0, KEY), "int32[3], where int32[4]", without_type_checks)
 
@@ -198,3 +194,13 @@ def test_arguments_of_exact_verbs(model, call, said, without_type_checks):
 )
 def test_what_can_never_work_is_refused_when_it_is_made(model, exact, make, said, without_type_checks):
     refused(lambda: make(model, exact), said, without_type_checks)
+
+
+def test_beliefs_of_sites_are_looked_into(without_type_checks):
+    sites = beliefs.FactoredFilter(st.problems.Repair(robots=1, layout="line", width=4, starts=(0,)))
+    expected = jax.eval_shape(sites.initial, KEY)
+    known = jax.tree.map(lambda leaf: np.zeros(leaf.shape, leaf.dtype), expected.known)
+    levels = np.full(expected.sites.shape, 1 / expected.sites.shape[1], np.float32)
+    levels[3, :2] = -1.0, 1.4
+    wrong = beliefs.FactoredBelief(known, jnp.asarray(levels))
+    refused(lambda: beliefs.observe(sites, wrong, [0], 0, KEY), "has the probabilities [[0", without_type_checks)
