@@ -10,14 +10,14 @@ PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 # Every part may import what stands to its right, and itself.
 CORE = {
     *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_mapping", "_unoptimised", "_inverse"),
-    "_structure",
-    "_diagnosis",
+    *("_structure", "_diagnosis", "_arguments"),
 }
 TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon", "_preconditions"}
 ALLOWED = {
     "_errors": set(),
     "_files": {"_errors"},
     "_numbers": set(),
+    "_arguments": {"_errors", "_numbers"},
     "_constants": {"_errors"},
     "_record": {"_constants", "_errors"},
     "_compile": {"_constants", "_errors", "_numbers", "_unoptimised"},
@@ -32,13 +32,13 @@ ALLOWED = {
     "policy": {"_record", "model"},
     "value": set(),
     "controls": {"_errors"},
-    "finite_horizon": {"_record", "_errors", "_numbers", "model", "policy", "value"},
+    "finite_horizon": {"_record", "_errors", "_arguments", "model", "policy", "value"},
     "simulation": TYPES | {"lanes"},
     "lanes": {"_errors"},
     "distributions": {"_errors", "_preconditions", "model"},  # model: for the type of keys alone
-    "gradients": {"_record", "_errors", "_preconditions", "model", "distributions"},
+    "gradients": {"_record", "_errors", "_numbers", "_arguments", "_preconditions", "model", "distributions"},
     "beliefs": TYPES | {"simulation", "distributions", "exact"},
-    "parallel": {"_record", "_errors", "_preconditions", "model"},  # model: for the type of keys alone
+    "parallel": {"_record", "_errors", "_arguments", "_preconditions", "model"},  # model: for the type of keys alone
     "planning": TYPES | {"simulation", "lanes", "distributions", "parallel"},
     "networks": TYPES | {"_extra", "distributions"},
     "training": TYPES

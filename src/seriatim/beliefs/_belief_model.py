@@ -16,9 +16,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._errors import InputError
-from seriatim._preconditions import ends_after, require_model
+from seriatim._preconditions import ends_after
 from seriatim._record import record, static
-from seriatim.beliefs._filter import Belief, Filter
+from seriatim.beliefs._filter import Belief, Filter, require_filter, require_observed
 from seriatim.beliefs._lanes import one_or_many
 from seriatim.model import Disturbance, Key, ObservedModel, Transition
 
@@ -51,7 +51,7 @@ class BeliefModel:
         consistent: whether the filter was made for this very model; found out when the record is built.
 
     Raises:
-        InputError: the model is not observed.
+        InputError: the model is not observed, or the filter is none.
     """
 
     model: ObservedModel
@@ -60,7 +60,8 @@ class BeliefModel:
     lanes_last = True
 
     def __post_init__(self) -> None:
-        check_observed(self.model)
+        require_observed(self.model, "observation", "observation_likelihood")
+        require_filter(self.filter)
         object.__setattr__(self, "consistent", self.filter.model is self.model)
 
     @property
@@ -147,14 +148,3 @@ class BeliefModel:
         if expected is None or not self.consistent:
             return jnp.asarray(drawn, float)
         return jnp.asarray(expected(belief, control), float)
-
-
-def check_observed(model: Any) -> None:
-    """Refuse a model with which nothing can be computed, or that does not say what is seen."""
-    require_model(model, starts=True)
-    for method in ("observation", "observation_likelihood"):
-        if not callable(getattr(model, method, None)):
-            raise InputError(
-                f"{type(model).__name__} has no {method}(); beliefs need an observed model, with "
-                "observation(state, control, disturbance) and observation_likelihood(observation, state, control)."
-            )

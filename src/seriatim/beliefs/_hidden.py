@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
-from seriatim._preconditions import ends_after
+from seriatim._preconditions import ends_after, require_policy
 from seriatim._record import record
-from seriatim.beliefs._belief_model import BeliefDisturbance, check_observed
-from seriatim.beliefs._filter import Belief, Filter
+from seriatim.beliefs._belief_model import BeliefDisturbance
+from seriatim.beliefs._filter import Belief, Filter, require_filter, require_observed
 from seriatim.beliefs._lanes import one_or_many
 from seriatim.finite_horizon import TimedState
 from seriatim.model import Key, ObservedModel, State, Transition
@@ -41,7 +41,7 @@ class HiddenModel:
         filter: what the team believes with; its model may be wrong.
 
     Raises:
-        InputError: the model is not observed.
+        InputError: the model is not observed, or the filter is none.
     """
 
     model: ObservedModel
@@ -49,7 +49,8 @@ class HiddenModel:
     lanes_last = True
 
     def __post_init__(self) -> None:
-        check_observed(self.model)
+        require_observed(self.model, "observation", "observation_likelihood")
+        require_filter(self.filter)
 
     @property
     def num_agents(self) -> int:
@@ -144,5 +145,9 @@ def on_belief(policy: Policy) -> OnBelief | PlanningOnBelief:
     Args:
         policy: of the beliefs of the filter it will be played with; of timed beliefs, where a
             `FiniteHorizon(HiddenModel(...), N)` is played.
+
+    Raises:
+        InputError: it cannot be called.
     """
+    require_policy("policy", policy)
     return PlanningOnBelief(policy) if isinstance(policy, Planner) else OnBelief(policy)

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim._preconditions import require_model
 from seriatim._record import record
 from seriatim.model import DecentralisedModel, Disturbance, Key, Model, State, Transition
 
@@ -24,9 +25,15 @@ class Featured:
     Attributes:
         model: says what the features are: by `features(state, agent)`; else by `agent_observations(state)`; else they
             are all numbers of the state, and a one for the agent's own number.
+
+    Raises:
+        InputError: the model cannot work.
     """
 
     model: Model
+
+    def __post_init__(self) -> None:
+        require_model(self.model, starts=True)
 
     @property
     def num_agents(self) -> int:
