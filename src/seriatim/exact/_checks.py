@@ -30,7 +30,7 @@ def latest_of(max_seconds: float | int | None) -> float:
     """Return the time on the monotonic clock after which nothing more is begun; infinity without a limit.
 
     Raises:
-        InputError: the limit is no number from 0 up.
+        InputError: the limit is no number of seconds from 0 up.
     """
     return time.monotonic() + seconds_of(max_seconds)
 
