@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 # Every part may import what stands to its right, and itself.
 CORE = {
     *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_mapping", "_unoptimised", "_inverse"),
-    *("_structure", "_diagnosis", "_arguments"),
+    *("_structure", "_diagnosis", "_arguments", "_platform"),
 }
 TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon", "_preconditions"}
 ALLOWED = {
@@ -24,6 +24,7 @@ ALLOWED = {
     "_mapping": set(),
     "_unoptimised": set(),
     "_inverse": set(),
+    "_platform": set(),
     "_extra": set(),
     "_structure": {"_errors", "_numbers"},
     "_diagnosis": {"_errors"},
@@ -34,7 +35,7 @@ ALLOWED = {
     "controls": {"_errors"},
     "finite_horizon": {"_record", "_errors", "_arguments", "model", "policy", "value"},
     "simulation": TYPES | {"lanes"},
-    "lanes": {"_errors"},
+    "lanes": {"_errors", "_platform"},
     "distributions": {"_errors", "_preconditions", "model"},  # model: for the type of keys alone
     "gradients": {"_record", "_errors", "_numbers", "_arguments", "_preconditions", "model", "distributions"},
     "beliefs": TYPES | {"simulation", "distributions", "exact"},

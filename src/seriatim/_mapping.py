@@ -79,7 +79,7 @@ def _typed(found: Any, shapes: Any) -> list[Any]:
 
 def _batched(arrays: Arrays, axes: Sequence[Any], *, alone: Any, mapped: Any, shapes: Any) -> tuple[Any, Any]:
     del alone
-    which = [axis is not batching.not_mapped for axis in axes]
+    which = [axis is not None for axis in axes]
     count = next(np.shape(x)[axis] for x, axis, here in zip(arrays, axes, which, strict=True) if here)
     first = [jnp.moveaxis(x, axis, 0) if here else x for x, axis, here in zip(arrays, axes, which, strict=True)]
     return mapped(count, which, first), [0] * len(shapes)

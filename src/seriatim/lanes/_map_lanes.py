@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 
+from seriatim._platform import on_cpu
 from seriatim.lanes._interpret import lanes
 
 
@@ -23,6 +24,6 @@ def map_lanes(function: Callable[..., Any], in_axes: Sequence[int | None], *, of
     """
     if getattr(function if of is None else of, "lanes_last", False):
         return function
-    if jax.default_backend() == "cpu":
+    if on_cpu():
         return lanes(function, in_axes)
     return jax.vmap(function, tuple(in_axes), -1)
