@@ -41,8 +41,8 @@ def observe(
         InputError: the belief is none of the filter's, the control or the observation is none of the model's, `key` is
             no key, or the observation is impossible under the belief, so that Bayes' rule says nothing.
     """
-    require_filter(filter)
     require_key(key)
+    require_filter(filter)
     belief = _belief_of(filter, belief)
     control = _control_of(filter.model, control)
     require_arrays("The observation", observation)

@@ -121,10 +121,10 @@ def train(
             it has checkpoints and `resume` is false.
         Diverged: a metric or a parameter became infinite or no number. The state before that step is kept.
     """
+    require_key(key)
     _check_trainer(trainer, progress)
     if checkpoint_every is None:
         checkpoint_every = 1 if _on_host(trainer) else DEFAULT_EVERY
-    require_key(key)
     _check(steps, checkpoint_every, max_seconds, run)
     with nullcontext() if run is None else run.held():
         if run is not None and run.steps and not resume:
