@@ -96,7 +96,7 @@ def test_a_run_is_a_policy_a_base_a_signal_and_a_terminal_cost(seriatim, trained
     ((_, policies, _),) = asked
     network, planner, signalling = (policies[name] for name in ("base", "one-at-a-time", "signalling-learned"))
     assert planner.base is network
-    assert type(planner.guess) is type(signalling.signal) is type(network)
+    assert type(planner.schedule.guess) is type(signalling.signal) is type(network)
     assert isinstance(planner.simulation.terminal_cost, st.networks.NetworkValue)
 
 
