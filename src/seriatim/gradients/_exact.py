@@ -13,7 +13,7 @@ from seriatim.gradients._parts import log_probability, mixed, one_hot, values_at
 from seriatim.model import Key
 
 
-@estimator(unbiased=True, needs_gradient=False)
+@estimator(unbiased=True, needs_gradient=False, is_random=False)
 def exact(
     function: Function,
     logits: Logits,
