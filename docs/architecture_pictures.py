@@ -137,7 +137,7 @@ class Watched:
     """A small team whose `transition` notes which functions have called it."""
 
     num_agents: int = st.static(default=2)
-    num_controls: int = st.static(default=2)
+    num_controls: int = st.static(default=3)
     discount: float = 0.9
 
     def initial_state(self, key: Key) -> State:
@@ -148,7 +148,7 @@ class Watched:
     def control_mask(self, state: State) -> jax.Array:
         """Let every agent do everything."""
         del state
-        return jnp.ones((2, 2), bool)
+        return jnp.ones((2, 3), bool)
 
     def sample_disturbance(self, key: Key) -> jax.Array:
         """Draw a number."""
@@ -170,7 +170,7 @@ def idle(state: State, key: Key) -> jax.Array:
 
 
 def followed() -> list[Step]:
-    """Return the functions between `planner.decide` and the stage that the base policy plays, in their order.
+    """Return the functions between `planner.decide` and the stage of a simulation, in their order.
 
     The decision is made once, in turns, and never compiled: its program is written, which calls every function.
     """
@@ -212,7 +212,7 @@ def _step(code: CodeType) -> list[Step]:
 
 
 def way(steps: list[Step]) -> str:
-    """Draw the way: a box for each file, as it is entered, in the column of its folder."""
+    """Draw the way: a box for each file, as it is entered, in the column of its folder, or of the one before."""
     groups: list[list[Step]] = []
     for step in steps:
         if groups and groups[-1][0][::2] == step[::2]:
@@ -222,11 +222,12 @@ def way(steps: list[Step]) -> str:
     columns = {"planning": 0, "simulation": 1, "lanes": 2, "your model": 2}
     wide, gap, line = 250, 40, 17
     parts: list[svg.Element] = []
-    width, y, before = 2 * MARGIN + 3 * wide + 2 * gap, float(MARGIN), None
+    width, y, before, column = 2 * MARGIN + 3 * wide + 2 * gap, float(MARGIN), None, 0
     entered: dict[str, tuple[float, float]] = {}
     for group in groups:
         folder = group[0].file.split("/")[0]
-        x = MARGIN + wide / 2 + columns.get(folder, 0) * (wide + gap)
+        column = columns.get(folder, column)
+        x = MARGIN + wide / 2 + column * (wide + gap)
         lines = (
             [group[0].file, *(step.name for step in group)] if folder != "your model" else ["transition, your model"]
         )
