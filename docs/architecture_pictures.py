@@ -7,14 +7,17 @@ import ast
 import sys
 from pathlib import Path
 from types import CodeType, GeneratorType
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from unittest import mock
 
 import jax
 import jax.numpy as jnp
 import svg
 
 import seriatim as st
+from seriatim import _mapping
 from seriatim.model import Key, State
+from seriatim.simulation import _q_samples
 
 IMAGES = Path(__file__).parent / "images"
 PACKAGE = Path(st.__file__).parent
@@ -172,14 +175,22 @@ def idle(state: State, key: Key) -> jax.Array:
 def followed() -> list[Step]:
     """Return the functions between `planner.decide` and the stage of a simulation, in their order.
 
-    The decision is made once, in turns, and never compiled: its program is written, which calls every function.
+    The decision is made once, in turns, and never compiled: its program is written, which calls every function. What
+    `two_ways` would write later, when the program is lowered, is written at once, or the stack would begin anew there.
     """
     model = Watched()
     planner = st.OneAtATimeRollout(model, idle, st.Simulation(num_samples=4, horizon=3), schedule=st.InTurn())
     NOTED.clear()
     state = model.initial_state(jax.random.key(0))
-    jax.make_jaxpr(planner.decide)(state, jax.random.key(0))
+    with mock.patch.object(_mapping, "two_ways", at_once), mock.patch.object(_q_samples, "two_ways", at_once):
+        jax.make_jaxpr(planner.decide)(state, jax.random.key(0))
     return [*NOTED[-1], Step("your model", "transition")]
+
+
+def at_once(alone: Any, mapped: Any, arrays: Any, like: Any) -> Any:
+    """Take the way for one state, as `two_ways` does."""
+    del mapped, like
+    return alone(arrays)
 
 
 def callers() -> list[Step]:

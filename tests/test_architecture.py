@@ -9,7 +9,8 @@ PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 
 # Every part may import what stands to its right, and itself.
 CORE = {
-    *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_hastily", "_inverse", "_structure"),
+    *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_mapping", "_unoptimised", "_inverse"),
+    "_structure",
     "_diagnosis",
 }
 TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon", "_preconditions"}
@@ -20,6 +21,7 @@ ALLOWED = {
     "_constants": {"_errors"},
     "_record": {"_constants", "_errors"},
     "_compile": {"_constants", "_errors", "_numbers", "_unoptimised"},
+    "_mapping": set(),
     "_unoptimised": set(),
     "_inverse": set(),
     "_extra": set(),

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import seriatim as st
-from seriatim.evaluation import _episodes
+from seriatim.simulation import _episodes
 from seriatim.testing import count_compilations
 
 KEY = jax.random.key(0)
@@ -43,7 +43,7 @@ def idle(state, key):
 
 def test_a_decision_writes_each_simulation_once():
     """Of the base control, and of a turn: the first stage and all later ones are one piece of program each."""
-    planner = st.OneAtATimeRollout(Queue(), idle, st.Simulation(num_samples=4), schedule="sequential")
+    planner = st.OneAtATimeRollout(Queue(), idle, st.Simulation(num_samples=4), schedule=st.InTurn())
     before = len(Queue.traced)
     jax.make_jaxpr(planner.decide)(jnp.array([1, 2]), KEY)
     assert len(Queue.traced) - before == 2

@@ -54,10 +54,9 @@ def require_model(model: Any, *, starts: bool = False) -> None:
     require_discount(model)
     ends_after(model)
     require_methods(model, METHODS if starts else METHODS[1:])
-    _require_numbers(model)
     try:
         leaves, shell = taken_apart(model)
-        _examined(shell, tuple([None if leaf is None else jax.typeof(leaf) for leaf in leaves]))
+        _examined(shell, _types_of(model, leaves))
     except _Raised as raised:
         if starts or not raised.what.endswith(".initial_state"):
             raise _in_a_sentence(model, raised, _examine) from raised.error
@@ -132,14 +131,25 @@ def require_methods(model: Any, methods: tuple[str, ...]) -> None:
         raise InputError(f"{type(model).__name__} has no method {missing[0]}; a model needs {', '.join(METHODS)}.")
 
 
-def _require_numbers(model: Any) -> None:
-    """Refuse whole numbers among a model's data that no array can hold."""
-    for path, leaf in jax.tree_util.tree_flatten_with_path(model)[0]:
-        if isinstance(leaf, int) and not fits(leaf):
-            raise InputError(
-                f"{type(model).__name__}{jax.tree_util.keystr(path)} is {leaf}, a whole number too large for JAX; give "
-                "a float, or declare a constant with st.static()."
-            )
+def _types_of(owner: Any, leaves: list[Any]) -> tuple[Any, ...]:
+    """Return shapes and types of a model's or policy's arrays and numbers, None for what is none.
+
+    Raises:
+        InputError: no array can hold one of the whole numbers.
+    """
+    try:
+        return tuple([None if leaf is None else jax.typeof(leaf) for leaf in leaves])
+    except OverflowError as error:
+        large = [each for each in jax.tree_util.tree_leaves_with_path(owner) if not _can_be_held(each[1])]
+        path, value = large[0]
+        raise InputError(
+            f"{name_of(owner)}{jax.tree_util.keystr(path)} is {value}, a whole number too large for JAX; give a float, "
+            "or declare a constant with st.static()."
+        ) from error
+
+
+def _can_be_held(leaf: Any) -> bool:
+    return not isinstance(leaf, int) or fits(leaf)
 
 
 def require_key(key: Any, for_many: str = "") -> None:
@@ -259,7 +269,7 @@ def require_playable(model: Any, policy: Any) -> None:
         return
     try:
         leaves, shell = taken_apart((model, policy))
-        _played(shell, tuple([None if leaf is None else jax.typeof(leaf) for leaf in leaves]))
+        _played(shell, _types_of(policy, leaves))
     except _Raised as raised:
         raise _in_a_sentence(policy, raised, lambda traced: _play(model, traced)) from raised.error
 

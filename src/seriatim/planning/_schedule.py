@@ -5,7 +5,7 @@ with the choices (`BestFirst`) leaves nothing to guess, and turns that leave sam
 `Sampled`) are taken one after the other.
 """
 
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 import jax
 from jaxtyping import Array, Float
@@ -180,7 +180,7 @@ class Speculative:
         return min(lanes // ((c - 1) * num_samples(at.simulation, at.model)), m)
 
 
-def check_schedule(schedule: Schedule, num_agents: int) -> None:
+def check_schedule(schedule: Any, num_agents: int) -> None:
     """Refuse what is no schedule, or not one of so many agents."""
     if not isinstance(schedule, (InTurn, Speculative, BestFirst)):
         raise InputError(f"schedule={schedule!r}: give InTurn(...), Speculative(...) or BestFirst(...).")

@@ -79,8 +79,6 @@ def simulate(model: Model, policy: Policy, key: Key, *, horizon: int = 400, stat
     require_policy("policy", policy)
     if state is None:
         require_playable(model, policy)
-    else:
-        require_state(model, state)
     _require_memory(model, state, horizon)
     path, lawful = _simulate(model, policy, key, state, horizon=int(horizon))
     if not isinstance(lawful, jax.core.Tracer) and not np.all(lawful):
@@ -128,6 +126,8 @@ def _play(
     model: Model, policy: Policy, key: Key, start: State | None, *, horizon: int
 ) -> tuple[Trajectory, Bool[Array, " T"]]:
     """Play an episode, and say at which stages the laws were kept."""
+    if start is not None:
+        require_state(model, start)
     keys = streams(key)
     state0 = model.initial_state(keys.start) if start is None else start
 
