@@ -10,10 +10,10 @@ PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 # Every part may import what stands to its right, and itself.
 CORE = {
     *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_mapping", "_unoptimised", "_inverse"),
-    "_structure",
-    "_diagnosis",
+    *("_structure", "_diagnosis", "_platform"),
 }
-TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon", "_preconditions"}
+TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon"}
+TYPES |= {"_optional", "_preconditions", "_wrapped_model"}
 ALLOWED = {
     "_errors": set(),
     "_files": {"_errors"},
@@ -24,17 +24,20 @@ ALLOWED = {
     "_mapping": set(),
     "_unoptimised": set(),
     "_inverse": set(),
+    "_platform": set(),
     "_extra": set(),
     "_structure": {"_errors", "_numbers"},
     "_diagnosis": {"_errors"},
-    "_preconditions": CORE | {"model"},
+    "_optional": {"_errors", "_numbers", "controls", "model", "policy", "value"},
+    "_wrapped_model": {"_optional", "model"},
+    "_preconditions": CORE | {"model", "_optional"},
     "model": {"_record"},
     "policy": {"_record", "model"},
     "value": set(),
     "controls": {"_errors"},
-    "finite_horizon": {"_record", "_errors", "_numbers", "model", "policy", "value"},
+    "finite_horizon": {"_record", "_errors", "_numbers", "_optional", "_wrapped_model", "model", "policy", "value"},
     "simulation": TYPES | {"lanes"},
-    "lanes": {"_errors"},
+    "lanes": {"_errors", "_platform", "_optional"},  # _optional: for `lanes_last` alone
     "distributions": {"_errors", "_preconditions", "model"},  # model: for the type of keys alone
     "gradients": {"_record", "_errors", "_preconditions", "model", "distributions"},
     "beliefs": TYPES | {"simulation", "distributions", "exact"},

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim import _optional
 from seriatim._compile import jit, unknown
 from seriatim._errors import InputError
 from seriatim._numbers import real_number
@@ -137,7 +138,7 @@ def base_control_of(model: Model, base: Policy, info: State, key: Key) -> Int[Ar
     Raises:
         InputError: what it returns is no joint control. Whether it is admissible is `Decision.admissible`.
     """
-    if not callable(getattr(model, "initial_state", None)):
+    if _optional.initial_state(model) is None:
         require_stage(model, info)  # such a model could not be examined when it was handed over
     return control_of(model, base, info, key, "The base policy")
 

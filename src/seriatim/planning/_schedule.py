@@ -7,11 +7,11 @@ with the choices (`BestFirst`) leaves nothing to guess, and turns that leave sam
 
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
-import jax
 from jaxtyping import Array, Float
 
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
+from seriatim._platform import on_cpu
 from seriatim._preconditions import control_of
 from seriatim._record import record, static
 from seriatim.model import Model, State
@@ -165,14 +165,14 @@ class Speculative:
         guess = None
         if self.guess is not None:
             guess = control_of(at.model, self.guess, at.info, at.keys.signal, "The policy guess")
-        return GuessedTurns(rules, order, guess, window, self.window is None and jax.default_backend() == "cpu")
+        return GuessedTurns(rules, order, guess, window, self.window is None and on_cpu())
 
     def _window(self, at: Situation) -> int:
         """Return how many turns to compute at once."""
         m, c = at.model.num_agents, at.model.num_controls
         if c == 1:
             return 1
-        if self.window is not None or jax.default_backend() != "cpu":
+        if self.window is not None or not on_cpu():
             # Every guess may be wrong, and then a pass makes one turn final: all futures must still be counted.
             countable = MOST_FUTURES // (1 + m * (c - 1) * num_samples(at.simulation, at.model))
             return min(self.window or m, m, max(1, countable))

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim import _optional
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
@@ -28,7 +29,7 @@ from seriatim._preconditions import (
 from seriatim._record import record
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
-from seriatim.simulation._stage import obeys, stage, streams
+from seriatim.simulation._stage import stage, streams
 
 # An episode that is kept takes no more memory than this.
 MOST_BYTES = 2**34
@@ -134,7 +135,7 @@ def _play(
     def played(state: State, t: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array, Array]:
         control, after = stage(model, policy, state, keys, t)
         cost = jnp.asarray(after.cost, float)
-        lawful = obeys(model, state, control) & jnp.isfinite(cost)
+        lawful = _optional.is_allowed(model, state, control) & jnp.isfinite(cost)
         return after.state, jnp.asarray(control, int), cost, jnp.asarray(after.done), lawful
 
     def over(state: State, _: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array, Array]:
