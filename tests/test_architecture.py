@@ -1,4 +1,4 @@
-"""Imports point one way. The allowed arrows are those of docs/design.md; this test reads the imports themselves."""
+"""Imports point one way. The arrows are those of docs/architecture.md; this test reads the imports themselves."""
 
 import ast
 from pathlib import Path
