@@ -24,7 +24,7 @@ ROUNDING = 2e-6
 @pytest.mark.parametrize(("discount", "end"), [(1.0, 0.0), (0.9, 0.3), pytest.param(0.5, 0.0, marks=pytest.mark.slow)])
 def test_value_iteration_agrees_with_the_tree(discount, end):
     model = random_problem(7, states=3, observations=2, discount=discount, end=end)
-    stages = st.beliefs.value_iteration(model, horizon=4)
+    stages = st.beliefs.incremental_pruning(model, horizon=4)
     for t, vectors in enumerate(stages, 1):
         for belief in grid(3, 2):
             best, q = tree_value(model, belief, t)
@@ -35,15 +35,15 @@ def test_value_iteration_agrees_with_the_tree(discount, end):
 
 def test_value_iteration_of_a_team():
     model = random_problem(8, states=3, agents=2, controls=2, observations=3)
-    vectors = st.beliefs.value_iteration(model, horizon=3)[-1]
+    vectors = st.beliefs.incremental_pruning(model, horizon=3)[-1]
     for belief in grid(3, 3):
         assert abs(vectors.at(belief) - tree_value(model, belief, 3)[0]) < 3 * ROUNDING
 
 
 def test_a_tolerance_costs_no_more_than_it_says():
     model = random_problem(9, states=3, observations=3)
-    exact = st.beliefs.value_iteration(model, horizon=4)[-1]
-    rough = st.beliefs.value_iteration(model, horizon=4, tolerance=0.05)[-1]
+    exact = st.beliefs.incremental_pruning(model, horizon=4)[-1]
+    rough = st.beliefs.incremental_pruning(model, horizon=4, tolerance=0.05)[-1]
     assert len(rough.vectors) < len(exact.vectors)
     excess = [rough.at(b) - exact.at(b) for b in grid(3, 8)]
     assert min(excess) > -ROUNDING
@@ -78,7 +78,7 @@ def test_the_bounds_hold_what_many_stages_cost(discount, without_type_checks):
     model = Tiger(discount=discount)
     found = without_type_checks(lambda: st.beliefs.bounds(model, tolerance=1e-2))
     horizon, belief = 8, np.array([0.5, 0.5])
-    stages = st.beliefs.value_iteration(model, horizon=horizon)[-1]
+    stages = st.beliefs.incremental_pruning(model, horizon=horizon)[-1]
     # What comes after the horizon costs between -10 and 1 a stage, in any case.
     tail = discount**horizon / (1 - discount)
     assert stages.at(belief) - 10 * tail <= found.upper
@@ -163,7 +163,7 @@ def test_mistakes_are_told(without_type_checks):
         lambda: st.beliefs.bounds(endless): "discount 1.*value_iteration",
         lambda: st.beliefs.qmdp(endless): "did not converge",
         lambda: st.beliefs.blind_policies(endless): "No constant joint control",
-        lambda: st.beliefs.value_iteration(model, horizon=0): "horizon=0",
+        lambda: st.beliefs.incremental_pruning(model, horizon=0): "horizon=0",
         lambda: st.beliefs.qmdp(model, horizon=0): "horizon=0",
         lambda: st.beliefs.bounds(model, tolerance=0.0): "tolerance=0",
     }.items():

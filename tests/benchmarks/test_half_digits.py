@@ -35,7 +35,9 @@ def digits():
 @pytest.fixture(scope="module")
 def exact(model, digits):
     """The loss and its gradient, by enumeration."""
-    return jax.jit(lambda: loss_and_gradient(training.Contestant(gradients.exact, 9), {}, model, digits, KEY))()
+    return jax.jit(
+        lambda: loss_and_gradient(training.Contestant(gradients.estimator("exact"), 9), {}, model, digits, KEY)
+    )()
 
 
 def loss_and_gradient(contestant, settings, model, digits, key):

@@ -19,8 +19,7 @@ from seriatim.cli._output import print_json
 from seriatim.cli._policies import make_policies, read_names
 from seriatim.cli._progress import progress
 from seriatim.cli._watch import not_watching, watching
-from seriatim.evaluation import Timing
-from seriatim.evaluation._deadlines import Punctual, timed, timing
+from seriatim.evaluation._deadlines import Punctual, Timing, timed, timing
 
 
 class _Episode(NamedTuple):

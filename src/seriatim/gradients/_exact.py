@@ -8,12 +8,12 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from seriatim._errors import InputError
-from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
+from seriatim.gradients._estimator import Function, Logits, Scalar, from_surrogate
 from seriatim.gradients._parts import log_probability, mixed, one_hot, values_at
 from seriatim.model import Key
 
 
-@estimator(unbiased=True, needs_gradient=False)
+@from_surrogate(unbiased=True, needs_gradient=False)
 def exact(
     function: Function,
     logits: Logits,

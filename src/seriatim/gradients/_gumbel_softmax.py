@@ -9,12 +9,12 @@ Y. W. Teh, The Concrete Distribution, 2017.
 from jaxtyping import Array, Float
 
 from seriatim import distributions
-from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
+from seriatim.gradients._estimator import Function, Logits, Scalar, from_surrogate
 from seriatim.gradients._parts import value_at
 from seriatim.model import Key
 
 
-@estimator(unbiased=False, needs_gradient=True)
+@from_surrogate(unbiased=False, needs_gradient=True)
 def gumbel_softmax(
     function: Function, logits: Logits, key: Key, *, temperature: Float[Array, ""] | float = 1.0
 ) -> Scalar:
@@ -36,7 +36,7 @@ def gumbel_softmax(
     return value_at(function, distributions.gumbel_softmax(logits, key, temperature))
 
 
-@estimator(unbiased=False, needs_gradient=True)
+@from_surrogate(unbiased=False, needs_gradient=True)
 def straight_through_gumbel_softmax(
     function: Function, logits: Logits, key: Key, *, temperature: Float[Array, ""] | float = 1.0
 ) -> Scalar:

@@ -10,12 +10,12 @@ from jaxtyping import Array, Float
 
 from seriatim import distributions
 from seriatim.gradients._checks import check_mean_and_std
-from seriatim.gradients._estimator import Function, Scalar, estimator
+from seriatim.gradients._estimator import Function, Scalar, from_surrogate
 from seriatim.gradients._parts import value_at
 from seriatim.model import Key
 
 
-@estimator(unbiased=True, needs_gradient=True, check=check_mean_and_std)
+@from_surrogate(unbiased=True, needs_gradient=True, check=check_mean_and_std)
 def pathwise(function: Function, mean_and_std: tuple[Float[Array, "..."], Float[Array, "..."]], key: Key) -> Scalar:
     """Estimate the gradient by mean and standard deviation of independent Gaussian variables.
 

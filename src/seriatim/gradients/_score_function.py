@@ -17,12 +17,12 @@ from jaxtyping import Array, Float
 
 from seriatim._errors import InputError
 from seriatim.gradients._checks import check_count
-from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
+from seriatim.gradients._estimator import Function, Logits, Scalar, from_surrogate
 from seriatim.gradients._parts import log_probability, mixed, sample, slope, value_at, values_at
 from seriatim.model import Key
 
 
-@estimator(unbiased=True, needs_gradient=False)
+@from_surrogate(unbiased=True, needs_gradient=False)
 def score_function(function: Function, logits: Logits, key: Key, *, baseline: Float[Array, ""] | float = 0.0) -> Scalar:
     """Estimate with one sample: `(f(z) - baseline) grad log p(z)`.
 
@@ -46,7 +46,7 @@ def score_function(function: Function, logits: Logits, key: Key, *, baseline: Fl
         return value + (stop_gradient(value) - baseline) * slope(log_probability(logits, index))
 
 
-@estimator(unbiased=True, needs_gradient=False)
+@from_surrogate(unbiased=True, needs_gradient=False)
 def leave_one_out(function: Function, logits: Logits, key: Key, *, num_samples: int = 2) -> Scalar:
     """Estimate with n samples, each having the mean of the others as its baseline.
 

@@ -5,12 +5,12 @@ Conditional Computation, 2013.
 """
 
 from seriatim import distributions
-from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
+from seriatim.gradients._estimator import Function, Logits, Scalar, from_surrogate
 from seriatim.gradients._parts import probabilities, sample, value_at
 from seriatim.model import Key
 
 
-@estimator(unbiased=False, needs_gradient=True)
+@from_surrogate(unbiased=False, needs_gradient=True)
 def straight_through(function: Function, logits: Logits, key: Key) -> Scalar:
     """Estimate with `f'(z) dp/dlogits` at the sampled one-hot choice z, where p are the probabilities.
 

@@ -29,7 +29,7 @@ from seriatim.beliefs.solvers._prune import pruned
 MAX_COMBINATIONS = 1_000_000
 
 
-def value_iteration(model: Any, *, horizon: int, tolerance: float = 0.0) -> tuple[AlphaVectors, ...]:
+def incremental_pruning(model: Any, *, horizon: int, tolerance: float = 0.0) -> tuple[AlphaVectors, ...]:
     """Return the optimal cost-to-go of 1, 2, ..., `horizon` stages; nothing is paid after the last.
 
     Args:
