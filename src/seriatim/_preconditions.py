@@ -1,4 +1,4 @@
-"""What every verb asks of a model and of a policy, before anything is compiled: one place for all of them.
+"""Checks of models and policies: one place for all verbs, before anything is compiled.
 
 Planners, evaluation, simulation, training, filters and exact solutions call `require_model` when they are given a
 model. It reads the sizes and the discount, and traces the model's methods once, at an initial state, with the model's

@@ -1,4 +1,4 @@
-"""What a shell offers when Tab is pressed: models, policies, fields of models.
+"""Completion in the shell: it offers models, policies and fields of models when Tab is pressed.
 
 Nothing of the user's is executed for it: files of Python are read, not run.
 """

@@ -1,4 +1,4 @@
-"""From exceptions to exit statuses and sentences: whose fault it is decides both."""
+"""Exit statuses and sentences for exceptions: both depend on whose fault it is."""
 
 import contextlib
 import io

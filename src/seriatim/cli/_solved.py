@@ -1,4 +1,4 @@
-"""What `seriatim solve` prints: a table, or entries for JSON."""
+"""The output of `seriatim solve`: a table, or entries for JSON."""
 
 import math
 from typing import Any, NamedTuple

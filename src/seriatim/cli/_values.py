@@ -1,4 +1,4 @@
-"""From text to a value of an annotated type, and the type in words."""
+"""Values from text: reading them by an annotated type, and naming that type in words."""
 
 import ast
 import math

@@ -1,4 +1,4 @@
-"""What all distributions take: logits of any real type and shape, and the type in which they are computed."""
+"""Arguments of all distributions: logits of any real type and shape, and the type in which they are computed."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How good a policy is, with its error: estimates, and paired comparisons on common random numbers; how punctual."""
+"""Evaluation: estimates of a policy's cost with their error, paired comparisons, and how punctual planners are."""
 
 from seriatim.evaluation._compare import Comparison, Interrupted, compare
 from seriatim.evaluation._deadlines import time_decisions

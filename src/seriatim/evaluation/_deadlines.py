@@ -1,4 +1,4 @@
-"""How well a planner keeps a deadline: decisions made on-line, timed one by one.
+"""Timing of decisions under a deadline, made on-line, one by one.
 
 A deadline is kept as far as the clock and the operating system allow; no proof replaces the measurement. The last
 percent is what counts: a decision that is late now and then is late when it matters.

@@ -1,4 +1,4 @@
-"""What it takes until a program can run: writing it, in Python (JAX calls it tracing), and compiling it (XLA).
+"""Time spent before a program can run: writing it, in Python (JAX calls it tracing), and compiling it (XLA).
 
 JAX reports each of these when it is over, with its duration. They lie one in another: a function is traced while
 another is, and constants are compiled and computed meanwhile. So spans of time are joined before they are added up.

@@ -1,4 +1,4 @@
-"""What a decision takes, in time and in Q-factors, at states that the policy comes to.
+"""The effort of a decision, in time and in Q-factors, at states that the policy comes to.
 
 A decision at the start of an episode may take a tenth of one later on, or ten times as long: simulations from there are
 longer or shorter, and other agents have a choice. So states are picked from the episodes that are evaluated anyway.

@@ -1,4 +1,4 @@
-"""How far an iterate is from the optimum: bounds from one application of the Bellman operator.
+"""Bounds on the distance of an iterate from the optimum, from one application of the Bellman operator.
 
 Let xi >= 1 satisfy xi >= 1 + a max_u P_u xi: an upper bound on the discounted number of stages still to come. With
 d = TJ - J, lo = min(d, 0) and hi = max(d, 0) over all states,

@@ -1,4 +1,4 @@
-"""What a policy does at every state, as an array."""
+"""Policies as arrays: the control at every state."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What solvers return, and its use as a policy and as a value."""
+"""The result of a solver, and its use as a policy and as a value."""
 
 import dataclasses
 from typing import Any

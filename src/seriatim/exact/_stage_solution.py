@@ -1,4 +1,4 @@
-"""What solvers of finite horizons return, and its use as a policy and as a value of timed states."""
+"""The result of a solver of a finite horizon, and its use as a policy and as a value of timed states."""
 
 import dataclasses
 from typing import Any

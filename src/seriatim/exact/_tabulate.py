@@ -1,4 +1,4 @@
-"""From a model to tables: the same `f` and `g`, with the disturbance summed out."""
+"""Tables of a model: the same `f` and `g`, with the disturbance summed out."""
 
 from seriatim._record import with_fields
 from seriatim.exact._rows import as_sparse

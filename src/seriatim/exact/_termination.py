@@ -1,4 +1,4 @@
-"""Which policies end: what a total cost without discount depends on.
+"""Policies that end and policies that do not: total costs without discount depend on it.
 
 A policy is a Markov chain. With discount 1 its cost is finite at a state exactly if, from there, the chain surely ends
 or settles where nothing is paid: every closed class of states that it may reach and that never ends must be free of

@@ -1,4 +1,4 @@
-"""One entry of a problem file, `T:`, `O:` or `R:`: what it selects, and the numbers it gives there.
+"""Entries of a problem file, `T:`, `O:` or `R:`: each selects some numbers and gives them.
 
     T: a : s : s' p        one number             T: a : s           a row: numbers, uniform, reset
     T: a                   a matrix: numbers, uniform, identity, reset

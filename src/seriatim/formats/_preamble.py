@@ -1,4 +1,4 @@
-"""What a problem file declares: agents, discount, sign of the values, states, controls, observations, start.
+"""The preamble of a problem file: agents, discount, sign of the values, states, controls, observations, start.
 
     agents: 2                 discount: 0.95            values: reward
     states: left right        start: uniform            (or probabilities, one state, include: or exclude: states)

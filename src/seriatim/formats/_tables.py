@@ -1,4 +1,4 @@
-"""What a problem file says, as numbers in double precision and names: the tables of a Dec-POMDP.
+"""The content of a problem file, as names and numbers in double precision: the tables of a Dec-POMDP.
 
     P(s' | s, a) = transition[a, s, s'],   P(o | a, s') = observation[a, s', o],   g(s, a, s') = cost[a, s, s'].
 

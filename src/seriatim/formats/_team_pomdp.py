@@ -1,4 +1,4 @@
-"""A problem file as a model: a team in a hidden state, of which each agent sees something.
+"""Problem files as models: a team in a hidden state, of which each agent sees something.
 
     x' ~ transition[u, x],   cost g = cost[u, x, x'],   o ~ observation[u, x'],
 

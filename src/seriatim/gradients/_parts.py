@@ -1,4 +1,4 @@
-"""What surrogates are made of: values of the function, one-hot samples, and terms that have only a derivative."""
+"""Parts of surrogates: values of the function, one-hot samples, and terms that have only a derivative."""
 
 import functools
 from typing import Any

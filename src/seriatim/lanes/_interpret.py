@@ -1,4 +1,4 @@
-"""From a function of one state to a function of many, lanes last.
+"""The interpreter of lanes: it makes a function of many states, lanes last, from a function of one.
 
 The function's own program (its jaxpr) is read operation by operation. Elementwise operations and changes of shape
 become expressions, reductions become folds, lookups along short axes become folds too, random bits are hashed in long

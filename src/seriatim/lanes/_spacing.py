@@ -1,4 +1,4 @@
-"""How many lanes to take: whole vectors, in rows that do not get into each other's way in the cache.
+"""Numbers of lanes that suit the machine: whole vectors, in rows that do not compete for places of the cache.
 
 What is left over of a row when its vectors are full is computed number by number: with 50 spiders and flies, 44 lanes
 took 50 microseconds a stage and 48 lanes 19.

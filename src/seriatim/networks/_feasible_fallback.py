@@ -1,4 +1,4 @@
-"""A policy for models whose agents can get into each other's way: where its joint control is infeasible, another's."""
+"""A fallback where a policy's joint control is infeasible, for models whose agents can get into each other's way."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Int

@@ -1,4 +1,4 @@
-"""What networks are told of a state on behalf of each agent.
+"""Features: the numbers that networks are told of a state on behalf of each agent.
 
 A policy classifier has one network that all agents share. It is told the *features* of the state as they concern one
 agent, and names that agent's control. Whoever knows the problem names good features; where nobody did, the whole state

@@ -1,4 +1,4 @@
-"""A model whose state includes what agents remember, so that everything that plans for states plans for memories too.
+"""Models with memory: the state includes what agents remember, so that planners plan for memories too.
 
     (x, h)' = (f(x, u, w), h'(o(x), h))
 

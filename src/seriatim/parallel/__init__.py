@@ -1,4 +1,4 @@
-"""A function mapped over keys: in this process, on all devices, or on a cluster, with the same results."""
+"""Parallel work: a function mapped over keys, here, on all devices or on a cluster, with the same results."""
 
 from seriatim.parallel._backends import Backend, Devices, Local
 from seriatim.parallel._over_keys import over_keys

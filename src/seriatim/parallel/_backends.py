@@ -1,4 +1,4 @@
-"""Who works in this process: its cores, or its devices."""
+"""Workers in this process: its cores, or its devices."""
 
 import os
 from collections.abc import Callable, Iterator

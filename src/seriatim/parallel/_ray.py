@@ -1,4 +1,4 @@
-"""Who works elsewhere: processes that Ray starts on the cores of this machine, or on those of a cluster.
+"""Workers in other processes, which Ray starts on the cores of this machine or of a cluster.
 
 What is shared is put into Ray's object store once, and unpacked once by each worker. As many parts are under way as
 keep the workers busy, no more. A part whose worker dies is done again by another; since it is a function of its keys

@@ -1,4 +1,4 @@
-"""What a process does that works for another: unpack, compute, pack; and say what went wrong so that it arrives.
+"""The work of a process for another: unpack, compute, pack; and errors in a form that arrives.
 
 An error that cannot be packed, or unpacked again, must not be mistaken for a worker that died. So errors are results,
 and each is sent with its type, text and traceback in words.

@@ -1,4 +1,4 @@
-"""What all planners share: checks of their arguments, the policies of later stages, and the decision they return."""
+"""Pieces that all planners share: checks of arguments, the policies of later stages, the decision they return."""
 
 from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 

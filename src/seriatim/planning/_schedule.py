@@ -1,4 +1,4 @@
-"""How agents take their turns: the options of one-at-a-time rollout, as values.
+"""Schedules of one-at-a-time rollout, as values: how agents take their turns, and what is left out.
 
 Every schedule keeps the guarantee of improvement. What cannot be combined cannot be written: an order that is found
 with the choices (`BestFirst`) leaves nothing to guess, and turns that leave samples or controls out (`Halving`,

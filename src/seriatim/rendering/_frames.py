@@ -1,4 +1,4 @@
-"""What all pictures of an episode have in common is kept once.
+"""Frames of an episode: what all its pictures have in common is kept once.
 
 A sequence of texts is a common prefix, a middle each, and a common suffix; `prefix + middle + suffix` is each of them
 again, to the letter. For pictures that are to live side by side in one document, the cuts are made where a child of the

@@ -1,4 +1,4 @@
-"""Where the marks of one cell are drawn, so that all of them are seen.
+"""Layout of the marks in one cell, so that all of them are seen.
 
 Up to four stand apart from one another. Of more, each kind becomes a single mark with a count.
 """

@@ -1,4 +1,4 @@
-"""What stands in the cells of a grid, and the check that it can be drawn."""
+"""Marks in the cells of a grid, and the check that they can be drawn."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal, NamedTuple, get_args

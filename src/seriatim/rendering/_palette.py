@@ -1,4 +1,4 @@
-"""One look for all pictures: colours that people of any colour vision tell apart.
+"""The palette of all pictures: colours that people of any colour vision tell apart.
 
 Agents and targets differ in shape, too, so that pictures survive a black-and-white print.
 

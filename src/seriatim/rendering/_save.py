@@ -1,4 +1,4 @@
-"""An episode of any model that can draw its states, saved as something to look at."""
+"""Saving an episode as something to look at, for any model that can draw its states."""
 
 import os
 from pathlib import Path

@@ -8,6 +8,7 @@ Lanes are taken in chunks whose state is near the cache. What is put into one ch
 what is expected to cost about the same: blocks of samples (`_noise.py`), whatever state they belong to.
 """
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -123,7 +124,7 @@ def _chunk(
     for policy in policies[:-1]:
         now = play(policy, now)
     now = jax.lax.while_loop(
-        lambda now: (now.t < horizon) & jnp.any(now.lanes.weight > 0), lambda now: play(policies[-1], now), now
+        lambda now: (now.t < horizon) & jnp.any(now.lanes.weight > 0), functools.partial(play, policies[-1]), now
     )
     rest = map_lanes(lambda x: terminal(simulation, x), (-1,))(now.lanes.state)
     # Where futures go on, their weight says so: to carry `done` through the loop would be one array more.

@@ -64,13 +64,13 @@ def sampled_costs(
     simulated together, what costs about the same, and so may last about as long, is taken together.
     """
     width = max(1, MAX_LANES // noise.policy_keys.size)
-
-    def at_once(some: Int[Array, "k m"]) -> Costs:
-        return _at_one_state(model, policies, simulation, state, some, noise, expected)
-
     if controls.shape[0] <= width:
-        return at_once(controls)
-    each: Costs = jax.lax.map(lambda u: at_once(u[None]), controls, batch_size=width)
+        return _at_one_state(model, policies, simulation, state, controls, noise, expected)
+
+    def one(control: Int[Array, " m"]) -> Costs:
+        return _at_one_state(model, policies, simulation, state, control[None], noise, expected)
+
+    each: Costs = jax.lax.map(one, controls, batch_size=width)
     return Costs(each.costs[:, 0], each.truncated[:, 0])
 
 

@@ -1,4 +1,4 @@
-"""How a planner estimates the future: the settings of a simulation, apart from any model."""
+"""Settings of a simulation, apart from any model: how a planner estimates the future."""
 
 import math
 from typing import Literal

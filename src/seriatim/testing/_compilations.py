@@ -1,4 +1,4 @@
-"""How many programs JAX compiles: the test that a run of any length compiles nothing new.
+"""Counting compilations: the test that a run of any length compiles nothing new.
 
 A program is compiled for the structure, shapes and dtypes of its arguments and for their constants. What changes
 between calls (states, keys, parameters of a policy, who is at work) must therefore be leaves of constant shape. One

@@ -1,4 +1,4 @@
-"""A trained guess of what an agent is missing: what its filter believes, corrected by a network.
+"""A trained guess of what an agent is missing: its filter's belief, corrected by a network.
 
     b'(k)  ~  (b(k) + floor) exp(network(b, agent)(k)),        for each hidden part of the state by itself
 
@@ -64,7 +64,8 @@ def completion_network(world: InformationModel, key: Key, *, width: int = 64, de
     """Make a network that repeats what the filter believes, to be fitted by `fit_completion`.
 
     Args:
-        world: its filter keeps beliefs `[s]` (`ExactAgentFilter`) or factored ones (`PerAgentFilter` with a `FactoredFilter`).
+        world: its filter keeps beliefs `[s]` (`ExactAgentFilter`) or factored ones (`PerAgentFilter` with a
+            `FactoredFilter`).
         key: decides the first parameters.
         width: units of a hidden layer.
         depth: hidden layers.

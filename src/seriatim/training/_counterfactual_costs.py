@@ -1,4 +1,4 @@
-"""What each control of a trajectory is worth: what the trajectory costs with this one control another.
+"""Counterfactual costs: what a trajectory would cost with one of its controls changed.
 
 Let the controls of all stages be drawn independently of the state, and C(u) be the cost of a trajectory under fixed
 disturbances. Its *multilinear extension* is the mean of C over the draws, as a function of their chances z, and

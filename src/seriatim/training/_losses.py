@@ -1,4 +1,4 @@
-"""What a classifier and a value network are fitted by.
+"""Losses by which classifiers and value networks are fitted.
 
 The classifier's loss at a state is the cross-entropy to each agent's target, weighed by how sure the label is,
 

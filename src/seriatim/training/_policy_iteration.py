@@ -30,7 +30,7 @@ from jaxtyping import Array, Float, Int
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._preconditions import require_model, within_problem
-from seriatim._record import record, static, with_fields
+from seriatim._record import moved, record, static, with_fields
 from seriatim.evaluation import Estimate, evaluate
 from seriatim.model import Key, Model, State
 from seriatim.networks._classifier import NetworkValue
@@ -85,6 +85,7 @@ class PolicyIterationState:
     gained: Int[Array, ""]
 
 
+@moved(order="give schedule=InTurn(order), Speculative(order), or BestFirst() for the optimised one.")
 @record
 class PolicyIteration:
     """A trainer: `init(key) -> state`, `step(state) -> (state, metrics)`. A step makes some labels, fits, or evaluates.

@@ -1,4 +1,4 @@
-"""What a run has trained, for the model it was trained on or for a changed one: its policy, and its value."""
+"""Results of a run, for the model it was trained on or for a changed one: its policy, and its value."""
 
 from typing import Any, Literal
 

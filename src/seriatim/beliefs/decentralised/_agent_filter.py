@@ -1,4 +1,4 @@
-"""What one agent can believe by itself: Bayes' rule for what it did, saw and heard, others' choices guessed.
+"""The filter of one agent alone: Bayes' rule for what it did, saw and heard, with others' choices guessed.
 
 Agent i knows its own control and observation, and those of the agents it hears, H. With v the joint control in which
 those of the others are guessed,

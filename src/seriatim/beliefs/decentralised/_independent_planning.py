@@ -76,8 +76,8 @@ class IndependentPlanning:
             return with_fields(self, policy=_WithTime(self.policy, info.left))(info.state, key)
         if not isinstance(info, Information):
             raise InputError(
-                f"IndependentPlanning was given a {type(info).__name__}, and needs what each agent knows; play it in an "
-                "InformationModel."
+                f"IndependentPlanning was given a {type(info).__name__}, and needs what each agent knows; play it in "
+                "an InformationModel."
             )
         return self.of_known(info.known, key)
 

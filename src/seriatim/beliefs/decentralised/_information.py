@@ -46,9 +46,9 @@ class InformationDisturbance(NamedTuple):
 class InformationModel:
     """The world together with what each agent knows: a `Model` whose state is an `Information`.
 
-    Play it with `IndependentPlanning(policy, filter)`; `simulate`, `evaluate` and `compare` apply unchanged. Costs, admissible
-    controls and ends are those of the true state. Under one key, policies, filters and rates of arrival meet the same
-    disturbances of the world, and the messages that arrive at one rate arrive at every higher rate.
+    Play it with `IndependentPlanning(policy, filter)`; `simulate`, `evaluate` and `compare` apply unchanged. Costs,
+    admissible controls and ends are those of the true state. Under one key, policies, filters and rates of arrival meet
+    the same disturbances of the world, and the messages that arrive at one rate arrive at every higher rate.
 
     Guarantee: nothing reaches an agent's knowledge but its own control and observation and those it hears; the rest is
     set to 0 before the filter sees it.

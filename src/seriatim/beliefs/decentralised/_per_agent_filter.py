@@ -1,4 +1,4 @@
-"""What each agent of a team believes by itself, by a filter of one who sees everything and a convention.
+"""A filter for each agent of a team, made of one filter that sees everything and a convention for what is missing.
 
 Agent i updates its own belief with the joint control v, in which those of agents it does not hear are guessed, and with
 the observation in which their entries are 0. The convention is the model's: *an entry of 0 says nothing*. Then what

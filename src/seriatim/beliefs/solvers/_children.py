@@ -1,4 +1,4 @@
-"""Which history follows a history: a table from (history, control, observation) to a number, in arrays of fixed size.
+"""Tables of histories: from (history, control, observation) to the number of the next one, in arrays of fixed size.
 
 Observations may be anything, and more than could be listed: m robots that each see one of l levels make l**m of them.
 So they are not numbered but marked, by 64 bits that two different observations share with probability 2**-64. The

@@ -1,4 +1,4 @@
-"""What a network is told of a belief about damage, on behalf of one robot.
+"""Features of a belief about damage, on behalf of one robot.
 
 Of every site: what its damage is expected to cost, the distribution of its level, how far it is, which control leads
 there, how many other robots are nearer (of equals the first counts as nearer), and how far the nearest of them is. Of

@@ -1,4 +1,4 @@
-"""What a network is told of a hunt on behalf of one spider.
+"""Features of a hunt, on behalf of one spider.
 
 Of every living fly: how far it is, which moves lead nearer to it, and how the spider stands among those that might
 catch it: how much nearer the nearest of the others is, how many are nearer (of equals the first counts as nearer),

@@ -1,4 +1,4 @@
-"""What flies do: stay, wander or flee, and arrive during the game.
+"""The behaviour of flies: they stay, wander or flee, and arrive during the game.
 
 What a fly would do is drawn without knowing where it is; what comes of it depends on where it and the spiders are.
 """

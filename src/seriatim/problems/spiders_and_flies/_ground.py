@@ -1,4 +1,4 @@
-"""Where spiders hunt flies: what a user asks for, read, checked and turned into arrays.
+"""The hunting ground: what a user asks for, read, checked and turned into arrays.
 
 Everybody lives in the largest connected part of the map, so that every spider can reach every fly.
 """

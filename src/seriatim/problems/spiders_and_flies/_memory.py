@@ -1,4 +1,4 @@
-"""What one spider remembers of what it saw and heard: the simplest memory that is never wrong about a living fly.
+"""The memory of one spider, of what it saw and heard: never wrong about a living fly.
 
 For flies that stay. A spider keeps where each spider was when it last saw or heard it, where it found flies, which of
 these are gone (their cell was in view, without them), and which cells have been in view. A fly never found is in a cell

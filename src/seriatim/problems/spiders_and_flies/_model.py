@@ -218,7 +218,7 @@ class SpidersAndFlies:
         return possible_moves(self, state)
 
     def relaxed_transition(self, state: RelaxedHunt, control: Float[Array, "m 5"], disturbance: Luck) -> Transition:
-        """Play one stage with soft controls: expected costs, exact where `seriatim.problems.spiders_and_flies._relaxed` says so."""
+        """Play one stage with soft controls: expected costs, exact where `RelaxedHunt` says so."""
         return relaxed_stage(self, state, control, disturbance)
 
     def base_policy(self) -> NearestFly:

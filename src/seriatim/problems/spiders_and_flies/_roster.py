@@ -1,4 +1,4 @@
-"""Who comes and who goes by an operator's word: changes to a state that keep its shapes, so that nothing recompiles.
+"""Arrivals and departures by an operator's word: they keep the shapes of a state, so that nothing recompiles.
 
 Outside compiled code a change that cannot be made is refused in one sentence. Inside `jit` and `vmap` values cannot be
 read: there, whoever finds no free place does not come, who is not there cannot go, and cells are taken on trust.

@@ -1,4 +1,4 @@
-"""What one spider sees: its own place, and the cells around it as far as its vision goes.
+"""The view of one spider: its own place, and the cells around it as far as its vision goes.
 
 Each spider gets the numbers
 

@@ -1,4 +1,4 @@
-"""A run: a directory with all that is needed to understand a training, to go on with it, and to use its result.
+"""Runs: directories with all that is needed to understand a training, to resume it, and to use its result.
 
     config.json        what was asked for
     environment.json   what it was made with: versions, platform, device

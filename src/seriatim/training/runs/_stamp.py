@@ -1,4 +1,4 @@
-"""What every file of a run says of itself: its format, the version that wrote it, and a digest of its content.
+"""The stamp of every file of a run: its format, the version that wrote it, and a digest of its content.
 
     {"state": "running", "step": 5, "seriatim": {"format": "seriatim status 1", "version": "0.1.0", "digest": "1f..."}}
 
