@@ -15,8 +15,7 @@ from matplotlib.figure import Figure
 
 from benchmarks._results import Row, publish
 from benchmarks._timing import in_turns
-from seriatim.lanes import lanes
-from seriatim.lanes._spacing import padded_lane_count
+from seriatim.lanes import lanes, padded_lane_count
 
 TEAM, SIDE, STATES, STAGES, ROUNDS, PATIENCE = 15, 20, 1024, 60, 21, 15.0
 FAR = 10_000

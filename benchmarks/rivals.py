@@ -137,7 +137,7 @@ class SeenRocks:
 
     policy: st.Policy
 
-    def __call__(self, info: st.problems.RockState, key: Any) -> Int[Array, " 1"]:
+    def __call__(self, info: Any, key: Any) -> Int[Array, " 1"]:
         sites = jax.nn.one_hot(info.good.astype(jnp.int32), 2)
         return self.policy(st.beliefs.FactoredBelief(info.position, sites), key)
 

@@ -9,7 +9,18 @@ PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 
 # Every part may import what stands to its right, and itself.
 CORE = {
-    *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_inverse", "_structure", "_diagnosis"),
+    *(
+        "_record",
+        "_errors",
+        "_files",
+        "_numbers",
+        "_constants",
+        "_compile",
+        "_inverse",
+        "_structure",
+        "_diagnosis",
+        "_moved",
+    ),
 }
 TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon", "_preconditions"}
 ALLOWED = {
@@ -21,6 +32,7 @@ ALLOWED = {
     "_compile": {"_constants"},
     "_inverse": set(),
     "_extra": set(),
+    "_moved": set(),
     "_structure": {"_errors"},
     "_diagnosis": {"_errors"},
     "_preconditions": CORE | {"model"},
@@ -30,9 +42,9 @@ ALLOWED = {
     "controls": {"_errors"},
     "finite_horizon": {"_record", "_errors", "_numbers", "model", "policy", "value"},
     "simulation": TYPES | {"lanes"},
-    "lanes": {"_errors"},
+    "lanes": {"_errors", "_moved"},
     "distributions": {"_errors", "model"},  # model: for the type of keys alone
-    "gradients": {"_record", "_errors", "model", "distributions"},
+    "gradients": {"_record", "_errors", "_moved", "model", "distributions"},
     "beliefs": TYPES | {"simulation", "distributions", "exact"},
     "parallel": {"_record", "_errors", "model"},  # model: for the type of keys alone
     "planning": TYPES | {"simulation", "lanes", "distributions", "parallel"},

@@ -3,8 +3,9 @@
 One table for all folders. A folder asks it for names that it does not have (`__getattr__`, PEP 562).
 """
 
+import sys
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import NoReturn
 
 _NETWORKS = (
     "FeasibleFallback",
@@ -33,6 +34,7 @@ MOVED = {
     "formats.Tables": "formats.TeamTables",
     "lanes.kept": "lanes.materialise",
     "lanes.side_by_side": "lanes.map_lanes",
+    "lanes.spaced": "lanes.padded_lane_count",
     "planning.Simulation": "Simulation",
     "planning.q_samples": "simulation.q_samples",
     "problems.Sightings": "problems.LastSeenFilter",
@@ -59,13 +61,6 @@ def moved_names(folder: str) -> Callable[[str], NoReturn]:
         now = MOVED.get(place.removeprefix("seriatim."))
         if now is not None:
             raise ImportError(f"{place} is now seriatim.{now}.", name=folder)
-        raise AttributeError(f"module {folder!r} has no attribute {name!r}", name=name, obj=_module(folder))
+        raise AttributeError(f"module {folder!r} has no attribute {name!r}", name=name, obj=sys.modules.get(folder))
 
     return missing
-
-
-def _module(folder: str) -> Any:
-    """Return the module, in which Python looks for a name spelt nearly alike."""
-    import sys
-
-    return sys.modules.get(folder)

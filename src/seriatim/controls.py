@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Int
 
 from seriatim._errors import InputError
 
-__all__ = ["is_admissible", "joint_controls", "joint_index", "num_joint_controls"]
+__all__ = ["is_admissible", "joint_controls", "joint_index"]
 
 
 def num_joint_controls(num_agents: int, num_controls: int) -> int:

@@ -9,6 +9,7 @@ import pytest
 from small import bayes, grid, random_problem, tree_value
 
 import seriatim as st
+from seriatim.beliefs._particle_filter import ParticleBelief
 from seriatim.beliefs.solvers._alpha_vectors import AlphaValue
 
 TEAM = random_problem(20, states=3, agents=2, controls=2, observations=2, discount=0.8, end=0.3)
@@ -127,7 +128,7 @@ def test_sampled_q_factors_are_those_of_the_enumeration_in_the_mean(filter):
 def cloud(belief):
     """The same belief as particles."""
     states = jnp.array([0, 1, 2, 2], jnp.int32)
-    return st.beliefs.ParticleBelief(states, jnp.append(belief[:2], belief[2:].repeat(2) / 2), jnp.int32(0))
+    return ParticleBelief(states, jnp.append(belief[:2], belief[2:].repeat(2) / 2), jnp.int32(0))
 
 
 def test_one_at_a_time_over_beliefs_never_costs_more_than_its_base():

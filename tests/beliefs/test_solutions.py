@@ -15,6 +15,7 @@ from small import bayes, grid, random_problem, tree_value
 import seriatim as st
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+from seriatim.beliefs._particle_filter import ParticleBelief
 from tiger import Tiger
 
 # Tables are made from single-precision probabilities.
@@ -142,7 +143,7 @@ def test_blind_policies_cost_what_playing_them_costs():
 def test_values_and_policies_take_beliefs_and_particles():
     model = random_problem(14, discount=0.8)
     vectors = st.beliefs.qmdp(model)
-    cloud = st.beliefs.ParticleBelief(jnp.array([0, 2, 2, 1]), jnp.array([0.4, 0.3, 0.2, 0.1]), jnp.int32(0))
+    cloud = ParticleBelief(jnp.array([0, 2, 2, 1]), jnp.array([0.4, 0.3, 0.2, 0.1]), jnp.int32(0))
     same = jnp.array([0.4, 0.1, 0.5])
     assert float(vectors.value(cloud)) == pytest.approx(vectors.at(same), abs=1e-5)
     assert float(vectors.value(same)) == pytest.approx(vectors.at(same), abs=1e-5)

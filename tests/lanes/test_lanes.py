@@ -12,8 +12,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as some
 
 from seriatim._errors import InputError
-from seriatim.lanes import _folds, lanes
-from seriatim.lanes._spacing import padded_lane_count
+from seriatim.lanes import _folds, lanes, padded_lane_count
 
 # Axes on both sides of the length from which folds become loops, so that both forms are met.
 LENGTHS = (1, 2, 3, 7)

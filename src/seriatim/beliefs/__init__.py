@@ -9,7 +9,7 @@ from seriatim.beliefs._exact_filter import ExactFilter
 from seriatim.beliefs._factored_filter import FactoredBelief, FactoredFilter, FactoredModel
 from seriatim.beliefs._filter import Filter, observe
 from seriatim.beliefs._hidden import HiddenModel, HiddenState, on_belief
-from seriatim.beliefs._particle_filter import ParticleBelief, ParticleFilter
+from seriatim.beliefs._particle_filter import ParticleFilter
 from seriatim.beliefs.decentralised._agent_filter import AgentFilter, ExactAgentFilter
 from seriatim.beliefs.decentralised._finite_team import centralised_bounds, centralised_value, decentralised_value
 from seriatim.beliefs.decentralised._independent_planning import IndependentPlanning
@@ -35,7 +35,6 @@ __all__ = [
     "HiddenState",
     "IndependentPlanning",
     "InformationModel",
-    "ParticleBelief",
     "ParticleFilter",
     "PerAgentFilter",
     "TreeSearch",

@@ -6,7 +6,6 @@ from seriatim._moved import moved_names
 from seriatim.gradients._compare import compare_estimators
 from seriatim.gradients._control_variate import neural_control_variate, variance_gradient
 from seriatim.gradients._estimator import Estimator, from_surrogate
-from seriatim.gradients._evaluations import count_evaluations
 from seriatim.gradients._list import ESTIMATORS, estimator
 from seriatim.gradients._moving_baseline import MovingBaseline
 
@@ -15,7 +14,6 @@ __all__ = [
     "Estimator",
     "MovingBaseline",
     "compare_estimators",
-    "count_evaluations",
     "estimator",
     "from_surrogate",
     "neural_control_variate",

@@ -6,8 +6,9 @@ from seriatim._moved import moved_names
 from seriatim.lanes._folds import materialise
 from seriatim.lanes._interpret import lanes
 from seriatim.lanes._map_lanes import map_lanes
+from seriatim.lanes._spacing import padded_lane_count
 
-__all__ = ["lanes", "map_lanes", "materialise"]
+__all__ = ["lanes", "map_lanes", "materialise", "padded_lane_count"]
 
 if not TYPE_CHECKING:  # a type checker would take every name for one that is there
     __getattr__ = moved_names(__name__)

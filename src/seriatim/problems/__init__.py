@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from seriatim._moved import moved_names
 from seriatim.problems._from_tables import tabular
-from seriatim.problems._rock_sample import RockSample, RockState
+from seriatim.problems._rock_sample import RockSample
 from seriatim.problems._spiders_on_a_line import SpidersOnALine
 from seriatim.problems._tabular import TablePlayer, Tabular, random_team
 from seriatim.problems.repair._beliefs import DamageForever
@@ -20,7 +20,6 @@ __all__ = [
     "Repair",
     "RepairState",
     "RockSample",
-    "RockState",
     "SpidersAndFlies",
     "SpidersOnALine",
     "TablePlayer",

@@ -21,8 +21,7 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._compile import jit
 from seriatim._preconditions import name_of, require_control
 from seriatim.controls import is_admissible
-from seriatim.lanes import map_lanes, materialise
-from seriatim.lanes._spacing import padded_lane_count
+from seriatim.lanes import map_lanes, materialise, padded_lane_count
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
 from seriatim.simulation._stage import Lanes, Streams, begun, lane_stage, streams

@@ -15,8 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from seriatim.lanes import map_lanes, materialise
-from seriatim.lanes._spacing import padded_lane_count
+from seriatim.lanes import map_lanes, materialise, padded_lane_count
 from seriatim.model import Model, State
 from seriatim.policy import Policy
 from seriatim.simulation._noise import Noise, disturbances
