@@ -9,18 +9,8 @@ PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 
 # Every part may import what stands to its right, and itself.
 CORE = {
-    *(
-        "_record",
-        "_errors",
-        "_files",
-        "_numbers",
-        "_constants",
-        "_compile",
-        "_inverse",
-        "_structure",
-        "_diagnosis",
-        "_moved",
-    ),
+    *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_unoptimised", "_inverse", "_structure"),
+    *("_diagnosis", "_moved"),
 }
 TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon", "_preconditions"}
 ALLOWED = {
@@ -29,11 +19,12 @@ ALLOWED = {
     "_numbers": set(),
     "_constants": {"_errors"},
     "_record": {"_constants", "_errors"},
-    "_compile": {"_constants"},
+    "_compile": {"_constants", "_errors", "_numbers", "_unoptimised"},
+    "_unoptimised": set(),
     "_inverse": set(),
     "_extra": set(),
     "_moved": set(),
-    "_structure": {"_errors"},
+    "_structure": {"_errors", "_numbers"},
     "_diagnosis": {"_errors"},
     "_preconditions": CORE | {"model"},
     "model": {"_record"},
@@ -43,10 +34,10 @@ ALLOWED = {
     "finite_horizon": {"_record", "_errors", "_numbers", "model", "policy", "value"},
     "simulation": TYPES | {"lanes"},
     "lanes": {"_errors", "_moved"},
-    "distributions": {"_errors", "model"},  # model: for the type of keys alone
-    "gradients": {"_record", "_errors", "_moved", "model", "distributions"},
+    "distributions": {"_errors", "_preconditions", "model"},  # model: for the type of keys alone
+    "gradients": {"_record", "_errors", "_moved", "_preconditions", "model", "distributions"},
     "beliefs": TYPES | {"simulation", "distributions", "exact"},
-    "parallel": {"_record", "_errors", "model"},  # model: for the type of keys alone
+    "parallel": {"_record", "_errors", "_preconditions", "model"},  # model: for the type of keys alone
     "planning": TYPES | {"simulation", "lanes", "distributions", "parallel"},
     "networks": TYPES | {"_extra", "distributions"},
     "training": TYPES

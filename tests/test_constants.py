@@ -3,12 +3,16 @@
 import collections
 import copy
 import dataclasses
+import decimal
 import enum
 import functools
 import threading
 import types
+import weakref
+from array import array as python_array
 from fractions import Fraction
 
+import attr
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -35,9 +39,56 @@ class Pair:
 
 
 Point = collections.namedtuple("Point", ["x", "y"])
+
+
+@attr.frozen
+class Frozen:
+    a: object
+
+
+@dataclasses.dataclass(unsafe_hash=True)
+class Hashed:
+    a: object
+
+
+class Named:
+    """An object that is told apart by its name, or by a value, whatever else it holds."""
+
+    def __init__(self, name, **values):
+        self.name = name
+        self.__dict__.update(values)
+
+    def __eq__(self, other):
+        return type(other) is type(self) and self.name == other.name
+
+    def __hash__(self):
+        return hash(self.name)
+
+
+class NamedBySlot(Named):
+    __slots__ = ("a",)
+
+
+class Numbers(list):
+    pass
+
+
+class Whole(int):
+    pass
+
+
+class Table(dict):
+    __slots__ = ("a",)
+
+
+class Deque(collections.deque):
+    pass
+
+
 ALIKE = [(1, 1.0, True, Level.LOW, 1 + 0j, np.int32(1), np.float32(1), Fraction(1), "1", b"1", Colour.RED), (0.0, -0.0)]
 WRAPPED = [lambda x: x, lambda x: (x,), lambda x: frozenset([x]), lambda x: Pair(2, (x,)), lambda x: Point(x, 0)]
-WRAPPED += [lambda x: {"a": x}, lambda x: [x], lambda x: functools.partial(max, x)]
+WRAPPED += [lambda x: {"a": x}, lambda x: [x], lambda x: functools.partial(max, x), lambda x: slice(x, 3)]
+WRAPPED += [Frozen, Hashed, Named, lambda x: Named("n", a=x), lambda x: (Named("n", a=[x]),), lambda x: [Deque([x])]]
 
 
 @pytest.mark.parametrize("wrap", WRAPPED)
@@ -47,7 +98,11 @@ def test_constants_are_told_apart_by_type_and_value(wrap):
 
 
 @pytest.mark.parametrize(
-    "value", [float("nan"), -0.0, 2, (1, (2.0, "x")), frozenset([1]), Pair((1,)), Point(1, 2), Colour.RED]
+    "value",
+    [
+        *(float("nan"), -0.0, 2, (1, (2.0, "x")), frozenset([1]), Pair((1,)), Point(1, 2), Colour.RED, slice(1, 2)),
+        *(Frozen((1,)), Hashed(1), Named("n", a=[1, Fraction(2)]), decimal.Decimal("-0")),
+    ],
 )
 def test_equal_values_are_one_constant(value):
     other = copy.deepcopy(value)
@@ -166,6 +221,21 @@ def _cases():
     yield "jitted", jax.jit(closing_over(under := Plain(a=1))[0]), lambda: setattr(under, "a", 2)
     yield "record", _holder(deep := Plain(a=1)), lambda: setattr(deep, "a", 2)
     yield "method of a record", _holder(far := [1]).get, lambda: far.append(2)
+    yield "deque", (queue := collections.deque([0])), lambda: queue.append(1)
+    yield "derived deque", (derived := Deque([0])), lambda: derived.append(1)
+    yield "array of Python", (packed := python_array("d", [3.0])), lambda: packed.__setitem__(0, 4.0)
+    yield "memory", memoryview(lent := python_array("d", [3.0])), lambda: lent.__setitem__(0, 4.0)
+    yield "view of a dictionary", (viewed := {"a": 1}).values(), lambda: viewed.update(a=2)
+    yield "reference", weakref.ref(referred := Plain(a=1)), lambda: setattr(referred, "a", 2)
+    yield "of its own equality", (named := Named("n", a=1)), lambda: setattr(named, "a", 2)
+    yield "its compared name", (renamed := Named("n")), lambda: setattr(renamed, "name", "m")
+    yield "slot of its own equality", (by_slot := NamedBySlot("n", a=1)), lambda: setattr(by_slot, "b", 2)
+    yield "inside its own equality", Named("n", a=(inside := [1])), lambda: inside.append(2)
+    yield "inside attrs", Frozen(kept := [1]), lambda: kept.append(2)
+    yield "dataclass with a hash", (hashed := Hashed(1)), lambda: setattr(hashed, "a", 2)
+    yield "attribute of a list", (numbers := Numbers([1])), lambda: setattr(numbers, "a", 2)
+    yield "attribute of a number", (whole := Whole(1)), lambda: setattr(whole, "a", 2)
+    yield "slot of a dictionary", (tabled := Table(b=1)), lambda: setattr(tabled, "a", 2)
     yield "namespace", (space := types.SimpleNamespace(a=1)), lambda: setattr(space, "a", 2)
 
 
@@ -203,7 +273,11 @@ def test_data_of_a_class_count():
 
 @pytest.mark.parametrize(
     "value",
-    [jnp.sin, len, np.sin, Plain, jax, jnp.zeros(2), _holder(("a", 1)), threading.Lock(), test_data_of_a_class_count],
+    [
+        *(jnp.sin, len, np.sin, Plain, jax, jnp.zeros(2), _holder(("a", 1)), threading.Lock()),
+        *(Frozen((1, 2)), Fraction(1), decimal.Decimal(1), np.dtype("int8"), Level.LOW, np.random.default_rng()),
+        *(range(2), test_data_of_a_class_count),
+    ],
     ids=lambda constant: type(constant).__name__,
 )
 def test_what_cannot_change_is_known_by_identity_and_never_looked_at_again(value):
@@ -311,6 +385,30 @@ class Drift:
 
     def __call__(self, state, key):
         return jnp.full(1, self.control, jnp.int32)
+
+
+def test_of_two_objects_that_share_a_program_each_is_read_as_it_is():
+    """They are equal by their own equality and hold the same. One is changed; the other is then met in a new shape."""
+
+    @st.record
+    class Holder:
+        inner: object
+        hidden: object = st.static(default=None)
+
+    for place in (lambda of: Holder(of), lambda of: Holder(1.0, of)):
+        traces = []
+
+        def apply(record, x, traces=traces):
+            traces.append(None)
+            return (record.hidden or record.inner).target * x
+
+        call, (one, other) = jit(apply), (Named("n", target=3) for _ in range(2))
+        with_one, with_other = place(one), place(other)
+        assert [float(call(each, 1.0)) for each in (with_other, with_one)] == [3, 3]
+        assert len(traces) == 1
+        one.target = -3
+        assert call(with_other, jnp.ones(2)).tolist() == [3, 3]
+        assert call(with_one, jnp.ones(2)).tolist() == [-3, -3]
 
 
 def test_a_planner_sees_that_an_ordinary_model_or_policy_has_changed():

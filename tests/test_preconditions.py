@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim._preconditions import require_model
+import seriatim.evaluation
+from seriatim._preconditions import require_key, require_keys, require_model
 from seriatim.testing import count_compilations
 
 KEY = jax.random.key(0)
@@ -93,6 +94,16 @@ STAGE = {
         moves(lambda self, x, u: jnp.arange(u[0])),
         r"uses the value of an array as a size .*py, line \d+\)",
     ),
+    "a random key for a cost": (moves(lambda self, x, u: Next(x, KEY, False)), r"cost is key<fry>\[\]; one number"),
+    "a cost too large": (moves(lambda self, x, u: Next(x, 2**40, False)), "cost is 1099511627776, a whole number too"),
+    "None in a product": (
+        moves(lambda self, x, u: Next(x * None, 1.0, False)),
+        r"raised TypeError: unsupported operand .* 'Array' and 'NoneType' \(.*line \d+\)",
+    ),
+    "a function of NumPy": (
+        moves(lambda self, x, u: Next(np.sin(x), 1.0, False)),
+        r"hands an array to NumPy .* \(.*line \d+\); use jax.numpy \(jnp.sin for np.sin",
+    ),
     "a field as a size": (
         moves(lambda self, x, u: Next(x, jnp.sum(jnp.arange(self.vehicles)), False)),
         r"transition uses the field vehicles as a size .*line \d+\).*vehicles: int = st.static\(default=4\)",
@@ -118,12 +129,23 @@ VALUES = {
     "discount -1": ({"discount": -1.0}, r"discount is -1\.0; a number above 0"),
     "discounts": ({"discount": jnp.ones(2)}, "discount is .*; a number above 0"),
     "discount text": ({"discount": "high"}, "discount is 'high'; a number above 0"),
+    "a number too large": ({"vehicles": 2**40}, "vehicles is 1099511627776, a whole number too large for JAX; give a"),
+    "agents of JAX": (
+        {"num_agents": jnp.asarray(2)},
+        r"num_agents is an array of JAX, .*give a whole number",
+    ),
+    "controls of JAX": ({"num_controls": jnp.asarray(3)}, "num_controls is an array of JAX"),
     "no agents": ({"num_agents": 0}, "num_agents is 0; a whole number from 1 up"),
     "one control, True": ({"num_controls": True}, "num_controls is True; a whole number from 1 up"),
     "half a control": ({"num_controls": 1.5}, r"num_controls is 1\.5; a whole number from 1 up"),
 }
 START = {
     "a state of text": ({"initial_state": lambda self, key: ["a"]}, "initial_state.* is 'a' of type str"),
+    "a start too large": ({"initial_state": lambda self, key: 2**40}, "initial_state is 1099511627776, a whole number"),
+    "names that cannot be sorted": (
+        {"sample_disturbance": lambda self, key: {"a": 1, 2: 3}},
+        "sample_disturbance is no pytree of arrays: Comparator",
+    ),
     "a size at the start": (
         {"initial_state": lambda self, key: jnp.zeros(self.vehicles)},
         "initial_state uses the field vehicles as a size",
@@ -214,6 +236,7 @@ def test_every_verb_refuses_what_is_no_policy(mistake, without_type_checks):
         ({"num_samples": 2.0}, r"num_samples=2\.0: "),
         ({"lookahead": True}, "lookahead=True: "),
         ({"nominal_from": -1}, "nominal_from=-1: "),
+        ({"terminal_cost": 3.0}, r"terminal_cost=3\.0 cannot be called; give a function of a state"),
         ({"cost_bound": -1.0}, r"cost_bound=-1\.0: give the largest stage cost"),
         ({"cost_bound": float("inf")}, "cost_bound=inf: give the largest stage cost"),
         ({"cost_bound": 1.0, "terminal_cost": lambda x: 0.0}, "and terminal_cost is given too"),
@@ -243,8 +266,177 @@ def test_a_terminal_cost_that_is_not_one_number_is_refused(given, without_type_c
 
 
 def test_a_state_of_none_is_refused(without_type_checks):
-    with pytest.raises(st.InputError, match="The state is a NoneType"):
+    with pytest.raises(st.InputError, match="The state is None; Lawful has an array of shape"):
         without_type_checks(lambda: st.OneAtATimeRollout(Lawful(), rests).decide(None, KEY))
+
+
+# What people write in `transition` that fails for other reasons than a size, and what is one: the words that say so.
+SIZE = "uses the value of an array as a size"
+WRITTEN = {
+    "an addend of text": (lambda x, u: x + "1", r"TypeError: unsupported operand type\(s\) for \+: 'Array' and 'str'"),
+    "a call of an array": (lambda x, u: x(), "TypeError: 'Array' object is not callable"),
+    "a list times an array": (lambda x, u: [1.0, 2.0] @ u, "TypeError: unsupported operand .* 'list' and 'Array'"),
+    "a dictionary": (lambda x, u: {0: 1.0}[u[0]], "TypeError: unhashable type: 'Array'"),
+    "a method that is not": (lambda x, u: u.summ(), "AttributeError: Array has no attribute summ"),
+    "a table of NumPy": (lambda x, u: np.zeros(3)[u[0]], "hands an array to NumPy"),
+    "a list": (lambda x, u: [1.0, 2.0, 3.0][u[0]], SIZE),
+    "a shape": (lambda x, u: jnp.sum(jnp.zeros((u[0], 2))), SIZE),
+    "a range": (lambda x, u: sum(range(u[0])), SIZE),
+    "a slice": (lambda x, u: jnp.sum(x[: u[0]]), SIZE),
+    "a number of Python": (lambda x, u: float(x[0]), SIZE),
+    "repetitions": (lambda x, u: jnp.sum(jnp.tile(u, u[0])), SIZE),
+    "a condition of values": (lambda x, u: jnp.sum(x[x > 1]), SIZE),
+}
+
+
+@pytest.mark.parametrize("written", WRITTEN)
+def test_an_error_is_called_what_it_is(written):
+    function, words = WRITTEN[written]
+    with pytest.raises(st.InputError, match=f"transition.* {words}") as refusal:
+        require_model(mistaken(**moves(lambda self, x, u: Next(x, function(x, u), False))))
+    assert "Tracer" not in str(refusal.value)
+
+
+class Remembers:
+    """An ordinary object that keeps the state of its last transition, which it may not."""
+
+    num_agents, num_controls, discount = 2, 3, 0.9
+    initial_state, control_mask = Lawful.initial_state, Lawful.control_mask
+    sample_disturbance, last = Lawful.sample_disturbance, 0.0
+
+    def transition(self, state, control, disturbance):
+        cost, self.last = jnp.sum(self.last), state
+        return Next(state + 1.0, cost, state[0] > 5)
+
+
+@pytest.mark.parametrize("verb", ["in turn", "evaluate", "simulate", "simulate from a state", "check"])
+def test_a_model_that_remembers_is_refused(verb):
+    with pytest.raises(st.InputError, match=r"Remembers keeps an array of a call, in an attribute .* state"):
+        NEEDS_ALL[verb](Remembers())
+
+
+def test_a_policy_that_remembers_is_refused():
+    kept = []
+
+    def remembers(state, key):
+        kept.append(state)
+        return rests(state, key) + jnp.int32(kept[0][0])
+
+    for verb in (
+        lambda: st.StandardRollout(Lawful(), remembers).decide(jnp.zeros(4), KEY),
+        lambda: st.evaluate(Lawful(), remembers, KEY, episodes=2, horizon=2),
+    ):
+        with pytest.raises(st.InputError, match=r"(uses|keeps) an array .*nothing may be remembered between calls"):
+            verb()
+    with pytest.raises(st.InputError, match="uses an array that an earlier call has kept"):
+        st.check_policy(Lawful(), remembers).raise_if_broken()
+
+
+STATES = {
+    "text": ("a", "The state is 'a' of type str; a pytree of arrays is expected. Give a state as"),
+    "an object": (object(), "The state is <object .* of type object; a pytree of arrays"),
+    "a list": (
+        [0.0],
+        r"The state is a list of 1 arrays: \(\); Lawful has an array of shape \(4,\); give a state",
+    ),
+    "no shape": (jnp.zeros(()), r"state has shape \(\), where Lawful has \(4,\)"),
+    "a random key": (KEY, r"state has shape \(\), where Lawful has"),
+    "a number too large": (10**30, "1000000000000000000000000000000(, a| is a) whole number too large for JAX"),
+}
+
+
+@pytest.mark.parametrize("mistake", STATES)
+def test_what_is_no_state_is_refused(mistake, without_type_checks):
+    state, sentence = STATES[mistake]
+    planner = st.StandardRollout(Lawful(), rests, st.Simulation(horizon=1, num_samples=1))
+    for verb in (
+        lambda: st.simulate(Lawful(), rests, KEY, horizon=2, state=state),
+        lambda: planner.decide(state, KEY),
+    ):
+        with pytest.raises(st.InputError, match=sentence):
+            without_type_checks(verb)
+
+
+def test_a_state_of_another_type_is_refused_where_transitions_do_not_keep_it(without_type_checks):
+    with pytest.raises(st.InputError, match="state is of type bool, where Lawful has float32"):
+        without_type_checks(lambda: st.simulate(Lawful(), rests, KEY, horizon=2, state=jnp.zeros(4, bool)))
+
+
+def test_a_state_without_its_time_says_how_to_start(without_type_checks):
+    timed = st.FiniteHorizon(Lawful(), 3)
+    with pytest.raises(st.InputError, match=r"is an array of shape \(4,\); FiniteHorizon has a TimedState of 2"):
+        without_type_checks(lambda: st.OneAtATimeRollout(timed, st.at_any_time(rests)).decide(jnp.zeros(4), KEY))
+
+
+def verbs_with_keys():
+    """List the public functions that are given a key or keys."""
+    parts = (st, st.beliefs, st.training, st.gradients, st.distributions, st.parallel, seriatim.evaluation)
+    for part in parts:
+        for name in part.__all__:
+            verb = getattr(part, name)
+            if inspect.isfunction(verb) and {"key", "keys"} & set(inspect.signature(verb).parameters):
+                yield pytest.param(verb, id=f"{part.__name__.rpartition('.')[2]}.{name}")
+
+
+# What they are given beside; None where the key is looked at first.
+GIVEN = {
+    "model": Lawful(),
+    "policy": rests,
+    "policies": {"base": rests},
+    "planner": st.Anytime(st.OneAtATimeRollout(Lawful(), rests)),
+    "states": jnp.zeros((2, 4)),
+    "budget_ms": 1.0,
+    "function": jnp.sum,
+    "logits": jnp.zeros((2, 3)),
+    "mean_and_std": (jnp.zeros(2), jnp.ones(2)),
+    "mean": 0.0,
+    "std": 1.0,
+    "index": jnp.zeros(2, jnp.int32),
+    "temperature": 1.0,
+    "k": 1,
+    "estimator": st.gradients.score_function,
+    "settings": {},
+    "shape": (2, 3),
+    "steps": 1,
+}
+NO_KEYS = {
+    "a number": (3, "is 3; give"),
+    "nothing": (None, "is None; give"),
+    "text": ("k", "is 'k'; give"),
+    "numbers": (jnp.zeros(2), r"is an array of shape \(2,\) and type float32; give"),
+    "a wrong number of axes": (jax.random.split(KEY, 6).reshape(2, 3), r"is a stack of \(2, 3\) keys; give"),
+    "old keys of three numbers": (jnp.zeros(3, jnp.uint32), r"is an array of shape \(3,\) and type uint32; give"),
+}
+
+
+@pytest.mark.parametrize("verb", list(verbs_with_keys()))
+def test_every_verb_refuses_what_is_no_key(verb, without_type_checks):
+    parameters = inspect.signature(verb).parameters
+    name = "key" if "key" in parameters else "keys"
+    needed = [each for each, p in parameters.items() if p.default is p.empty and each != name]
+    given = {each: GIVEN.get(each) for each in needed}
+    positional = [each for each, p in parameters.items() if p.kind is not p.KEYWORD_ONLY and each in {*needed, name}]
+    if verb is st.gradients.exact:
+        return  # it needs none
+    for seen, sentence in NO_KEYS.values():
+        if seen is None and (parameters[name].default is None or verb is st.gradients.count_evaluations):
+            continue  # it may be left out
+        if hasattr(seen, "ndim") and name == "keys" and seen.ndim == 1 and seen.dtype == jnp.float32:
+            sentence = r"is an array of shape \(2,\) and type float32; give a stack of n random keys"
+        everything = given | {name: seen}
+        args = [everything[each] for each in positional]
+        options = {each: everything[each] for each in needed if each not in positional}
+        with pytest.raises(st.InputError, match=f"^{name} {sentence}"):
+            without_type_checks(lambda args=args, options=options: verb(*args, **options))
+
+
+def test_old_keys_and_keys_of_other_generators_are_keys():
+    require_key(jax.random.PRNGKey(0))
+    require_key(jax.random.key(0, impl="rbg"))
+    require_keys(jax.random.split(jax.random.PRNGKey(0), 3))
+    with pytest.raises(st.InputError, match="keys is a single key; give a stack"):
+        require_keys(jax.random.key(0, impl="rbg"))
+    jax.eval_shape(require_key, KEY)
 
 
 def test_mistakes_of_a_model_without_initial_states_are_found_where_it_decides(without_type_checks):

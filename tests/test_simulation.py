@@ -99,6 +99,57 @@ def test_a_key_may_be_the_disturbance(quick):
     assert float(st.simulate(model, ones, jax.random.key(1), horizon=30).cost) > 0
 
 
+@st.record
+class Priced(Coin):
+    price: float = 1.0
+
+    def feasible(self, state, control):
+        return jnp.sum(control) < 4
+
+    def transition(self, state, control, disturbance):
+        after = Coin.transition(self, state, control, disturbance)
+        return st.Transition(after.state, jnp.where(control[0] == 1, self.price, 1.0), after.done)
+
+
+@st.record
+class Fixed:
+    control: jax.Array
+
+    def __call__(self, state, key):
+        return self.control
+
+
+def test_what_breaks_a_law_is_refused_outside_of_transformations():
+    """As `evaluate` refuses it, in the same words."""
+    key = jax.random.key(0)
+
+    def played(*control, price=1.0, key=key):
+        return st.simulate(Priced(price=price), Fixed(jnp.array(control)), key, horizon=3)
+
+    assert played(0, 1).controls[0].tolist() == [0, 1]
+    for control, price, sentence in (
+        (
+            (0, 3),
+            1.0,
+            r"Fixed chose control 3 for agent 1 at stage 0 of an episode, where control_mask admits only",
+        ),
+        (
+            (2, 2),
+            1.0,
+            r"Fixed chose the joint control \[2, 2\] at stage 0 of an episode, which Priced.feasible",
+        ),
+        (
+            (1, 1),
+            np.inf,
+            r"Priced.transition returned the stage cost inf at stage 0 of an episode, for control",
+        ),
+    ):
+        with pytest.raises(st.InputError, match=sentence):
+            played(*control, price=price)
+    many = jax.vmap(lambda key: played(0, 3, key=key))(jax.random.split(key, 2))
+    assert many.controls[:, 0].tolist() == [[0, 3], [0, 3]]
+
+
 @pytest.mark.parametrize("horizon", [0, -3])
 def test_a_horizon_below_one_is_refused(horizon):
     with pytest.raises(st.InputError, match=f"horizon={horizon}"):

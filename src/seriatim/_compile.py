@@ -9,19 +9,25 @@ A planner has many fields and is called again and again, so a record of which no
 apart once and known again by identity.
 """
 
+import contextlib
 import dataclasses
 import functools
+import logging
 import math
 import operator
+import sys
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from seriatim._constants import Constant
+from seriatim._constants import Constant, traced_in
+from seriatim._errors import InputError, name_of, raised_inside, remembered
+from seriatim._numbers import fits
+from seriatim._unoptimised import known_options
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -30,43 +36,111 @@ _TRACED = (jax.Array, np.ndarray, np.generic, bool, int, float, complex)
 _traced_types: set[type] = set()
 
 
-def jit(function: Callable[P, R], *, static_argnames: tuple[str, ...] = ()) -> Callable[P, R]:
+def jit(
+    function: Callable[P, R], *, static_argnames: tuple[str, ...] = (), unoptimised: bool = False
+) -> Callable[P, R]:
     """Compile `function`; leaves of its arguments that are not arrays or numbers become constants.
 
     Args:
         function: a pure function of pytrees.
         static_argnames: keyword arguments that are constants whatever they are (sizes, lengths).
+        unoptimised: whether to compile without optimisations, because it is called a few times only, and by the host.
     """
 
     # `unknown` is another number where JAX stops at nan, and JAX does not compile anew where that flag has changed.
-    programs = _compiled(function), _compiled(function)
+    programs = _compiled(function, unoptimised), _compiled(function, unoptimised)
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        options = tuple([(k, Constant(v)) for k, v in sorted(kwargs.items()) if k in static_argnames])
-        names = tuple([k for k in sorted(kwargs) if k not in static_argnames])
-        parts = [taken_apart(part) for part in (*args, *[kwargs[k] for k in names])]
         compiled = programs[jax.debug_nans.value]
-        result: R = compiled([leaves for leaves, _ in parts], tuple([shell for _, shell in parts]), names, options)
+        options: tuple[Any, ...] = ()
+        names: tuple[str, ...] = ()
+        if kwargs:  # decisions are called without, and the smallest take as long as this does
+            options = tuple([(k, Constant(v)) for k, v in sorted(kwargs.items()) if k in static_argnames])
+            names = tuple([k for k in sorted(kwargs) if k not in static_argnames])
+        parts = [taken_apart(part) for part in (*args, *[kwargs[k] for k in names])]
+        try:
+            result: R = compiled([leaves for leaves, _ in parts], tuple([shell for _, shell in parts]), names, options)
+        except _OF_USERS as error:
+            mistake = _users_mistake(error, [leaf for leaves, _ in parts for leaf in leaves])
+            if mistake is None:
+                raise
+            raise mistake from None
         return result
 
     return call
 
 
-def _compiled(function: Callable[..., R]) -> Any:
+def _compiled(function: Callable[..., R], unoptimised: bool) -> Any:
     """Compile a function of arguments that have been taken apart."""
 
-    @functools.partial(jax.jit, static_argnums=(1, 2, 3), inline=True)
     def compiled(traced: Any, shells: Any, names: Any, options: Any) -> R:
         given = [shell.filled(leaves) for shell, leaves in zip(shells, traced, strict=True)]
         args = given[: len(given) - len(names)]
         kwargs = dict(zip(names, given[len(args) :], strict=True))
-        result = function(*args, **kwargs, **{name: option.value for name, option in options})
+        with nothing_kept(*shells):
+            result = function(*args, **kwargs, **{name: option.value for name, option in options})
         for shell, whole in zip(shells, given, strict=True):
             shell.found_as_left(whole)
         return result
 
-    return compiled
+    if unoptimised:
+        # The compiler is asked for its options when the first program is needed.
+        return _made_when_called(lambda: jax.jit(compiled, static_argnums=(1, 2, 3), compiler_options=known_options()))
+    return jax.jit(compiled, static_argnums=(1, 2, 3), inline=True)
+
+
+def _made_when_called(make: Callable[[], Any]) -> Any:
+    """Return a function that is made at its first call."""
+    made = functools.cache(make)
+    return lambda *args: made()(*args)
+
+
+# What mistakes of users raise outside of their own code. What a callback raises is a ValueError at times.
+_OF_USERS = (jax.errors.JaxRuntimeError, jax.errors.UnexpectedTracerError, OverflowError, ValueError)
+
+
+def _users_mistake(error: Exception, leaves: list[Any]) -> InputError | None:
+    """Return a sentence for what was raised where a program ran, if that is the user's own check, or their number."""
+    if isinstance(error, OverflowError):
+        large = [leaf for leaf in leaves if isinstance(leaf, int) and not fits(leaf)]
+        return InputError(f"{large[0]} is a whole number too large for JAX; give a float.") if large else None
+    if isinstance(error, jax.errors.UnexpectedTracerError):
+        return InputError(remembered("A method of the model or a policy", error))
+    said = raised_inside(error)
+    if said is None:
+        return None
+    return InputError(f"A check in the model or a policy failed while they ran: {said.rstrip('.')}.")
+
+
+def _is_not_ours(record: logging.LogRecord) -> bool:  # noqa: ARG001
+    """Say whether a callback failed in a program of others: what fails in ours is said in one sentence, and once."""
+    frame: Any = sys._getframe()
+    while frame is not None and not (frame.f_code.co_filename == __file__ and frame.f_code.co_name == "call"):
+        frame = frame.f_back
+    return frame is None
+
+
+# JAX writes a traceback to the log as well.
+logging.getLogger("jax._src.callback").addFilter(_is_not_ours)
+
+
+@contextlib.contextmanager
+def nothing_kept(*shells: "_Shell") -> Iterator[None]:
+    """Refuse models and policies that keep an array while they are traced: it would be that of another call later.
+
+    Raises:
+        InputError: naming their types.
+    """
+    constants = [each for shell in shells for each in shell.constants()]
+    before = {id(each) for each in traced_in(constants)}  # of a function of the user's that is being traced
+    yield
+    if any(id(each) not in before for each in traced_in(constants)):
+        names = " or ".join(sorted({name_of(each) for each in constants}))
+        raise InputError(
+            f"{names} keeps an array of a call, in an attribute or a variable; nothing may be remembered between calls "
+            "but in the state."
+        )
 
 
 class _Shell:
@@ -81,10 +155,23 @@ class _Shell:
         self._structure = structure
         self._constants = constants
 
+    def held_by(self, structure: Any, constants: tuple[Constant, ...]) -> "_Shell":
+        """Take equal parts in the place of those it has: they are what they were a moment ago, the others may not be.
+
+        Two objects with an equality of their own share a shell while they hold the same, and then one is changed.
+        """
+        if self is not _one_leaf:
+            self._structure, self._constants = structure, constants
+        return self
+
     def filled(self, traced: list[Any]) -> Any:
         """Put an argument together."""
         others = iter(self._constants)
         return jax.tree.unflatten(self._structure, [next(others).value if t is None else t for t in traced])
+
+    def constants(self) -> tuple[Any, ...]:
+        """Return the constants among the leaves."""
+        return tuple([constant.value for constant in self._constants])
 
     def found_as_left(self, argument: Any) -> None:
         """Let this be found by what a program has made of its constants while it was written, such as a count of calls.
@@ -102,6 +189,7 @@ class _Known(NamedTuple):
     fields: tuple[Any, ...]
     traced: list[Any]
     shell: _Shell
+    parts: tuple[Any, tuple[Constant, ...]]
     watched: list[Constant]
 
     def is_as_it_was(self, argument: Any) -> bool:
@@ -124,7 +212,7 @@ def taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
     known_again = _is_known_again(argument)
     found = _known.get(argument) if known_again else None
     if found is not None and found.is_as_it_was(argument):
-        return found.traced, found.shell
+        return found.traced, found.shell.held_by(*found.parts)
     leaves, structure = jax.tree.flatten(argument)
     traced = [leaf if _is_traced(leaf) else None for leaf in leaves]
     constants = tuple([Constant(leaf) for leaf, t in zip(leaves, traced, strict=True) if t is None])
@@ -133,8 +221,8 @@ def taken_apart(argument: Any) -> tuple[list[Any], _Shell]:
         shell = _shells.setdefault((structure, constants), _Shell(structure, constants))
     watched: list[Constant] = []
     if known_again and _stays(argument, watched):
-        _known[argument] = _Known(tuple(vars(argument).values()), traced, shell, watched)
-    return traced, shell
+        _known[argument] = _Known(tuple(vars(argument).values()), traced, shell, (structure, constants), watched)
+    return traced, shell.held_by(structure, constants)
 
 
 def _is_traced(leaf: Any) -> bool:

@@ -9,13 +9,15 @@ other:
 
 * numbers, strings, enumerations: type and value;
 * tuples, frozen sets, frozen dataclasses: type and parts;
-* lists, dictionaries, sets, arrays of NumPy, other objects: identity, type and contents, data of the class included;
+* lists, dictionaries, sets, deques, arrays of NumPy and of Python, other objects: identity, type and contents,
+  attributes, and data of the class;
 * functions: identity, defaults, the variables they close over, and the global data they read;
-* objects with equality and hash of their own: type, and these;
+* objects with equality and hash of their own: type, these, attributes and contents, and data of the class; objects of
+  Python's own library: type, these, and what they print;
 * arrays of JAX, records in which nothing can change, classes, modules, and what shows nothing of itself: identity.
 
 What a key does not see, as `jax.jit` does not either: global variables that methods read, and what is inside objects
-written in C that have no attributes.
+written in C that have no attributes, no items and no buffer.
 """
 
 import dis
@@ -23,9 +25,10 @@ import enum
 import functools
 import hashlib
 import operator
+import sys
 import types
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Set
 from typing import Any
 
 import jax
@@ -122,11 +125,22 @@ def key_of(value: Any) -> tuple[Hashable, bool]:
         ) from None
 
 
+def traced_in(values: Iterable[Any]) -> list[Any]:
+    """Return the arrays that constants hold and that JAX is tracing, or was: what a method has kept meanwhile."""
+    walk = _Walk()
+    walk.keys(values)
+    return walk.traced
+
+
 class _Walk:
-    """A walk through a constant and all that it holds; `lasts` until something is met that can change."""
+    """A walk through a constant and all that it holds; `lasts` until something is met that can change.
+
+    `traced` are the arrays met that JAX is tracing functions with.
+    """
 
     def __init__(self) -> None:
         self.lasts = True
+        self.traced: list[Any] = []
         self._depth = 0
         # What has been met, with its number; it is kept, so that nothing else takes its id.
         self._met: dict[int, tuple[int, Any]] = {}
@@ -175,18 +189,71 @@ def _key(value: Any, walk: _Walk) -> Hashable:
     """Return the key of an object of a class that is not named below."""
     kind: Any = type(value)
     if isinstance(value, jax.Array):
+        walk.traced += [value] if isinstance(value, jax.core.Tracer) else []
         return Same(value)
     if _is_frozen(kind):
         return _frozen(value, walk)
+    attributes = _attributes(value)
     if kind.__eq__ is not object.__eq__ and _has_hash(value):
-        return kind, value
+        return _own_equality(value, attributes, walk)
     wrapped = getattr(value, "__wrapped__", None)
     if wrapped is not None:
         return Same(value), walk.key(wrapped)
-    attributes = _attributes(value)
-    if attributes is None:
+    contents = _contents(value)
+    if attributes is None and contents is None:
         return Same(value)
-    return walk.changing(value, lambda: (walk.named(attributes), walk.named(_data_of(kind))))
+    return walk.changing(value, lambda: _inside(kind, attributes, contents, walk))
+
+
+def _inside(
+    kind: type, attributes: dict[str, Any] | None, contents: Callable[[_Walk], Hashable] | None, walk: _Walk
+) -> Hashable:
+    """Return all that an object shows of itself."""
+    held = None if contents is None else contents(walk)
+    return held, walk.named(attributes or {}), walk.named(_data_of(kind))
+
+
+def _own_equality(value: Any, attributes: dict[str, Any] | None, walk: _Walk) -> Hashable:
+    """Return the key of an object that has an equality of its own.
+
+    It may be coarser than what a program depends on: it may compare a name alone, or say that 2 is 2.0.
+    """
+    kind: Any = type(value)
+    if kind.__module__.partition(".")[0] in sys.stdlib_module_names:
+        # Decimal("0") equals Decimal("-0"). Attributes are not for us: a path notes what it has been asked for.
+        return kind, value, repr(value)
+    contents = _contents(value)
+    if attributes is None and contents is None:
+        return kind, value
+    held, lasts = walk.within(lambda: _inside(kind, attributes, contents, walk))
+    walk.lasts &= lasts and contents is None and not _can_be_set(kind)
+    return kind, value, held
+
+
+def _contents(value: Any) -> Callable[[_Walk], Hashable] | None:
+    """Return a function that reads the items or the memory of an object written in C; None if it shows none.
+
+    Those of objects written in Python are in their attributes.
+    """
+    try:
+        memoryview(value).release()
+    except (TypeError, ValueError, BufferError):
+        written_in_c = not isinstance(getattr(type(value), "__iter__", None), types.FunctionType)
+        return (lambda walk: _items(value, walk)) if written_in_c and isinstance(value, Collection) else None
+    return lambda _: _memory(value)
+
+
+def _items(value: Any, walk: _Walk) -> Hashable:
+    if isinstance(value, Mapping):
+        return tuple([(walk.key(k), walk.key(v)) for k, v in list(value.items())])
+    keys = walk.keys(value)
+    return frozenset(keys) if isinstance(value, Set) else keys
+
+
+def _memory(value: Any) -> Hashable:
+    with memoryview(value) as memory:
+        # A digest, since a key is kept as long as the program.
+        return memory.format, memory.shape, hashlib.blake2b(memory.tobytes(), digest_size=16).digest()
 
 
 def _frozen(value: Any, walk: _Walk) -> Hashable:
@@ -227,6 +294,22 @@ def _function(value: types.FunctionType, walk: _Walk) -> Hashable:
     return same, held
 
 
+def _with_attributes(reader: Callable[[Any, _Walk], Hashable]) -> Callable[[Any, _Walk], Hashable]:
+    """Read attributes too, which objects have whose class is derived from a type of Python or NumPy."""
+
+    def read(value: Any, walk: _Walk) -> Hashable:
+        held = reader(value, walk)
+        settable = _can_be_set(type(value)) and not isinstance(value, enum.Enum)
+        attributes = _attributes(value) if settable else None
+        if attributes is None:
+            return held
+        more, _ = walk.within(lambda: walk.named(attributes))
+        walk.lasts = False
+        return held, more
+
+    return read
+
+
 def _array(value: np.ndarray, walk: _Walk) -> Hashable:
     def contents() -> Hashable:
         if value.dtype.hasobject:
@@ -246,29 +329,30 @@ def _same(value: Any, _: _Walk) -> Hashable:
     return Same(value)
 
 
-def _set(value: Any, walk: _Walk) -> Hashable:
-    return walk.changing(value, lambda: frozenset(walk.keys(value)))
+def _container(value: Any, walk: _Walk) -> Hashable:
+    return walk.changing(value, lambda: _items(value, walk))
 
 
-def _mapping(value: Any, walk: _Walk) -> Hashable:
-    return walk.changing(value, lambda: tuple([(walk.key(k), walk.key(v)) for k, v in list(value.items())]))
+def _reference(value: weakref.ref[Any], walk: _Walk) -> Hashable:
+    return walk.changing(value, lambda: walk.key(value()))
 
 
 def _partial(value: Any, walk: _Walk) -> Hashable:
     return walk.changing(value, lambda: walk.keys([value.func, *value.args, value.keywords]))
 
 
+# Of these, attributes are read by their readers, or not at all.
+_BARE = (types.FunctionType, types.MethodType, types.ModuleType, type, np.ufunc, np.generic, enum.Enum)
 _READERS: list[tuple[tuple[type, ...], Callable[[Any, _Walk], Hashable]]] = [
-    ((int, str, bytes, enum.Enum, range, slice), _plain),
+    ((int, str, bytes, enum.Enum, range), _plain),
+    ((slice,), lambda value, walk: (slice, walk.keys([value.start, value.stop, value.step]))),
     ((float,), lambda value, _: (type(value), value.hex())),
     ((complex,), lambda value, _: (type(value), value.real.hex(), value.imag.hex())),
     ((np.generic,), lambda value, _: (type(value), str(value.dtype), value.tobytes())),
     ((tuple,), lambda value, walk: (type(value), walk.keys(value))),
     ((frozenset,), lambda value, walk: (type(value), frozenset(walk.keys(value)))),
-    ((list,), lambda value, walk: walk.changing(value, lambda: walk.keys(value))),
-    ((set,), _set),
-    ((dict, types.MappingProxyType), _mapping),
-    ((bytearray,), lambda value, walk: walk.changing(value, lambda: bytes(value))),
+    ((list, set, dict, types.MappingProxyType), _container),
+    ((weakref.ref,), _reference),
     ((np.ndarray,), _array),
     ((types.FunctionType,), _function),
     ((types.MethodType,), lambda value, walk: (type(value), walk.keys([value.__self__, value.__func__]))),
@@ -277,19 +361,26 @@ _READERS: list[tuple[tuple[type, ...], Callable[[Any, _Walk], Hashable]]] = [
 ]
 for _kinds, _reader in _READERS:
     for _kind in _kinds:
-        _key.register(_kind, _reader)
+        _key.register(_kind, _reader if _kind in _BARE else _with_attributes(_reader))
 
 
 def _is_frozen(kind: type) -> bool:
-    """Say whether instances of a class are frozen dataclasses."""
+    """Say whether instances of a class are frozen dataclasses, or frozen classes of attrs."""
+    if hasattr(kind, "__attrs_attrs__"):
+        return getattr(kind.__setattr__, "__name__", "") == "_frozen_setattrs"
     return bool(getattr(getattr(kind, "__dataclass_params__", None), "frozen", False))
+
+
+def _can_be_set(kind: type) -> bool:
+    """Say whether objects of a class have attributes that can be set: a dictionary of them, or slots of Python."""
+    return kind.__dictoffset__ != 0 or any(vars(base).get("__slots__") for base in kind.__mro__)
 
 
 def _has_hash(value: Any) -> bool:
     """Say whether a value can be hashed."""
     try:
         hash(value)
-    except TypeError:
+    except Exception:
         return False
     return True
 

@@ -11,7 +11,10 @@ from typing import Any
 import jax
 import numpy as np
 
-from seriatim._errors import InputError, in_words, place_of
+from seriatim._errors import InputError, in_words, place_of, remembered
+
+# What JAX's errors of other types say where a value must be known.
+_SAID_OF_VALUES = ("concrete value", "must have static", "must be static", "parameters to jaxpr equations")
 
 
 def explanation(what: str, error: BaseException) -> str:
@@ -23,6 +26,13 @@ def explanation(what: str, error: BaseException) -> str:
         return (
             f"{what} decides on the value of an array in plain Python (if, while, and, or), which JAX cannot "
             f"compile{place}; use jnp.where or jax.lax.cond instead."
+        )
+    if isinstance(error, jax.errors.UnexpectedTracerError):
+        return remembered(what, error)
+    if isinstance(error, jax.errors.TracerArrayConversionError):
+        return (
+            f"{what} hands an array to NumPy or another library that needs its values, which are not known when JAX "
+            f"compiles{place}; use jax.numpy (jnp.sin for np.sin, jnp.asarray of a table)."
         )
     if _needs_a_value(error):
         return (
@@ -85,4 +95,8 @@ def _needs_a_value(error: BaseException) -> bool:
     """Say whether an exception comes from a value that is not known while JAX traces."""
     if isinstance(error, (jax.errors.ConcretizationTypeError, jax.errors.NonConcreteBooleanIndexError)):
         return True
-    return isinstance(error, (jax.errors.JAXTypeError, TypeError, IndexError)) and "Tracer" in str(error)
+    if isinstance(error, jax.errors.TracerIntegerConversionError):
+        return True
+    said = str(error)
+    known = "Trace" in said and any(words in said for words in _SAID_OF_VALUES)
+    return known and isinstance(error, (TypeError, IndexError))

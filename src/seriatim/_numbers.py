@@ -18,6 +18,12 @@ def is_whole(value: Any, least: int) -> bool:
     return not isinstance(value, bool) and isinstance(value, numbers.Integral) and int(value) >= least
 
 
+def fits(value: int) -> bool:
+    """Say whether a whole number of Python can be one of JAX: it has 32 bits there, or 64 where that is configured."""
+    limits = np.iinfo(jax.dtypes.canonicalize_dtype(int))
+    return bool(limits.min <= value <= limits.max)
+
+
 def real_number(value: Any) -> float | None:
     """Return a real number of Python, NumPy or JAX as a float, None where a value is none; True and False are none."""
     if isinstance(value, (np.ndarray, np.generic, jax.Array)):

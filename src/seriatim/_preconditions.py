@@ -18,10 +18,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from seriatim._compile import taken_apart
+from seriatim._compile import nothing_kept, taken_apart
 from seriatim._diagnosis import constant_fields, explanation, field_explanation
 from seriatim._errors import InputError
-from seriatim._numbers import is_whole, real_number
+from seriatim._errors import in_words as error_in_words
+from seriatim._errors import name_of as name_of
+from seriatim._numbers import fits, is_whole, real_number
 from seriatim._structure import in_words, require_arrays, require_same, shapes
 from seriatim.model import Key, Model, State, Transition
 
@@ -52,6 +54,7 @@ def require_model(model: Any, *, starts: bool = False) -> None:
     require_discount(model)
     ends_after(model)
     require_methods(model, METHODS if starts else METHODS[1:])
+    _require_numbers(model)
     try:
         leaves, shell = taken_apart(model)
         _examined(shell, tuple([None if leaf is None else jax.typeof(leaf) for leaf in leaves]))
@@ -72,6 +75,11 @@ def require_sizes(model: Any) -> None:
         value = getattr(model, field)
         if isinstance(value, jax.core.Tracer):
             raise InputError(f"{name}.{field} must be a constant; declare the field it is made of with st.static().")
+        if isinstance(value, jax.Array):
+            raise InputError(
+                f"{name}.{field} is an array of JAX, whose value is not known in compiled code; give a whole number of "
+                "Python from 1 up, such as int(...)."
+            )
         try:
             small = isinstance(value, bool) or operator.index(value) < 1
         except TypeError:
@@ -124,6 +132,112 @@ def require_methods(model: Any, methods: tuple[str, ...]) -> None:
         raise InputError(f"{type(model).__name__} has no method {missing[0]}; a model needs {', '.join(METHODS)}.")
 
 
+def _require_numbers(model: Any) -> None:
+    """Refuse whole numbers among a model's data that no array can hold."""
+    for path, leaf in jax.tree_util.tree_flatten_with_path(model)[0]:
+        if isinstance(leaf, int) and not fits(leaf):
+            raise InputError(
+                f"{type(model).__name__}{jax.tree_util.keystr(path)} is {leaf}, a whole number too large for JAX; give "
+                "a float, or declare a constant with st.static()."
+            )
+
+
+def require_key(key: Any, for_many: str = "") -> None:
+    """Refuse what is no random key, typed or old; `for_many` says what takes many of them.
+
+    Raises:
+        InputError: saying what was given.
+    """
+    if not _is_key(key, 0):
+        raise InputError(f"key is {_seen_key(key)}; give one random key, such as jax.random.key(0){for_many}.")
+
+
+def require_keys(keys: Any) -> None:
+    """Refuse what is no stack of random keys, at least one.
+
+    Raises:
+        InputError: saying what was given.
+    """
+    if not _is_key(keys, 1) or keys.shape[0] == 0:
+        raise InputError(f"keys is {_seen_key(keys)}; give a stack of n random keys, jax.random.split(key, n).")
+
+
+# Numbers that old keys are made of: 2, or 4 of other generators.
+_OLD_KEYS = (2, 4)
+
+
+def _is_key(key: Any, axes: int) -> bool:
+    dtype: Any = getattr(key, "dtype", None)
+    if dtype is None:
+        return False
+    if jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        return len(key.shape) == axes
+    return dtype == jnp.uint32 and len(key.shape) == axes + 1 and key.shape[-1] in _OLD_KEYS
+
+
+def _seen_key(key: Any) -> str:
+    dtype: Any = getattr(key, "dtype", None)
+    if dtype is None:
+        return repr(key) if len(repr(key)) < 80 else f"a {type(key).__name__}"
+    if not jnp.issubdtype(dtype, jax.dtypes.prng_key):
+        return f"an array of shape {key.shape} and type {dtype}"
+    return f"a stack of {key.shape} keys" if key.shape else "a single key"
+
+
+def require_state(model: Any, state: State) -> None:
+    """Refuse a state at which a model's methods fail. A model may serve states of other sizes than its initial ones.
+
+    Raises:
+        InputError: saying where the state differs from an initial one, or which method fails.
+    """
+    try:
+        require_stage(model, state)
+    except Exception as problem:
+        difference = difference_to_start(model, state, types=True)
+        if difference is None and isinstance(problem, InputError):
+            raise
+        raise InputError(difference or f"The state cannot be used: {error_in_words(problem)}.") from problem
+
+
+def difference_to_start(model: Any, state: Any, *, types: bool = False) -> str | None:
+    """Say where a state differs from an initial one, in parts, their shapes or their types; None if nowhere.
+
+    None, too, if there is no initial state to compare with.
+    """
+    try:
+        require_arrays("state", state)
+        initial = jax.eval_shape(model.initial_state, jax.random.key(0))
+    except InputError as problem:
+        return f"The {problem} G{_ADVICE[1:]}"
+    except Exception:
+        return None
+    name = type(model).__name__
+    parts: Any = jax.tree.structure(initial)
+    if parts != jax.tree.structure(state):
+        return f"The state is {_described(state)}; {name} has {_described(initial)}; {_ADVICE}"
+    both = zip(jax.tree_util.tree_leaves_with_path(state), jax.tree.leaves(initial), strict=True)
+    for (path, leaf), expected in both:
+        place = f"state{jax.tree_util.keystr(path)}"
+        if jnp.shape(leaf) != expected.shape:
+            return f"{place} has shape {jnp.shape(leaf)}, where {name} has {expected.shape}; {_ADVICE}"
+        if types and jnp.result_type(leaf) != expected.dtype:
+            return f"{place} is of type {jnp.result_type(leaf)}, where {name} has {expected.dtype}; {_ADVICE}"
+    return None
+
+
+_ADVICE = "give a state as model.initial_state(key) or transition returns it."
+
+
+def _described(tree: Any) -> str:
+    """Name the type of a tree and the shapes in it."""
+    if tree is None:
+        return "None"
+    if jax.tree_util.all_leaves([tree]):
+        return f"an array of shape {jnp.shape(tree)}"
+    shapes = [str(jnp.shape(leaf)) for leaf in jax.tree.leaves(tree)]
+    return f"a {type(tree).__name__} of {len(shapes)} arrays" + (f": {', '.join(shapes)}" if shapes else "")
+
+
 def require_policy(name: str, policy: Any) -> None:
     """Refuse what cannot be called as a policy; `name` is the argument it was given as."""
     if not callable(policy) or isinstance(policy, type):
@@ -148,11 +262,6 @@ def require_playable(model: Any, policy: Any) -> None:
         _played(shell, tuple([None if leaf is None else jax.typeof(leaf) for leaf in leaves]))
     except _Raised as raised:
         raise _in_a_sentence(policy, raised, lambda traced: _play(model, traced)) from raised.error
-
-
-def name_of(policy: Any) -> str:
-    """Name a policy as its author would: the function's name or the record's type."""
-    return str(getattr(policy, "__name__", type(policy).__name__))
 
 
 def require_stage(model: Any, state: State) -> None:
@@ -292,7 +401,8 @@ def _examine_at(model: Any, state: State) -> None:
 @functools.lru_cache(maxsize=512)
 def _examined(shell: Any, types: tuple[Any, ...]) -> None:
     """Examine a model of a structure; what raises is not remembered."""
-    jax.eval_shape(lambda leaves: _examine(shell.filled(leaves)), list(types))
+    with nothing_kept(shell):
+        jax.eval_shape(lambda leaves: _examine(shell.filled(leaves)), list(types))
 
 
 def _enumerate_at(model: Any, state: State) -> None:
@@ -328,7 +438,8 @@ def _play(model: Any, policy: Any) -> None:
 
 @functools.lru_cache(maxsize=512)
 def _played(shell: Any, types: tuple[Any, ...]) -> None:
-    jax.eval_shape(lambda leaves: _play(*shell.filled(leaves)), list(types))
+    with nothing_kept(shell):
+        jax.eval_shape(lambda leaves: _play(*shell.filled(leaves)), list(types))
 
 
 def _require_without_starts(model: Any) -> None:
@@ -370,12 +481,22 @@ def _in_a_sentence(model: Any, raised: _Raised, examine: Any) -> InputError:
 
 def _require_scalar(what: str, seen: Any, kinds: str, expected: str) -> None:
     shape = np.shape(seen) if not hasattr(seen, "shape") else seen.shape
-    if shape != () or isinstance(seen, str) or seen is None or jnp.result_type(seen).kind not in kinds:
+    if shape != () or isinstance(seen, str) or seen is None or _kind_of(seen) not in kinds:
         raise InputError(f"{what} {_seen(seen)}; {expected}, shape [], is expected.")
+
+
+def _kind_of(number: Any) -> str:
+    """Return NumPy's letter for a type of numbers; O, as for objects, for keys and what JAX has no type for."""
+    if isinstance(number, int) and not fits(number):
+        return "O"
+    dtype: Any = jnp.result_type(number)
+    return "O" if jnp.issubdtype(dtype, jax.dtypes.extended) else str(dtype.kind)
 
 
 def _seen(value: Any) -> str:
     """Write what was returned: `float32[2]`, or the value of what is no array."""
+    if isinstance(value, int) and not fits(value):
+        return f"{value}, too large a whole number for JAX"
     if isinstance(value, (bool, int, float, complex)) or hasattr(value, "dtype"):
         return in_words(shapes(value))
     return "None" if value is None else f"a {type(value).__name__}"

@@ -6,7 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from seriatim._errors import InputError
+from seriatim._errors import InputError, in_one_line
+from seriatim._numbers import fits
 
 
 def shapes(tree: Any) -> Any:
@@ -15,12 +16,21 @@ def shapes(tree: Any) -> Any:
 
 
 def require_arrays(what: str, tree: Any) -> None:
-    """Refuse leaves that are no arrays.
+    """Refuse leaves that are no arrays, and numbers that no array can hold.
 
     Raises:
         InputError: naming the first such leaf.
     """
-    for path, leaf in jax.tree_util.tree_flatten_with_path(tree)[0]:
+    try:
+        leaves = jax.tree_util.tree_flatten_with_path(tree)[0]
+    except (TypeError, ValueError) as error:  # the names in a dictionary cannot be sorted
+        raise InputError(f"{what} is no pytree of arrays: {in_one_line(error)}.") from error
+    for path, leaf in leaves:
+        if isinstance(leaf, int) and not fits(leaf):
+            raise InputError(
+                f"{what + jax.tree_util.keystr(path)} is {leaf}, a whole number too large for JAX "
+                f"({8 * jax.dtypes.canonicalize_dtype(int).itemsize} bits); give a float."
+            )
         if not isinstance(leaf, (jax.Array, jax.ShapeDtypeStruct, np.ndarray, np.generic, bool, int, float, complex)):
             place = what + jax.tree_util.keystr(path)
             kind = type(leaf).__name__

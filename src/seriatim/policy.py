@@ -53,8 +53,8 @@ class Decision:
         admissible: whether `base_control` is admissible and feasible. Where it is not, nothing holds of the decision;
             outside of `jax.jit` and other transformations, planners then raise an InputError.
         num_incomparable: alternatives that could not be compared with the control before them: a simulated cost was
-            nan (their Q-factor, or that of the control before them, is nan), or both were infinite. They are not
-            chosen.
+            nan or minus infinity (so is their Q-factor, or that of the control before them), or both were infinite.
+            They are not chosen.
         num_truncated: futures, of `num_trajectories`, that had not ended where they were cut off, and so cost more
             (or less) than their Q-factors say. 0 where the expectation is exact: that ends where you say.
         tail_weight: the weight a**H of the first stage cut off; 0 where no future was.

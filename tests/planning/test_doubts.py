@@ -142,6 +142,15 @@ def test_costs_that_are_no_numbers_are_counted_and_said(kind):
     endless = decided(INF, INF, INF)
     assert endless.num_incomparable == (9 if fine.q_factors.ndim == 1 else 4)
     assert "could not be compared, since costs were infinite" in str(endless)
+    # Minus infinity is no gain: what costs it is not chosen, and nothing is compared with a base that does.
+    endless_gain = decided(1.0, -INF, 0.5)
+    assert endless_gain.num_incomparable == met
+    assert f"{met} could not be compared, since costs were infinite" in str(endless_gain)
+    np.testing.assert_array_equal(endless_gain.control, [2, 2])
+    np.testing.assert_array_equal(decided(1.0, -INF, 2.0).control, [0, 0])
+    from_endless = decided(-INF, 1.0, 1.0)
+    assert from_endless.num_incomparable == (9 if fine.q_factors.ndim == 1 else 4)
+    np.testing.assert_array_equal(from_endless.control, [0, 0])
     # What is only expensive is compared.
     assert decided(1.0, INF, 0.5).num_incomparable == 0
     two = jax.tree.map(lambda *leaves: jnp.stack(leaves), fine, one)
@@ -149,18 +158,18 @@ def test_costs_that_are_no_numbers_are_counted_and_said(kind):
 
 
 def test_halving_drops_what_is_no_number_first():
-    """A nan would be kept as the best, and crowd out the control that is."""
-    model = priced((5.0, NAN, 1.0))
-    planner = st.OneAtATimeRollout(
-        model,
-        always(0, 0),
-        st.Simulation(horizon=1, num_samples=8),
-        schedule=st.InTurn(allocation=st.Halving()),
-        significance=0.0,
-    )
-    found = planner.decide(STATE, KEY)
-    np.testing.assert_array_equal(found.control, [2, 2])
-    assert found.num_incomparable == 2
+    """A nan, or minus infinity, would be kept as the best, and crowd out the control that is."""
+    for none in (NAN, -INF):
+        planner = st.OneAtATimeRollout(
+            priced((5.0, none, 1.0)),
+            always(0, 0),
+            st.Simulation(horizon=1, num_samples=8),
+            schedule=st.InTurn(allocation=st.Halving()),
+            significance=0.0,
+        )
+        found = planner.decide(STATE, KEY)
+        np.testing.assert_array_equal(found.control, [2, 2])
+        assert found.num_incomparable == 2
 
 
 def test_what_only_the_planner_met_in_its_imagination_is_reported():

@@ -47,12 +47,17 @@ def test_inside_a_compiled_function_it_is_one_program():
     ("planner", "states", "keys", "sentence"),
     [
         (PLANNER, STATES, KEYS[:4], "lengths 4, 11"),
-        (PLANNER, STATES, KEYS[0], "lengths none, 11"),
+        (PLANNER, STATES, KEYS[0], "keys is a single key; give a stack of n random keys"),
         (PLANNER, (STATES, 1), KEYS, "lengths none, 11"),
         (PLANNER, jax.tree.map(lambda leaf: leaf[:0], STATES), KEYS[:0], "no states and no keys"),
-        (PLANNER, STATES, list(KEYS), "no array of keys"),
-        (PLANNER, STATES, 3, "keys=3 is no array of keys"),
-        (PLANNER, jax.tree.map(lambda leaf: leaf[:2], STATES), jax.random.PRNGKey(0), "are no stack of keys"),
+        (PLANNER, STATES, list(KEYS), "keys is a list; give a stack"),
+        (PLANNER, STATES, 3, "keys is 3; give a stack"),
+        (
+            PLANNER,
+            jax.tree.map(lambda leaf: leaf[:2], STATES),
+            jax.random.PRNGKey(0),
+            r"keys is an array of shape \(2,\) and type uint32",
+        ),
         (PLANNER.base, STATES, KEYS, "has no method decide"),
     ],
 )

@@ -126,6 +126,25 @@ def test_a_broken_law_is_named_with_what_was_seen(case):
     assert "\n" not in report.failures[0].message
 
 
+def test_a_state_may_hold_a_random_key():
+    def begins(self, key):
+        return {"key": key, "count": jnp.zeros(())}
+
+    def moves_on(self, state, control, disturbance):
+        after = {"key": jax.random.fold_in(state["key"], 1), "count": state["count"] + 1}
+        return st.Transition(after, jax.random.uniform(state["key"]), after["count"] > 3)
+
+    def masked(self, state):
+        return jnp.ones((2, 2), bool)
+
+    def draws(self, key):
+        return jnp.zeros(())
+
+    methods = {"initial_state": begins, "transition": moves_on, "control_mask": masked, "sample_disturbance": draws}
+    report = st.check_model(broken(**methods), quick=True)
+    assert report.ok, str(report)
+
+
 CHAIN = jnp.array([[0.5, 0.5, 0.0], [0.0, 0.5, 0.5], [0.3, 0.3, 0.4]])
 
 

@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Shaped
 
 from seriatim._errors import InputError
+from seriatim._preconditions import require_key
 from seriatim.model import Disturbance, Key, Observation, ObservedModel, State
 
 Belief: TypeAlias = Any  # a pytree of arrays; the same structure, shapes and dtypes at every stage
@@ -94,6 +95,7 @@ def observe(
         InputError: the control or the observation is none of the model's, or the observation is impossible under the
             belief, so that Bayes' rule says nothing.
     """
+    require_key(key)
     # What people and robots hand over are lists, Python numbers, integers of 64 bits.
     control, observation = jnp.asarray(control, jnp.int32), jax.tree.map(_as_compiled, observation, is_leaf=_is_list)
     disturbance = filter.sample_disturbance(key)

@@ -62,7 +62,7 @@ def stages(
         horizon: stages after which it is cut.
         hurry: decides outside of compiled code, on the clock, with the key that the policy would be given.
     """
-    state, keys = start(model, key), streams(key)
+    state, keys = start(model, key), _streams(key)
     for t in range(horizon):
         number = jnp.int32(t)
         chosen = policy if hurry is None else hurry(state, _policy_key(keys, number))
@@ -114,10 +114,22 @@ def _play(model: Any, policy: Any, state: State, keys: Streams, t: Int[Array, ""
     return Stage(control, base_control, improvement, error, after.state, cost, done, lawful)
 
 
+def episode_key(key: Key, number: int) -> Key:
+    """Return the key of an episode of a run."""
+    return _folded(key, number)
+
+
+def _fold(key: Key, number: Int[Array, ""] | int) -> Key:
+    return jax.random.fold_in(key, number)
+
+
 def _own_key(keys: Streams, t: Int[Array, ""]) -> Key:
     return jax.random.fold_in(keys.policy, t)
 
 
+# Keys are whole numbers, the same however they are compiled; operations alone would be several programs.
+_streams = jit(streams, unoptimised=True)
+_folded = jit(_fold, unoptimised=True)
 _start = jit(_first)
 _policy_key = jit(_own_key)
 _advance = jit(_play)

@@ -10,7 +10,7 @@ import numpy as np
 
 import seriatim as st
 from seriatim._errors import InputError
-from seriatim.cli._episode import Decided, Stage, stages, start, trajectory
+from seriatim.cli._episode import Decided, Stage, episode_key, stages, start, trajectory
 from seriatim.cli._faults import INTERRUPTED, asked, exit_with, say
 from seriatim.cli._load import Loaded, load, over_stages, title
 from seriatim.cli._numbers import plural
@@ -113,7 +113,7 @@ def _play(model: Any, policy: Any, key: Any, horizon: int, budget_ms: float | No
         made.append(timed(policy, state, own_key, budget_ms))
         return Decided(made[-1][0])
 
-    own_key = jax.random.fold_in(key, 0)
+    own_key = episode_key(key, 0)
     first = start(model, own_key)
     interrupted = False
     try:

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Real
 
 from seriatim._errors import InputError
+from seriatim._preconditions import require_key
 from seriatim.distributions._arguments import as_floats, check_shapes, precise
 from seriatim.model import Key
 
@@ -27,6 +28,7 @@ def gaussian(mean: Real[ArrayLike, "..."], std: Real[ArrayLike, "..."], key: Key
     Raises:
         InputError: a standard deviation is negative or not a number, or the shapes do not fit together.
     """
+    require_key(key)
     centre, spread = as_floats("mean", mean), as_floats("std", std)
     _check_std(std, may_be_zero=True)
     shape = check_shapes(mean=centre.shape, std=spread.shape)

@@ -24,6 +24,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Int, Real
 
 from seriatim._errors import InputError
+from seriatim._preconditions import require_key
 from seriatim.distributions._arguments import as_logits, precise
 from seriatim.distributions._masks import centred, is_admissible
 from seriatim.model import Key
@@ -81,6 +82,7 @@ def gumbel_top_k(logits: Real[ArrayLike, "*batch c"], key: Key, k: SupportsIndex
 
 def standard_gumbels(key: Key, like: Float[Array, "*batch c"]) -> Float[Array, "*batch c"]:
     """Draw the noise that everything here shares."""
+    require_key(key)
     return jax.random.gumbel(key, like.shape, like.dtype, mode="high")
 
 

@@ -16,7 +16,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.special
 from jaxtyping import Array, ArrayLike, Bool, Float, Real
 
 from seriatim.distributions._arguments import as_floats, as_logits, check_shapes, precise
@@ -105,6 +104,8 @@ def log_density(
 
 def _log_factorials(count: int, kind: Any) -> Float[Array, " c"]:
     """`log 0!, ..., log (count - 1)!`: a table, because XLA's `lgamma` is not exactly zero where these are."""
+    import scipy.special  # takes a tenth of a second, which planners need not wait for
+
     return jnp.asarray(scipy.special.gammaln(np.arange(count) + 1.0), kind)
 
 

@@ -17,7 +17,7 @@ from jaxtyping import Array, Bool, Int
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._numbers import Budget, is_whole, real_number
-from seriatim._preconditions import require_model
+from seriatim._preconditions import require_key, require_model
 from seriatim._record import record
 from seriatim.model import Key, Model, State
 from seriatim.policy import Decision, Planner
@@ -106,6 +106,7 @@ def time_decisions(
             f"{type(planner).__name__} has no methods act and warmup, so it keeps no deadline; give "
             "st.Anytime(planner)."
         )
+    require_key(key)
     require_model(planner.model, starts=True)
     ready = planner if planner.pace is not None else planner.warmup()
     made: list[tuple[Decision, float]] = []

@@ -11,9 +11,9 @@ from seriatim._numbers import is_whole
 from seriatim._preconditions import (
     ends_after,
     name_of,
+    require_key,
     require_model,
     require_playable,
-    why_not_allowed,
     within_problem,
 )
 from seriatim.evaluation._estimate import Estimate, estimate
@@ -22,7 +22,7 @@ from seriatim.parallel import Backend
 from seriatim.policy import Policy
 from seriatim.simulation._episodes import Played, UnderWay, play_episodes
 from seriatim.simulation._stage import streams
-from seriatim.simulation._trajectory import simulate
+from seriatim.simulation._trajectory import fault_at, play_up_to
 
 # Episodes of one part, where several workers play.
 PLAYED_AT_ONCE, PLANNED_AT_ONCE = 1000, 50
@@ -84,6 +84,7 @@ def followed(
     for name, value in (("episodes", episodes), ("horizon", horizon)):
         if not (is_whole(value, 1) and value <= MOST):
             raise InputError(f"{name}={value!r}: at least 1 is needed; give a positive whole number, at most {MOST:,}.")
+    require_key(key)
     require_model(model, starts=True)
     require_playable(model, policy)
     played = within_problem(model, horizon)
@@ -147,18 +148,11 @@ def _refuse_faults(model: Model, policy: Policy, key: Key, played: Played) -> No
         return
     t = int(played.fault[faulty[0]])
     own_key = jax.random.fold_in(key, int(played.episode[faulty[0]]))
-    path = simulate(model, policy, own_key, horizon=t + 1)
-    state = jax.tree.map(lambda leaf: leaf[t], path.states)
-    control, cost = np.asarray(path.controls[t]), float(path.costs[t])
-    if not np.isfinite(cost):
-        raise InputError(
-            f"{type(model).__name__}.transition returned the stage cost {cost} at stage {t} of an episode, for control "
-            f"{control.tolist()}; stage costs must be finite."
-        )
-    when = f" at stage {t} of an episode"
-    reason = why_not_allowed(model, state, control, when)
-    if reason is None:
+    path = play_up_to(model, policy, own_key, t)
+    fault = fault_at(model, policy, path, t)
+    if fault is None:
         # What it chose may be applied, but its base policy's control may not.
+        state = jax.tree.map(lambda leaf: leaf[t], path.states)
         policy.decide(state, jax.random.fold_in(streams(own_key).policy, t))  # type: ignore[attr-defined]
-        reason = f"beside a base control that is not admissible{when}"
-    raise InputError(f"{name_of(policy)} chose {reason}; a policy must choose admissible and feasible controls.")
+        fault = f"{name_of(policy)} chose beside a base control that is not admissible at stage {t} of an episode."
+    raise InputError(fault)

@@ -42,9 +42,9 @@ class Visited:
             self._offered += 1
             place = self._luck.integers(self._offered)
             if len(self.states) < DECISIONS:
-                self.states.append(_pick(under_way.state, jnp.int32(lane)))
+                self.states.append(_pick(under_way.state, lane))
             elif place < DECISIONS:
-                self.states[place] = _pick(under_way.state, jnp.int32(lane))
+                self.states[place] = _pick(under_way.state, lane)
 
 
 class Effort(NamedTuple):
@@ -57,7 +57,7 @@ class Effort(NamedTuple):
 
 def effort(model: Model, policy: Policy, key: Key, visited: Sequence[State]) -> Effort:
     """Time single decisions at these states, after one that compiles; at initial states where there are none."""
-    keys = jax.random.split(key, DECISIONS + 1)
+    keys = _keys(key)
     q_factors, _ = jax.block_until_ready(_decide(policy, _start(model, keys[0]), keys[0]))
     states = visited or [_start(model, one) for one in keys[1:]]
     seconds: list[float] = []
@@ -71,11 +71,15 @@ def effort(model: Model, policy: Policy, key: Key, visited: Sequence[State]) -> 
     return Effort(int(q_factors), 1e3 * statistics.median(seconds), min(len(states), len(seconds)))
 
 
+def _split(key: Key) -> list[Key]:
+    return list(jax.random.split(key, DECISIONS + 1))
+
+
 def _initial(model: Model, key: Key) -> State:
     return model.initial_state(key)
 
 
-def _one_lane(state: State, lane: Int[Array, ""]) -> State:
+def _one_lane(state: State, lane: Int[Array | np.integer, ""]) -> State:
     return jax.tree.map(lambda leaf: leaf[..., lane], state)
 
 
@@ -87,6 +91,8 @@ def _once(policy: Policy, state: State, key: Key) -> tuple[Any, Any]:
     return decision.num_q_factors, decision.control
 
 
-_start = jit(_initial)
-_pick = jit(_one_lane)
+# What is not timed is called a few times.
+_keys = jit(_split, unoptimised=True)
+_start = jit(_initial, unoptimised=True)
+_pick = jit(_one_lane, unoptimised=True)
 _decide = jit(_once)

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from seriatim._errors import InputError
+from seriatim._preconditions import require_key
 from seriatim._record import record
 from seriatim.gradients._checks import check_count
 from seriatim.gradients._estimator import Function, Logits
@@ -112,6 +113,7 @@ def compare_estimators(
     Raises:
         InputError: fewer than 2 repeats, estimators without names, or as `exact` and the estimators do.
     """
+    require_key(key)
     check_count("repeats", repeats, 2, "a variance takes two estimates")
     if not isinstance(estimators, Mapping):
         raise InputError(f'estimators is a {type(estimators).__name__}; give them by name: {{"REBAR": rebar}}.')

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from seriatim._preconditions import require_key
 from seriatim._record import record
 from seriatim.gradients._checks import check_parameters, check_temperature
 from seriatim.gradients._estimator import Function
@@ -43,6 +44,7 @@ def variance_gradient(
     Raises:
         InputError: a setting is a whole number, which has no gradient, or is out of the estimator's range.
     """
+    require_key(key)
     check_parameters(settings, "settings")
     if "temperature" in settings:
         check_temperature(settings["temperature"])  # for the estimator it is traced, and cannot be read
@@ -80,6 +82,7 @@ class NeuralControlVariate:
 
 def neural_control_variate(key: Key, shape: tuple[int, ...], *, hidden: int = 16) -> NeuralControlVariate:
     """Start a control variate for logits of a shape: random hidden weights (normal, variance 1/variables), output 0."""
+    require_key(key)
     size, variables = 1, 1
     for axis, length in enumerate(shape):
         size *= length

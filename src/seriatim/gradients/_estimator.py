@@ -23,6 +23,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, cast, runti
 import jax
 from jaxtyping import Array, Float
 
+from seriatim._preconditions import require_key
 from seriatim.gradients._checks import check_logits
 from seriatim.model import Key
 
@@ -58,11 +59,12 @@ class Estimator(Protocol[P]):
 
 
 def from_surrogate(
-    *, unbiased: bool, needs_gradient: bool, check: Callable[[Any], None] = check_logits
+    *, unbiased: bool, needs_gradient: bool, check: Callable[[Any], None] = check_logits, is_random: bool = True
 ) -> Callable[[Surrogate[P]], Estimator[P]]:
     """Make an estimator of a surrogate. It keeps name, docstring and settings, and returns (value, gradient).
 
-    `check` refuses, in a sentence, parameters that are none; it sees them before they are traced.
+    `check` refuses, in a sentence, parameters that are none; it sees them before they are traced. `is_random`
+    says that the key is used.
     """
 
     def decorate(surrogate: Surrogate[P]) -> Estimator[P]:
@@ -71,6 +73,8 @@ def from_surrogate(
             function: Function, logits: Any, key: Key | None, /, *args: P.args, **settings: P.kwargs
         ) -> tuple[Scalar, Any]:
             check(logits)
+            if is_random:
+                require_key(key)
             return jax.value_and_grad(lambda given: surrogate(function, given, key, *args, **settings))(logits)
 
         made = cast(Any, estimate)

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, Primitive
 from jax.interpreters import batching
 
+from seriatim._preconditions import require_key
 from seriatim.gradients._estimator import Function
 from seriatim.model import Key
 
@@ -39,6 +40,8 @@ def count_evaluations(estimator: Callable[[Function, Any, Key], Any], logits: An
         logits: as the estimator takes them; only shapes matter.
         key: likewise.
     """
+    if key is not None:  # `exact` needs none
+        require_key(key)
     program = jax.make_jaxpr(lambda logits, key: estimator(_marked, logits, key))(logits, key)
     return _count(program.jaxpr)
 

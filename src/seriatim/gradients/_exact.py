@@ -13,7 +13,7 @@ from seriatim.gradients._parts import log_probability, mixed, one_hot, values_at
 from seriatim.model import Key
 
 
-@from_surrogate(unbiased=True, needs_gradient=False)
+@from_surrogate(unbiased=True, needs_gradient=False, is_random=False)
 def exact(
     function: Function,
     logits: Logits,

@@ -18,6 +18,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from seriatim._errors import InputError
+from seriatim._preconditions import require_key
 from seriatim._record import record, static
 from seriatim.model import Key, Model, State
 from seriatim.networks._decentralised import (
@@ -53,6 +54,7 @@ def policy_classifier(
     Raises:
         InputError: a size is out of range, or the network does not return what it should.
     """
+    require_key(key)
     told = Featured(model)
     if network is not None:
         return network_policy(told, network, greedy=True)
@@ -119,6 +121,7 @@ def value_network(
     Raises:
         InputError: a size is out of range, or the network does not return one number.
     """
+    require_key(key)
     featured = Featured(model)
     check_sizes(hidden, entities)
     if network is None:

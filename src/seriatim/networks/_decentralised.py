@@ -22,6 +22,7 @@ from jaxtyping import Array, Float, Int
 from seriatim import distributions
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
+from seriatim._preconditions import require_key
 from seriatim._record import record, static
 from seriatim.model import DecentralisedModel, Key, State
 from seriatim.networks._network import AgentNetwork, Memoryless
@@ -118,6 +119,7 @@ def decentralised_policy(
     Raises:
         InputError: the model does not say what agents see, or a size is out of range.
     """
+    require_key(key)
     told = what_one_sees(model)
     check_sizes(hidden, entities)
     if not is_whole(memory, 0):

@@ -22,6 +22,7 @@ import scipy.cluster.vq
 from jaxtyping import Array, Float, Int
 
 from seriatim._errors import InputError
+from seriatim._preconditions import require_key
 from seriatim._record import record, with_fields
 from seriatim.model import Features, Key, Model, State
 from seriatim.networks._classifier import NetworkValue
@@ -151,6 +152,7 @@ def clusters(model: Model, states: State, num_regions: int, key: Key) -> Nearest
     Raises:
         InputError: there are fewer states than regions, or no region.
     """
+    require_key(key)
     featured = Featured(model)
     told = np.asarray(jax.vmap(lambda state: _summary(featured, state))(states), float)
     if not 1 <= num_regions <= len(told):

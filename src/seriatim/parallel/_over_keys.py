@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Shaped
 
 from seriatim._errors import InputError
+from seriatim._preconditions import require_keys
 from seriatim.model import Key
 from seriatim.parallel._backends import Backend, Local
 
@@ -56,12 +57,13 @@ def over_keys(
         RemoteError: the function has raised an error in another process that cannot be sent. Other errors of the
             function are raised as if it had been called here.
     """
+    if getattr(keys, "shape", (1,))[:1] == (0,):
+        raise InputError("There are no keys; give at least one (jax.random.split(key, n)).")
+    require_keys(keys)
     lengths = {leaf.shape[:1] for leaf in jax.tree.leaves(inputs)} | {keys.shape[:1]}
-    if len(lengths) != 1 or lengths == {()}:
+    if len(lengths) != 1:
         seen = ", ".join(str(n[0]) if n else "none" for n in sorted(lengths))
         raise InputError(f"The leading axes of inputs and keys have lengths {seen}; give as many keys as inputs.")
-    if lengths == {(0,)}:
-        raise InputError("There are no keys; give at least one (jax.random.split(key, n)).")
     if part < 1:
         raise InputError(f"part={part}: give a positive whole number.")
     count = int(keys.shape[0])
@@ -80,18 +82,20 @@ def over_keys(
         if progress is not None:
             progress(min(count, len(found) * part), count)
     in_order = [found[number] for number in range(parts)]
-    return jax.tree.map(lambda *leaves: _joined(leaves)[:count], *in_order)
+    return jax.tree.map(lambda *leaves: _joined(leaves, count), *in_order)
 
 
 def _cuttable(leaf: Any) -> Any:
-    """Return the array as NumPy's where that is the same memory: cutting it then takes no program."""
+    """Return the array as NumPy's where that is the same memory: cutting and joining it then take no program."""
     if not isinstance(leaf, jax.Array) or jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
         return leaf
     here = all(device.platform == "cpu" for device in leaf.devices())
     return np.asarray(leaf) if here and len(leaf.devices()) == 1 else leaf
 
 
-def _joined(leaves: tuple[Any, ...]) -> Array:
-    if all(isinstance(leaf, np.ndarray) for leaf in leaves):
-        return jnp.asarray(np.concatenate(leaves))
-    return jnp.concatenate(leaves)
+def _joined(leaves: tuple[Any, ...], count: int) -> Array:
+    """Put the results of all parts together, without what the last one was filled up with."""
+    here = [_cuttable(leaf) for leaf in leaves]
+    if all(isinstance(leaf, np.ndarray) for leaf in here):
+        return jnp.asarray(np.concatenate(here)[:count])
+    return jnp.concatenate(leaves)[:count]

@@ -8,6 +8,9 @@ Let `d_s = Q_s(reference) - Q_s(alternative)`, sample by sample, under the same 
 and the eligible one with the least Q-factor is chosen; without one, the reference stays. Ties therefore go to the
 reference. With one sample, or an exact expectation, there is no standard error and the plain comparison decides.
 
+Infinite costs: whatever is finite is better than infinity, and infinity worse than what is finite. A cost of minus
+infinity is no gain but a mistake, as nan is (an overflow, the logarithm of 0): nothing is compared with it.
+
 The minimum of noisy Q-factors is biased towards luck: with few samples the plain minimum can be worse than the base.
 The threshold is the remedy, and costs little where there are many samples.
 """
@@ -24,7 +27,8 @@ from seriatim._compile import unknown
 class Choice(NamedTuple):
     """Which alternative was chosen, -1 for the reference; Q-factors of all alternatives, and errors of their gains.
 
-    `incomparable` counts the allowed alternatives whose gain is no number: a cost was nan, or both were infinite.
+    `incomparable` counts the allowed alternatives whose gain is no number: a cost was nan or minus infinity, or both
+    were infinite.
     """
 
     best: Int[Array, ""]
@@ -53,11 +57,20 @@ def choose(
 ) -> Choice:
     """Choose among alternatives to a reference by their paired samples. An infinite reference is always left."""
     mean, error = gain(reference, alternatives)
-    q = jnp.where(allowed, jnp.mean(alternatives, axis=-1), jnp.inf)
+    costs = jnp.mean(alternatives, axis=-1)
+    compared = are_comparable(mean, jnp.mean(reference), costs)
+    q = jnp.where(allowed, costs, jnp.inf)
     # Equal costs summed in another order differ by rounding; that is a tie, and no reason to leave the reference.
     rounding = 8 * float(np.finfo(q.dtype).eps) * jnp.abs(jnp.where(jnp.isfinite(q), q, 0.0))
     threshold = jnp.where(jnp.isfinite(error), significance * error, 0.0) + rounding
-    eligible = allowed & (mean > threshold)
+    eligible = allowed & compared & (mean > threshold)
     best = jnp.argmin(jnp.where(eligible, q, jnp.inf))
     chosen = jnp.where(jnp.any(eligible), best, -1).astype(jnp.int32)
-    return Choice(chosen, q, error, jnp.sum(allowed & jnp.isnan(mean), dtype=jnp.int32))
+    return Choice(chosen, q, error, jnp.sum(allowed & ~compared, dtype=jnp.int32))
+
+
+def are_comparable(
+    gains: Float[Array, " n"], reference: Float[Array, ""], alternatives: Float[Array, " n"]
+) -> Bool[Array, " n"]:
+    """Say which alternatives can be compared with the reference, from their gains and the mean costs of both."""
+    return ~jnp.isnan(gains) & (reference > -jnp.inf) & (alternatives > -jnp.inf)

@@ -33,7 +33,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._compile import unknown
 from seriatim._record import record
-from seriatim.planning._choice import choose, gain
+from seriatim.planning._choice import are_comparable, choose, gain
 from seriatim.planning._search import Asking
 from seriatim.simulation._engine import Ask
 from seriatim.simulation._futures import Costs
@@ -145,8 +145,8 @@ def contest(
     errors = jnp.full(controls.shape[0], unknown(), reference.dtype)
     for alternatives, samples in rounds:
         if alternatives < still_in.shape[0]:
-            # A Q-factor that is no number comes last, or it would crowd out those that are.
-            rank = jnp.where(jnp.isnan(q_factors), jnp.inf, q_factors)[still_in]
+            # A Q-factor that is no number, or minus infinity, comes last, or it would crowd out those that are.
+            rank = jnp.where(q_factors > -jnp.inf, q_factors, jnp.inf)[still_in]
             better = jax.lax.top_k(-rank, alternatives)[1]
             still_in, known = still_in[better], known[better]
         costs = yield Ask(controls[still_in], samples, like=reference, needed=chooses)
@@ -158,6 +158,8 @@ def contest(
     choice = choose(reference, known, allowed[still_in], significance)
     stays = choice.best < 0
     q_factors = q_factors.at[still_in].set(choice.q_factors)
+    present = jnp.mean(reference)
+    compared = are_comparable(present - q_factors, present, q_factors)
     found = Contest(
         best=jnp.where(stays, -1, still_in[choice.best]),
         samples=chosen_samples(choice.best, reference, known),
@@ -165,7 +167,7 @@ def contest(
         errors=errors,
         trajectories=sum(alternatives * len(samples) for alternatives, samples in rounds),
         passes=len(rounds),
-        incomparable=jnp.sum(allowed & jnp.isnan(jnp.mean(reference) - q_factors), dtype=jnp.int32),
+        incomparable=jnp.sum(allowed & ~compared, dtype=jnp.int32),
         truncated=truncated,
     )
     return _of_use(found, chooses)

@@ -70,7 +70,8 @@ def control_alone(planner: Any, info: State, key: Key) -> Int[Array, " m"]:
         InputError: as `require_admissible_base`.
     """
     control, admissible = _control_alone(planner, info, key)
-    require_admissible_base(planner, info, key, admissible)
+    if not (isinstance(admissible, jax.core.Tracer) or _is_true(admissible)):
+        require_admissible_base(planner, info, key, admissible)
     return control
 
 
@@ -107,6 +108,7 @@ def require_admissible_base(planner: Any, info: State, key: Key, admissible: Any
 def _is_true(flag: Array) -> bool:
     """Read a boolean, once it is there. Every decision pays for it: `bool(flag)` takes a tenth of a small one."""
     try:
+        flag.block_until_ready()  # waits in less time than reading does
         return bytes(memoryview(flag)) != b"\0"  # a CPU's memory is lent as it is
     except (BufferError, TypeError, ValueError, RuntimeError):
         return bool(flag)

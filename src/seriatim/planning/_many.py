@@ -13,6 +13,7 @@ from jaxtyping import Array, Shaped
 
 from seriatim._compile import jit
 from seriatim._errors import InputError
+from seriatim._preconditions import require_keys
 from seriatim.model import Key, State
 from seriatim.parallel import Backend, Devices, Local, over_keys
 from seriatim.parallel._backends import cores
@@ -85,20 +86,15 @@ def _check(planner: Planner, states: State, keys: Key | Shaped[Array, "states ..
         raise InputError(
             f"{type(planner).__name__} has no method decide, so it is no planner; give one, such as OneAtATimeRollout."
         )
-    if not isinstance(keys, (jax.Array, np.ndarray)):
-        raise InputError(f"keys={keys!r} is no array of keys; give jax.random.split(key, n) for n states.")
+    if jax.tree.leaves(states) and all(np.shape(leaf)[:1] == (0,) for leaf in jax.tree.leaves((states, keys))):
+        raise InputError("There are no states and no keys; give at least one of each, stacked along axis 0.")
+    require_keys(keys)
     lengths = {np.shape(leaf)[:1] for leaf in jax.tree.leaves(states)} | {keys.shape[:1]}
-    if len(lengths) != 1 or lengths == {()}:
+    if len(lengths) != 1:
         seen = ", ".join(str(n[0]) if n else "none" for n in sorted(lengths))
         raise InputError(
             f"The leading axes of states and keys have lengths {seen}; give as many keys as states, stacked along "
             "axis 0 (jax.random.split(key, n))."
-        )
-    if lengths == {(0,)}:
-        raise InputError("There are no states and no keys; give at least one of each, stacked along axis 0.")
-    if not jnp.issubdtype(keys.dtype, jax.dtypes.prng_key) and keys.ndim != 2:
-        raise InputError(
-            f"keys of shape {keys.shape} are no stack of keys, one for each state; give jax.random.split(key, n)."
         )
 
 

@@ -11,16 +11,10 @@ import functools
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-import jax
-import jax.numpy as jnp
-
 from seriatim._errors import InputError
-from seriatim._preconditions import require_stage
-from seriatim.model import Model
+from seriatim._preconditions import difference_to_start, require_key, require_stage
 
 F = TypeVar("F", bound=Callable[..., Any])
-# What models and JAX raise where a state is not what they expect.
-PROBLEMS = (TypeError, ValueError, AttributeError, LookupError)
 
 
 def with_state_diagnostics(function: F) -> F:
@@ -28,62 +22,18 @@ def with_state_diagnostics(function: F) -> F:
 
     @functools.wraps(function)
     def call(planner: Any, info: Any, key: Any, *rest: Any) -> Any:
-        _check_key(key)
+        require_key(key, " (for many states at once: decide_many)")
         try:
             if not callable(getattr(planner.model, "initial_state", None)):
                 require_stage(planner.model, info)
             return function(planner, info, key, *rest)
         except Exception as problem:
-            difference = _difference(planner.model, info)
+            known = f"{problem} " if isinstance(problem, InputError) else ""
+            difference = difference_to_start(planner.model, info, types=bool(known))
             if difference is not None:
-                known = f"{problem} " if isinstance(problem, InputError) else ""
                 raise InputError(f"{known}{difference}") from problem
             if not isinstance(problem, InputError):
                 require_stage(planner.model, info)
             raise
 
     return call  # type: ignore[return-value]
-
-
-def _check_key(key: Any) -> None:
-    dtype: Any = getattr(key, "dtype", None)
-    shape: Any = getattr(key, "shape", None)
-    if dtype is None:
-        seen = repr(key)
-    elif jnp.issubdtype(dtype, jax.dtypes.prng_key):
-        if shape == ():
-            return
-        seen = f"a stack of {shape} keys"
-    else:
-        if dtype == jnp.uint32 and len(shape) == 1:
-            return
-        seen = f"an array of shape {shape} and type {dtype}"
-    raise InputError(
-        f"key is {seen}; give one random key, such as jax.random.key(0) (for many states at once: decide_many)."
-    )
-
-
-def _difference(model: Model, info: Any) -> str | None:
-    """Say where a state differs from an initial one, in parts or their shapes; None if nowhere, or if there is none."""
-    try:
-        initial = jax.eval_shape(model.initial_state, jax.random.key(0))
-    except PROBLEMS:
-        return None
-    name, advice = type(model).__name__, "give a state as its initial_state(key) and transition return it."
-    parts: Any = jax.tree.structure(initial)
-    if parts != jax.tree.structure(info):
-        return f"The state is a {_described(info)}; {name} has a {_described(initial)}; {advice}"
-    both = zip(jax.tree_util.tree_leaves_with_path(info), jax.tree.leaves(initial), strict=True)
-    for (path, leaf), expected in both:
-        if jnp.shape(leaf) != expected.shape:
-            seen = f"state{jax.tree_util.keystr(path)} has shape {jnp.shape(leaf)}"
-            return f"{seen}, where {name} has {expected.shape}; {advice}"
-    return None
-
-
-def _described(tree: Any) -> str:
-    """Name the type of a tree and the shapes in it."""
-    if jax.tree_util.all_leaves([tree]):
-        return f"{type(tree).__name__} of shape {jnp.shape(tree)}"
-    shapes = [str(jnp.shape(leaf)) for leaf in jax.tree.leaves(tree)]
-    return f"{type(tree).__name__} of {len(shapes)} arrays: {', '.join(shapes)}"

@@ -9,6 +9,7 @@ Whoever wants to follow the work gets it in pieces of some stages. A piece ends 
 before its time, so the pieces change no number, whatever the clock says.
 """
 
+import functools
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -20,11 +21,10 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._compile import jit
 from seriatim._preconditions import name_of, require_control
-from seriatim.controls import is_admissible
 from seriatim.lanes import map_lanes, materialise, padded_lane_count
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
-from seriatim.simulation._stage import Lanes, Streams, begun, lane_stage, streams
+from seriatim.simulation._stage import Lanes, Streams, begun, lane_stage, obeys, streams
 
 # Bytes of state in all lanes, so that they fit the cache, and the fewest and the most lanes.
 BYTES, FEWEST, MOST = 2**17, 64, 2048
@@ -100,17 +100,25 @@ def play_episodes(
     """
     width = _width(model, policy, len(numbers))
     patience = PLANNER_STAGES if in_pieces or _plans(policy) else FOR_EVER
-    now = _nothing_yet(model, key, lanes=width, room=width * ROOM)._replace(begun=jnp.int32(numbers.start))
+    now = _nothing_played(model, key, numbers, width)
+    end = _int32(numbers.stop)
+    # Where every episode has a lane of its own, the program needs no part that begins others.
+    refills = len(numbers) > width
     finished = 0
     while finished < len(numbers):
         begin = time.perf_counter()
-        now = _go_on(model, policy, key, now, jnp.int32(numbers.stop), jnp.int32(horizon), jnp.int32(patience))
+        now = _go_on(model, policy, key, now, end, _int32(horizon), _int32(patience), refills=refills)
         some = slice(int(now.written))
         finished += some.stop
         yield Played(*(np.asarray(each)[some] for each in now.results)), _under_way(now.lanes)
-        now = now._replace(written=jnp.int32(0), stages=jnp.int32(0))
+        now = now._replace(written=_int32(0), stages=_int32(0))
         if not _plans(policy) and time.perf_counter() - begin < PIECE:
             patience = min(2 * patience, FOR_EVER)
+
+
+def _int32(number: int) -> Any:
+    """Return a number as an argument of a program; an array of JAX would be made by one more program."""
+    return np.int32(number)
 
 
 def _under_way(lanes: _Lanes) -> UnderWay:
@@ -132,12 +140,29 @@ def _width(model: Model, policy: Policy, episodes: int) -> int:
     return padded_lane_count(min(enough, max(FEWEST, min(fitting, MOST))))
 
 
-def _empty(model: Model, key: Key, *, lanes: int, room: int) -> _Now:
-    begin = _begin(model, key, jnp.zeros(lanes, jnp.int32))
-    none = jnp.full(lanes, -1, jnp.int32)
-    zero = jnp.zeros(room, jnp.int32)
-    results = Played(zero, jnp.zeros(room), zero, jnp.zeros(room, bool), zero, zero)
-    return _Now(begin._replace(episode=none), jnp.int32(0), results, jnp.int32(0), jnp.int32(0))
+def _first_lanes(model: Model, key: Key, first: Any, end: Any, *, lanes: int) -> _Lanes:
+    """Begin the first episodes, as many as there are lanes; -1 marks lanes beyond the last of them."""
+    episodes = first + jnp.arange(lanes, dtype=jnp.int32)
+    return _begin(model, key, episodes)._replace(episode=jnp.where(episodes < end, episodes, -1))
+
+
+def _narrowed(lanes: _Lanes, *, width: int) -> _Lanes:
+    narrower: _Lanes = jax.tree.map(lambda leaf: leaf[..., :width], lanes)
+    return narrower
+
+
+def _nothing_played(model: Model, key: Key, numbers: range, width: int) -> _Now:
+    """Return the beginnings of the first episodes, as many as there are lanes.
+
+    Few of them are begun in a power of two of lanes, as a heuristic's are: one program for it and its planners.
+    """
+    wide = width if width > PLANNER_LANES else padded_lane_count(1 << (width - 1).bit_length())
+    lanes = _begun(model, key, _int32(numbers.start), _int32(numbers.stop), lanes=wide)
+    zero, cost = np.zeros(width * ROOM, np.int32), np.zeros(width * ROOM, jax.dtypes.canonicalize_dtype(float))
+    results = Played(zero, cost, zero, np.zeros(width * ROOM, bool), zero, zero)
+    begun = _int32(min(numbers.start + width, numbers.stop))
+    lanes = lanes if wide == width else _cut(lanes, width=width)
+    return _Now(lanes, begun, results, _int32(0), _int32(0))
 
 
 def _begin(model: Model, key: Key, episodes: Int[Array, " n"]) -> _Lanes:
@@ -157,8 +182,13 @@ def _advance(
     episodes: Int[Array, ""],
     horizon: Int[Array, ""],
     patience: Int[Array, ""],
+    *,
+    refills: bool,
 ) -> _Now:
-    """Play until all episodes have ended, the room for results is used up, or `patience` stages have been played."""
+    """Play until all episodes have ended, the room for results is used up, or `patience` stages have been played.
+
+    With `refills`, lanes whose episodes have ended are given others.
+    """
     width, room = now.lanes.t.shape[0], now.results.cost.shape[0]
     few = -(-width // (PLANNER_IDLE if _plans(policy) else IDLE))
     stage = _stage(model, policy)
@@ -171,9 +201,11 @@ def _advance(
         return unfinished & (now.written + width <= room) & (now.stages < patience)
 
     def one_round(now: _Now) -> _Now:
-        # A heuristic's lanes are filled when so many are idle, not earlier because a piece ended.
-        least = 1 if _plans(policy) else few
-        lanes, begun = _fill(model, key, now.lanes, now.begun, episodes, few, least)
+        lanes, begun = now.lanes, now.begun
+        if refills:
+            # A heuristic's lanes are filled when so many are idle, not earlier because a piece ended.
+            least = 1 if _plans(policy) else few
+            lanes, begun = _fill(model, key, lanes, begun, episodes, few, least)
 
         def busy(playing_now: tuple[_Lanes, Int[Array, ""]]) -> Bool[Array, ""]:
             count = jnp.sum(playing(playing_now[0]))
@@ -187,11 +219,13 @@ def _advance(
         lanes = lanes._replace(episode=jnp.where(ended, -1, lanes.episode))
         return _Now(lanes, begun, results, now.written + jnp.sum(ended, dtype=jnp.int32), stages)
 
-    return jax.lax.while_loop(go_on, one_round, now)
+    return jax.lax.while_loop(go_on, one_round, now) if refills else one_round(now)
 
 
-_nothing_yet = jit(_empty, static_argnames=("lanes", "room"))
-_go_on = jit(_advance)
+_begun = jit(_first_lanes, static_argnames=("lanes",))
+# Copies are the same however they are compiled.
+_cut = jit(_narrowed, static_argnames=("width",), unoptimised=True)
+_go_on = jit(_advance, static_argnames=("refills",))
 
 
 def _fill(
@@ -245,11 +279,7 @@ def _stage(model: Model, policy: Policy) -> Any:
     """Return the function that plays one stage in the lanes that are playing; in the others it changes no summary."""
     choose, advance = _chooser(model, policy), lane_stage(model)
     draw, fold_in = map_lanes(model.sample_disturbance, (-1,)), map_lanes(jax.random.fold_in, (-1, -1))
-    feasible = getattr(model, "feasible", None)
-
-    def obeys(state: State, control: Int[Array, " m"]) -> Bool[Array, ""]:
-        admissible = is_admissible(control, model.control_mask(state))
-        return admissible if feasible is None else admissible & feasible(state, control)
+    lawful_alone = map_lanes(functools.partial(obeys, model), (-1, -1))
 
     def stage(lanes: _Lanes, playing: Bool[Array, " lanes"]) -> _Lanes:
         own_keys = fold_in(lanes.keys.policy, lanes.t)
@@ -257,7 +287,7 @@ def _stage(model: Model, policy: Policy) -> Any:
         control = chosen.control
         course, after = advance(lanes.course, control, draw(fold_in(lanes.keys.disturbance, lanes.t)), playing)
         cost = jnp.asarray(after.cost, float)
-        lawful = map_lanes(obeys, (-1, -1))(lanes.course.state, control) & jnp.isfinite(cost)
+        lawful = lawful_alone(lanes.course.state, control) & jnp.isfinite(cost)
         lawful = lawful if chosen.admissible is None else lawful & chosen.admissible
         blind = lanes.incomparable
         blind = blind if chosen.incomparable is None else blind + jnp.where(playing & chosen.incomparable, 1, 0)

@@ -104,6 +104,7 @@ def _chunk(
         each if places is None else each[places] for each in (noise.disturbance_keys, noise.policy_keys)
     )
 
+    @functools.partial(jax.jit, inline=True)  # the first stage and all others are written once
     def advance(now: _Now, control: Int[Array, "m lanes"]) -> _Now:
         met = materialise(
             lambda: _spread(disturbances(model, simulation, noise.ahead, keys, places, now.t), shape, width)
@@ -112,12 +113,13 @@ def _chunk(
 
     def play(policy: Policy, now: _Now) -> _Now:
         own_keys = map_lanes(jax.random.fold_in, (-1, None))(policy_keys.reshape(-1), now.t).reshape(count, samples)
-        return advance(now, map_lanes(policy, (-1, -1))(now.lanes.state, _spread(own_keys, shape, width)))
+        after: _Now = advance(now, map_lanes(policy, (-1, -1))(now.lanes.state, _spread(own_keys, shape, width)))
+        return after
 
     repeated = jax.tree.map(lambda leaf: jnp.repeat(jnp.moveaxis(leaf, 0, -1), n * samples, axis=-1), states)
     # The lanes that fill up have ended.
     real = jnp.arange(width) < total
-    start = begun(_filled_up(repeated, width), width)._replace(weight=jnp.where(real, 1.0, 0.0), done=~real)
+    start = begun(_filled_up(repeated, width), width)._replace(weight=real.astype(float), done=~real)
     candidates = jnp.repeat(controls.reshape(total // samples, m).T, samples, axis=1)
     now = advance(_Now(jnp.zeros((), jnp.int32), start), _filled_up(candidates, width))
     for policy in policies[:-1]:

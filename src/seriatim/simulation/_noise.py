@@ -9,6 +9,7 @@ about as long belong together. Once the base control has been simulated, the cos
 and cut into blocks, samples are what `_futures.py` shares out.
 """
 
+import functools
 from typing import NamedTuple
 
 import jax
@@ -51,6 +52,7 @@ def noise_of(model: Model, simulation: Simulation, key: Key, *, beforehand: bool
 
 
 def _drawn_beforehand(model: Model, simulation: Simulation, keys: Key) -> Disturbance | None:
+    @functools.partial(jax.jit, inline=True)  # written once, for its shapes and to be mapped
     def stage(t: Int[Array, ""]) -> Disturbance:
         return jax.tree.map(lambda leaf: leaf[0], draw(model, simulation, keys[None], t))
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from seriatim._compile import as_called, split
+from seriatim._compile import as_called, jit, split
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
 from seriatim.simulation._expectation import expected_costs
@@ -74,6 +74,10 @@ def sampled_costs(
     return Costs(each.costs[:, 0], each.truncated[:, 0])
 
 
+# Turns are written several times, alone and side by side, with arrays of the same shapes: simulations once.
+_simulated = jit(simulate_futures)
+
+
 def _at_one_state(
     model: Model,
     policies: tuple[Policy, ...],
@@ -92,7 +96,7 @@ def _at_one_state(
 
     def many(arrays: Any, *given: Any) -> Costs:
         known, players, settings = whole(arrays)
-        return simulate_futures(known, players, settings, *given)
+        return _simulated(known, players, settings, *given)
 
     @jax.custom_batching.custom_vmap
     def one(arrays: Any, *state: Any) -> Costs:

@@ -74,6 +74,11 @@ class Simulation:
     def __post_init__(self) -> None:
         _check_numbers(self)
         _check_cost_bound(self)
+        if self.terminal_cost is not None and not callable(self.terminal_cost):
+            raise InputError(
+                f"terminal_cost={self.terminal_cost!r} cannot be called; give a function of a state that returns one "
+                "number."
+            )
         if self.expectation not in ("sampled", "exact"):
             raise InputError(f"expectation={self.expectation!r} is neither 'sampled' nor 'exact'.")
         if self.expectation == "exact" and self.horizon is None:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._preconditions import control_of, ends_after, name_of
 from seriatim._record import with_fields
+from seriatim.controls import is_admissible
 from seriatim.lanes import map_lanes
 from seriatim.model import Disturbance, Key, Model, State, Transition
 from seriatim.policy import Policy
@@ -47,6 +48,13 @@ def stage(
 def move(model: Model, state: State, control: Int[Array, " m"], keys: Streams, t: Int[Array, ""] | int) -> Transition:
     """Draw the disturbance of stage `t` and let the model move."""
     return model.transition(state, control, model.sample_disturbance(jax.random.fold_in(keys.disturbance, t)))
+
+
+def obeys(model: Model, state: State, control: Int[Array, " m"]) -> Bool[Array, ""]:
+    """Say whether a joint control is admissible for each agent and feasible for the team."""
+    admissible = is_admissible(control, model.control_mask(state))
+    feasible = getattr(model, "feasible", None)
+    return admissible if feasible is None else admissible & feasible(state, control)
 
 
 class Lanes(NamedTuple):

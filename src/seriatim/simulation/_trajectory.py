@@ -16,11 +16,19 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
-from seriatim._preconditions import require_model, require_playable, require_policy
+from seriatim._preconditions import (
+    name_of,
+    require_key,
+    require_model,
+    require_playable,
+    require_policy,
+    require_state,
+    why_not_allowed,
+)
 from seriatim._record import record
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
-from seriatim.simulation._stage import stage, streams
+from seriatim.simulation._stage import obeys, stage, streams
 
 # An episode that is kept takes no more memory than this.
 MOST_BYTES = 2**34
@@ -60,16 +68,49 @@ def simulate(model: Model, policy: Policy, key: Key, *, horizon: int = 400, stat
 
     Raises:
         InputError: `horizon` is no whole number from 1 up, or its states would take more memory than 16 GiB; the model
-            or the policy cannot work, or the policy returns no joint control.
+            or the policy cannot work, `key` is no key, or `state` is none of the model's. Outside of `jax.jit` and
+            other transformations also: the policy chose a control that is not admissible and feasible, or a stage cost
+            was not finite.
     """
     if not is_whole(horizon, 1):
         raise InputError(f"horizon={horizon!r}: an episode needs at least 1 stage; give a positive whole number.")
+    require_key(key)
     require_model(model, starts=state is None)
     require_policy("policy", policy)
     if state is None:
         require_playable(model, policy)
+    else:
+        require_state(model, state)
     _require_memory(model, state, horizon)
-    return _simulate(model, policy, key, state, horizon=int(horizon))
+    path, lawful = _simulate(model, policy, key, state, horizon=int(horizon))
+    if not isinstance(lawful, jax.core.Tracer) and not np.all(lawful):
+        _refuse(model, policy, path, int(np.argmin(lawful)))
+    return path
+
+
+def play_up_to(model: Model, policy: Policy, key: Key, t: int) -> Trajectory:
+    """Play the stages 0 .. t of an episode, whatever the policy chooses."""
+    return _simulate(model, policy, key, None, horizon=t + 1)[0]
+
+
+def _refuse(model: Model, policy: Policy, path: Trajectory, t: int) -> None:
+    fault = fault_at(model, policy, path, t)
+    raise InputError(fault or f"{name_of(policy)} chose a control that may not be applied, at stage {t} of an episode.")
+
+
+def fault_at(model: Model, policy: Policy, path: Trajectory, t: int) -> str | None:
+    """Say which law was broken at a stage of an episode; None if none was."""
+    state = jax.tree.map(lambda leaf: leaf[t], path.states)
+    control, cost = np.asarray(path.controls[t]), float(path.costs[t])
+    if not np.isfinite(cost):
+        return (
+            f"{type(model).__name__}.transition returned the stage cost {cost} at stage {t} of an episode, for control "
+            f"{control.tolist()}; stage costs must be finite."
+        )
+    reason = why_not_allowed(model, state, control, f" at stage {t} of an episode")
+    if reason is None:
+        return None
+    return f"{name_of(policy)} chose {reason}; a policy must choose admissible and feasible controls."
 
 
 def _require_memory(model: Model, state: State | None, horizon: int) -> None:
@@ -83,33 +124,33 @@ def _require_memory(model: Model, state: State | None, horizon: int) -> None:
         )
 
 
-def _play(model: Model, policy: Policy, key: Key, start: State | None, *, horizon: int) -> Trajectory:
+def _play(
+    model: Model, policy: Policy, key: Key, start: State | None, *, horizon: int
+) -> tuple[Trajectory, Bool[Array, " T"]]:
+    """Play an episode, and say at which stages the laws were kept."""
     keys = streams(key)
     state0 = model.initial_state(keys.start) if start is None else start
 
-    def played(state: State, t: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array]:
+    def played(state: State, t: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array, Array]:
         control, after = stage(model, policy, state, keys, t)
-        return (
-            after.state,
-            jnp.asarray(control, int),
-            jnp.asarray(after.cost, float),
-            jnp.asarray(after.done),
-        )
+        cost = jnp.asarray(after.cost, float)
+        lawful = obeys(model, state, control) & jnp.isfinite(cost)
+        return after.state, jnp.asarray(control, int), cost, jnp.asarray(after.done), lawful
 
-    def over(state: State, _: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array]:
-        return state, jnp.full(model.num_agents, -1, int), jnp.zeros((), float), jnp.array(True)
+    def over(state: State, _: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array, Array]:
+        return state, jnp.full(model.num_agents, -1, int), jnp.zeros((), float), jnp.array(True), jnp.array(True)
 
     def step(carry: tuple[State, Array], t: Int[Array, ""]) -> tuple[tuple[State, Array], tuple[Any, ...]]:
         state, ended = carry
-        after, control, cost, done = jax.lax.cond(ended, over, played, state, t)
-        return (after, done), (after, control, cost, done, ~ended)
+        after, control, cost, done, lawful = jax.lax.cond(ended, over, played, state, t)
+        return (after, done), (after, control, cost, ~ended, lawful)
 
     stages = jnp.arange(horizon)
     (_, terminated), history = jax.lax.scan(step, (state0, jnp.array(False)), stages)
-    states, controls, costs, _, alive = history
+    states, controls, costs, alive, lawful = history
     with_start = jax.tree.map(lambda first, rest: jnp.concatenate([first[None], rest]), state0, states)
     weights = jnp.asarray(model.discount, float) ** stages.astype(float)
-    return Trajectory(
+    path = Trajectory(
         states=with_start,
         controls=controls,
         costs=costs,
@@ -117,6 +158,7 @@ def _play(model: Model, policy: Policy, key: Key, start: State | None, *, horizo
         length=jnp.sum(alive),
         terminated=terminated,
     )
+    return path, lawful
 
 
 _simulate = jit(_play, static_argnames=("horizon",))

@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from seriatim._preconditions import require_key
 from seriatim._structure import require_arrays, require_same, shapes
+from seriatim._unoptimised import jit_unoptimised
 from seriatim.model import Key
-from seriatim.testing._jit_unoptimised import jit_unoptimised
 from seriatim.testing._report import Broken, Law, Report, call, examine
 from seriatim.testing._walk import random_control
 
@@ -32,11 +33,15 @@ def check_filter(filter: Any, key: Key | None = None) -> Report:
         filter: yours: a `seriatim.beliefs.Filter`.
         key: decides the episodes; by default `jax.random.key(0)`.
 
+    Raises:
+        InputError: `key` is no key.
+
     Returns:
         A report; it never raises for a fault of the filter's. It says how many observations were impossible under the
         belief, which is no fault of a filter with few particles; more than half are.
     """
     key = jax.random.key(0) if key is None else key
+    require_key(key)
     name = type(filter).__name__
     return examine(
         [

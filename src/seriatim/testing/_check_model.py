@@ -15,7 +15,9 @@
    finite.
 """
 
-from typing import Any
+import functools
+from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +27,7 @@ from seriatim._preconditions import (
     METHODS,
     require_discount,
     require_feasible,
+    require_key,
     require_mask,
     require_methods,
     require_model,
@@ -33,14 +36,18 @@ from seriatim._preconditions import (
     require_transition,
 )
 from seriatim._structure import in_words, require_arrays, require_same, shapes
+from seriatim._unoptimised import jit_unoptimised
 from seriatim.model import Key, Model
 from seriatim.testing._finite_laws import finite_laws
 from seriatim.testing._lanes_law import lanes_law
 from seriatim.testing._observed_laws import observed_laws
-from seriatim.testing._purity import generator_moved_by, impurity, require_pure
+from seriatim.testing._purity import agree, generator_moved_by, impurity, require_pure
 from seriatim.testing._relaxed_laws import relaxed_laws
-from seriatim.testing._report import Broken, Law, NotApplicable, Report, call, examine
+from seriatim.testing._report import Broken, Law, NotApplicable, Report, arrays_of, call, examine
 from seriatim.testing._walk import random_walk
+
+# An initial state, its mask, and each agent's first admissible control; computed when it is first asked for.
+Start: TypeAlias = Callable[[], tuple[Any, Any, Any]]
 
 
 def check_model(model: Model, key: Key | None = None, *, quick: bool = False) -> Report:
@@ -49,33 +56,35 @@ def check_model(model: Model, key: Key | None = None, *, quick: bool = False) ->
     Args:
         model: yours.
         key: decides the sampled states and controls; by default `jax.random.key(0)`.
-        quick: check structure and a short walk only, not the laws of finite, observed and relaxed models.
+        quick: check structure, programs and a short walk only: not whether a transition gives the same result when
+            it is called again or compiled, nor the laws of finite, observed and relaxed models.
+
+    Raises:
+        InputError: `key` is no key.
 
     Returns:
         A report; it never raises for a fault of the model's. Statistical laws have a false-alarm rate below one in
         100,000 for the whole report.
     """
     key = jax.random.key(0) if key is None else key
+    require_key(key)
     name = type(model).__name__
+    start = functools.cache(lambda: _start(model, key))
     laws = [
         Law("sizes and discount", lambda: _sizes(model), vital=True),
         Law("methods exist", lambda: _methods(model), vital=True),
         Law(
             "initial_state gives arrays of fixed shapes",
-            lambda: _initial_state(model, name, key),
+            lambda: _initial_state(model, name, key, quick),
             vital=True,
         ),
-        Law("control_mask is boolean [m, c]", lambda: _control_mask(model, name, key), vital=True),
-        Law(
-            "sample_disturbance gives arrays",
-            lambda: _sample_disturbance(model, name, key),
-            vital=True,
-        ),
+        Law("control_mask is boolean [m, c]", lambda: _control_mask(model, name, key, start), vital=True),
+        Law("sample_disturbance gives arrays", lambda: _sample_disturbance(model, name, key, quick), vital=True),
         Law("transition keeps the state's shapes", lambda: _transition(model, key), vital=True),
         Law("feasible is one boolean", lambda: _feasible(model, key), vital=True),
         Law("fields are data", lambda: _as_data(model), vital=True),
         Law("nominal_disturbance is like a drawn one", lambda: _nominal(model, key)),
-        Law("methods are pure functions", lambda: _pure(model, name, key), vital=True),
+        Law("methods are pure functions", lambda: _pure(model, name, key, start, quick), vital=True),
         Law("along random episodes", lambda: random_walk(model, key, 8 if quick else 64), vital=True),
     ]
     if not quick:
@@ -95,26 +104,25 @@ def _methods(model: Any) -> str:
     return ", ".join(METHODS)
 
 
-def _initial_state(model: Model, name: str, key: Key) -> str:
-    state = call(model, "initial_state", key)
-    require_arrays(f"{name}.initial_state", state)
-    traced = call(model, "initial_state", key, traced=True)
-    require_same(
-        f"{name}.initial_state under jit",
-        traced,
-        shapes(state),
-        "it must not depend on being compiled",
-    )
+def _initial_state(model: Model, name: str, key: Key, quick: bool) -> str:
+    traced = arrays_of(model, "initial_state", key)
+    if not quick:
+        state = call(model, "initial_state", key)
+        require_arrays(f"{name}.initial_state", state)
+        require_same(
+            f"{name}.initial_state under jit",
+            traced,
+            shapes(state),
+            "it must not depend on being compiled",
+        )
     leaves = jax.tree.leaves(traced)
     return f"{len(leaves)} arrays: " + ", ".join(in_words(leaf) for leaf in leaves[:4])
 
 
-def _control_mask(model: Model, name: str, key: Key) -> str:
-    state = model.initial_state(key)
-    call(model, "control_mask", state, traced=True)
-    mask = call(model, "control_mask", state)
-    require_mask(model, mask)
-    stuck = np.flatnonzero(~np.asarray(mask).any(axis=1))
+def _control_mask(model: Model, name: str, key: Key, start: Start) -> str:
+    require_mask(model, call(model, "control_mask", jax.eval_shape(model.initial_state, key), traced=True))
+    mask = np.asarray(start()[1])
+    stuck = np.flatnonzero(~mask.any(axis=1))
     if stuck.size:
         raise Broken(
             f"{name}.control_mask leaves agent {stuck[0]} no admissible control at the initial state; every agent "
@@ -123,10 +131,10 @@ def _control_mask(model: Model, name: str, key: Key) -> str:
     return f"{int(np.sum(mask))} of {mask.size} controls admissible at the initial state"
 
 
-def _sample_disturbance(model: Model, name: str, key: Key) -> str:
-    drawn = call(model, "sample_disturbance", key)
-    require_arrays(f"{name}.sample_disturbance", drawn)
-    call(model, "sample_disturbance", key, traced=True)
+def _sample_disturbance(model: Model, name: str, key: Key, quick: bool) -> str:
+    drawn = arrays_of(model, "sample_disturbance", key)
+    if not quick:
+        require_arrays(f"{name}.sample_disturbance", call(model, "sample_disturbance", key))
     count = len(jax.tree.leaves(drawn))
     return f"{count} arrays" if count else "none: the model is deterministic"
 
@@ -154,30 +162,50 @@ def _as_data(model: Model) -> str:
 def _nominal(model: Model, key: Key) -> str:
     if not hasattr(model, "nominal_disturbance"):
         raise NotApplicable("the model has no nominal disturbance, which only certainty equivalence needs")
-    require_nominal(model, call(model, "nominal_disturbance"), model.sample_disturbance(key))
+    require_nominal(model, call(model, "nominal_disturbance"), jax.eval_shape(model.sample_disturbance, key))
     return "same arrays as a drawn disturbance"
 
 
-def _pure(model: Model, name: str, key: Key) -> str:
-    stage = state, control, disturbance = _first_stage(model, key)
-    first, moved = generator_moved_by(lambda: call(model, "transition", *stage))
-    second = call(model, "transition", state, control, disturbance)
-    compiled = jax.jit(model.transition)(state, control, disturbance)
-    for other, how in ((second, "called again"), (compiled, "compiled")):
-        same = jax.tree.map(lambda a, b: bool(np.allclose(a, b, rtol=1e-4, atol=1e-5, equal_nan=True)), first, other)
-        if not all(jax.tree.leaves(same)):
-            raise Broken(impurity(f"{name}.transition", moved, how, "the disturbance"))
-    require_pure(f"{name}.transition", model.transition, *stage, source="the disturbance")
+def _pure(model: Model, name: str, key: Key, start: Start, quick: bool) -> str:
+    state, control, disturbance = _first_stage(model, key)
+    if not quick:
+        _require_same_results(model, name, key, start)
+    require_pure(f"{name}.transition", model.transition, state, control, disturbance, source="the disturbance")
     for method in ("initial_state", "sample_disturbance"):
         require_pure(f"{name}.{method}", getattr(model, method), key, source="the key")
     require_pure(f"{name}.control_mask", model.control_mask, state, source="the disturbance")
     if getattr(model, "feasible", None) is not None:
         require_pure(f"{name}.feasible", model.feasible, state, control, source="the disturbance")  # type: ignore[attr-defined]
-    return "the same result again, and compiled; the same programs when traced again"
+    same = "" if quick else "the same result again, and compiled; "
+    return f"{same}the same programs when traced again"
+
+
+def _require_same_results(model: Model, name: str, key: Key, start: Start) -> None:
+    """Refuse a transition that gives another result when it is called again, or compiled."""
+    state, _, control = start()
+    disturbance = model.sample_disturbance(key)
+    first, moved = generator_moved_by(lambda: call(model, "transition", state, control, disturbance))
+    second = call(model, "transition", state, control, disturbance)
+    compiled = jit_unoptimised(model.transition)(state, control, disturbance)
+    for other, how in ((second, "called again"), (compiled, "compiled")):
+        same = jax.tree.map(agree, first, other)
+        if not all(jax.tree.leaves(same)):
+            raise Broken(impurity(f"{name}.transition", moved, how, "the disturbance"))
+
+
+def _start(model: Model, key: Key) -> tuple[Any, Any, Any]:
+    """Return an initial state, its mask, and each agent's first admissible control: one program for all three."""
+
+    def start(key: Key) -> tuple[Any, Any, Any]:
+        state = jax.tree.map(jnp.asarray, model.initial_state(key))
+        mask = jnp.asarray(model.control_mask(state))
+        return state, mask, jnp.argmax(mask, axis=1).astype(jnp.int32)
+
+    found: tuple[Any, Any, Any] = jit_unoptimised(start)(key)
+    return found
 
 
 def _first_stage(model: Model, key: Key) -> tuple[Any, Any, Any]:
-    """Return an initial state, each agent's first admissible control, and a disturbance."""
-    state = model.initial_state(key)
-    control = jnp.argmax(jnp.asarray(model.control_mask(state)), axis=1).astype(jnp.int32)
-    return state, control, model.sample_disturbance(key)
+    """Return the shapes of an initial state, of a joint control and of a disturbance."""
+    control = jax.ShapeDtypeStruct((model.num_agents,), jnp.int32)
+    return shapes(jax.eval_shape(model.initial_state, key)), control, jax.eval_shape(model.sample_disturbance, key)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from seriatim._preconditions import name_of
+from seriatim._preconditions import name_of, require_key
 from seriatim._structure import in_words, shapes
 from seriatim.controls import is_admissible
 from seriatim.model import Key, Model
@@ -34,10 +34,14 @@ def check_policy(model: Model, policy: Policy, key: Key | None = None, *, quick:
         key: decides the sampled states; by default `jax.random.key(0)`.
         quick: check the first law only, which calls the policy but does not compile it.
 
+    Raises:
+        InputError: `key` is no key.
+
     Returns:
         A report; it never raises for a fault of the policy's.
     """
     key = jax.random.key(0) if key is None else key
+    require_key(key)
     name = name_of(policy)
     laws = [Law("policy gives one control an agent", lambda: _control(model, policy, name, key), vital=True)]
     if not quick:
@@ -51,7 +55,7 @@ def check_policy(model: Model, policy: Policy, key: Key | None = None, *, quick:
 def _control(model: Model, policy: Policy, name: str, key: Key) -> str:
     if not callable(policy):
         raise Broken(f"policy {policy!r} cannot be called; a function (state, key) -> control [m] is expected.")
-    state = model.initial_state(key)
+    state = jax.eval_shape(model.initial_state, key)
     seen = shapes(call(policy, "__call__", state, key, traced=True))
     if not hasattr(seen, "shape") or seen.shape != (model.num_agents,) or seen.dtype.kind not in "iu":
         words = in_words(seen) if hasattr(seen, "shape") else repr(seen)

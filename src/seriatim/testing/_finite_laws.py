@@ -9,8 +9,8 @@ import scipy
 from jaxtyping import Array, Shaped
 
 from seriatim._structure import require_same, shapes
+from seriatim._unoptimised import jit_unoptimised
 from seriatim.model import Key
-from seriatim.testing._jit_unoptimised import jit_unoptimised
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._walk import random_control
 

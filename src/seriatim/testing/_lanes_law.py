@@ -10,13 +10,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from seriatim._errors import in_words as error_in_words
 from seriatim._structure import in_words
+from seriatim._unoptimised import jit_unoptimised
 from seriatim.lanes import map_lanes
 from seriatim.model import Key, Model, State
-from seriatim.testing._jit_unoptimised import jit_unoptimised
+from seriatim.testing._purity import agree
 from seriatim.testing._report import Broken
 from seriatim.testing._walk import random_control
 
@@ -90,9 +90,5 @@ def _require_same(what: str, alone: Any, together: Any, *, declared: bool) -> No
 def _agree(one: Any, other: Any) -> bool:
     if one.shape != other.shape:
         # A single number serves for all lanes.
-        return other.ndim == 0 and _agree(one, jnp.broadcast_to(other, one.shape))
-    if jnp.issubdtype(one.dtype, jax.dtypes.prng_key):
-        one, other = jax.random.key_data(one), jax.random.key_data(other)
-    if jnp.issubdtype(one.dtype, jnp.inexact):
-        return bool(np.allclose(one, other, rtol=1e-4, atol=1e-4, equal_nan=True))
-    return bool(np.array_equal(one, other))
+        return other.ndim == 0 and agree(one, jnp.broadcast_to(other, one.shape))
+    return agree(one, other)

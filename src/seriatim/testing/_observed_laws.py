@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Array, Bool
 
 from seriatim._structure import require_arrays
+from seriatim._unoptimised import jit_unoptimised
 from seriatim.model import Key
-from seriatim.testing._jit_unoptimised import jit_unoptimised
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._walk import walk
 

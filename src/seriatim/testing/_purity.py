@@ -69,8 +69,21 @@ def _is_program(value: Any) -> bool:
     return hasattr(value, "eqns") or hasattr(value, "jaxpr")
 
 
+def agree(one: Any, other: Any) -> bool:
+    """Say whether two results are the same: real numbers up to the order in which sums are added up."""
+    first, second = numbers_of(one), numbers_of(other)
+    if jnp.issubdtype(first.dtype, jnp.inexact):
+        return bool(np.allclose(first, second, rtol=1e-4, atol=1e-4, equal_nan=True))
+    return bool(np.array_equal(first, second))
+
+
+def numbers_of(leaf: Any) -> np.ndarray:
+    """Return an array of NumPy; of random keys, the numbers they are made of."""
+    if jnp.issubdtype(getattr(leaf, "dtype", np.dtype(float)), jax.dtypes.prng_key):
+        leaf = jax.random.key_data(leaf)
+    return np.asarray(leaf)
+
+
 def _bytes(constant: Any) -> Any:
-    if jnp.issubdtype(getattr(constant, "dtype", np.dtype(float)), jax.dtypes.prng_key):
-        constant = jax.random.key_data(constant)
-    array = np.asarray(constant)
+    array = numbers_of(constant)
     return array.shape, str(array.dtype), array.tobytes()

@@ -15,8 +15,8 @@ from jaxtyping import Array, Float
 
 from seriatim._errors import InputError
 from seriatim._structure import in_words, require_arrays, require_same, shapes
+from seriatim._unoptimised import jit_unoptimised
 from seriatim.model import Disturbance, Features, Key, State
-from seriatim.testing._jit_unoptimised import jit_unoptimised
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._walk import random_control, walk
 

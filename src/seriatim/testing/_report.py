@@ -10,6 +10,7 @@ from seriatim._diagnosis import explanation
 from seriatim._errors import InputError
 from seriatim._preconditions import name_of
 from seriatim._record import record
+from seriatim._structure import require_arrays
 
 NOT_CHECKED = "not checked, since a law above is broken"
 
@@ -100,6 +101,8 @@ def _check(law: Law) -> Finding:
         return Finding(law.text, False, str(broken), broken.__cause__)
     except NotApplicable as reason:
         return Finding(law.text, None, str(reason))
+    except Exception as error:  # a method of the user's, called where nobody expected it to raise
+        return Finding(law.text, False, explanation("A method", error), error)
 
 
 def call(owner: Any, method: str, *args: Any, traced: bool = False, mapped: bool = False) -> Any:
@@ -114,3 +117,29 @@ def call(owner: Any, method: str, *args: Any, traced: bool = False, mapped: bool
         return jax.eval_shape(function, *args) if traced else function(*args)
     except Exception as error:
         raise Broken(explanation(name, error)) from error
+
+
+def arrays_of(owner: Any, method: str, *args: Any) -> Any:
+    """Work out the shapes of the arrays that a user's method returns; whatever it raises names it, as in `call`.
+
+    Raises:
+        InputError: a leaf of what it returns is no array.
+    """
+    name, faults = f"{type(owner).__name__}.{method}", []
+
+    def checked(*args: Any) -> Any:
+        made = getattr(owner, method)(*args)
+        try:
+            require_arrays(name, made)
+        except InputError as fault:
+            faults.append(fault)
+            return None
+        return made
+
+    try:
+        found = jax.eval_shape(checked, *args)
+    except Exception as error:
+        raise Broken(explanation(name, error)) from error
+    if faults:
+        raise faults[0]
+    return found

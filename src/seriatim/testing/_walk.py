@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim._unoptimised import jit_unoptimised
 from seriatim.model import Key, Model, State
-from seriatim.testing._jit_unoptimised import jit_unoptimised
+from seriatim.testing._purity import numbers_of
 from seriatim.testing._report import Broken
 
 STAGES = 50
@@ -57,12 +58,12 @@ def walk(model: Model, key: Key, episodes: int) -> Walk:
         first = (jax.tree.map(jnp.asarray, model.initial_state(start)), jnp.array(False))
         return jax.lax.scan(step, first, jax.random.split(rest, STAGES))[1]
 
-    return Walk(*jit_unoptimised(jax.vmap(episode))(jax.random.split(key, episodes)))
+    return Walk(*jit_unoptimised(lambda key: jax.vmap(episode)(jax.random.split(key, episodes)))(key))
 
 
 def random_walk(model: Model, key: Key, episodes: int) -> str:
     """Check costs, masks and states along random episodes; return what was seen."""
-    seen = jax.tree.map(np.asarray, walk(model, key, episodes))
+    seen = jax.tree.map(numbers_of, walk(model, key, episodes))
     name = type(model).__name__
     stuck = np.argwhere(~seen.masks.any(axis=3) & seen.alive[..., None])
     if stuck.size:

@@ -20,6 +20,7 @@ from jaxtyping import Array, Float, Int
 
 from seriatim._compile import jit
 from seriatim._errors import InputError
+from seriatim._preconditions import require_key
 from seriatim._record import record, static, with_fields
 from seriatim.beliefs import FactoredBelief, InformationModel
 from seriatim.model import Key, State
@@ -73,6 +74,7 @@ def completion_network(world: InformationModel, key: Key, *, width: int = 64, de
     Raises:
         InputError: a size is out of range, or what agents know is no distribution.
     """
+    require_key(key)
     if width < 1 or depth < 1:
         raise InputError(f"width={width}, depth={depth}: give whole numbers from 1 up.")
     known = jax.tree.map(lambda leaf: leaf[0], world.filter.initial(key))
@@ -113,6 +115,7 @@ def fit_completion(
     Raises:
         InputError: a number is out of range.
     """
+    require_key(key)
     if episodes < 1 or horizon < 1:
         raise InputError(f"episodes={episodes}, horizon={horizon}: give whole numbers from 1 up.")
     playing, drawing = jax.random.split(key)

@@ -20,6 +20,7 @@ from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int
 
 from seriatim._compile import jit
+from seriatim._preconditions import require_key
 from seriatim._record import record, static
 from seriatim.model import Key
 
@@ -66,6 +67,7 @@ def fit(
     Returns:
         The parameters, and the mean loss over the last steps.
     """
+    require_key(key)
     return _fit(loss, parameters, rows, chance, key, fitting)
 
 

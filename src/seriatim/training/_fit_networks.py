@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from seriatim._preconditions import require_key
 from seriatim.model import Key, State
 from seriatim.networks._classifier import NetworkValue, TeamNetwork
 from seriatim.networks._decentralised import DecentralisedPolicy
@@ -45,6 +46,7 @@ def fit_networks(
     Returns:
         The parameters, and the mean loss over the last steps.
     """
+    require_key(key)
     if not isinstance(networks, PartitionedPolicy | PartitionedValue):
         return fit(loss(networks), networks.parameters, rows, chance, key, fitting)
     regions = regions_of(networks, states)

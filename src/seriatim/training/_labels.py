@@ -23,6 +23,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seriatim import distributions
 from seriatim._compile import jit
+from seriatim._preconditions import require_keys
 from seriatim._record import record
 from seriatim.lanes import map_lanes, materialise
 from seriatim.model import Key, Model, State
@@ -88,13 +89,18 @@ def visited(model: Model, policy: Policy, keys: Key, horizon: int, noise: float 
         keys: one for each episode.
         horizon: stages after which an episode is cut.
         noise: the chance, at each stage, that one agent does something at random instead.
+
+    Raises:
+        InputError: `keys` is no stack of keys.
     """
+    require_keys(keys)
     states: State = _visited(model, policy, keys, jnp.asarray(horizon, jnp.int32), jnp.asarray(noise, float))[0]
     return states
 
 
 def costs_to_go(model: Model, policy: Policy, keys: Key, horizon: int) -> tuple[State, Float[Array, " n"]]:
     """Return a state of each of many episodes, as `visited`, and the discounted cost from there to the end."""
+    require_keys(keys)
     states, costs = _visited(model, policy, keys, jnp.asarray(horizon, jnp.int32), jnp.zeros(()))
     return states, costs
 

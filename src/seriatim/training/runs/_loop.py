@@ -25,6 +25,7 @@ from jaxtyping import Array, Bool, Float, Int, Shaped
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
+from seriatim._preconditions import require_key
 from seriatim.model import Key
 from seriatim.training.runs._run import Run
 
@@ -122,6 +123,7 @@ def train(
     """
     if checkpoint_every is None:
         checkpoint_every = 1 if _on_host(trainer) else DEFAULT_EVERY
+    require_key(key)
     _check(steps, checkpoint_every, max_seconds)
     if run is not None and not isinstance(run, Run):
         raise InputError(f"run={run!r} is no run; give Run.create(directory, configuration) or Run.open(directory).")

@@ -2,7 +2,7 @@
 
 A check compiles for seconds and computes for milliseconds, so its programs are compiled without optimisations, whatever
 the rest of the process does: 4 spiders and flies are checked in 12 seconds instead of 30, a random team in 12 instead
-of 17.
+of 17. So are programs that are called once or twice for a long computation, such as its beginning.
 """
 
 import functools
@@ -22,18 +22,20 @@ OPTIONS = {
 
 def jit_unoptimised(function: Callable[..., Any]) -> Any:
     """Compile a function that is called once or twice."""
-    return jax.jit(function, compiler_options=_known_options())
+    return jax.jit(function, compiler_options=known_options())
 
 
 @functools.cache
-def _known_options() -> dict[str, Any]:
+def known_options() -> dict[str, Any]:
     """Return the options that this compiler knows; it refuses programs with any other."""
-    return {name: value for name, value in OPTIONS.items() if _is_known(name, value)}
+    if _are_known(OPTIONS):
+        return dict(OPTIONS)
+    return {name: value for name, value in OPTIONS.items() if _are_known({name: value})}
 
 
-def _is_known(name: str, value: Any) -> bool:
+def _are_known(options: dict[str, Any]) -> bool:
     try:
-        jax.jit(lambda: 0, compiler_options={name: value}).lower().compile()
+        jax.jit(lambda: 0, compiler_options=options).lower().compile()
     except RuntimeError:
         return False
     return True
