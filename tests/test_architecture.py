@@ -12,7 +12,7 @@ CORE = {
     *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_unoptimised", "_inverse", "_structure"),
     *("_diagnosis", "_moved"),
 }
-TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon", "_preconditions"}
+TYPES = CORE | {"model", "policy", "controls", "finite_horizon", "_preconditions"}
 ALLOWED = {
     "_errors": set(),
     "_files": {"_errors"},
@@ -22,16 +22,14 @@ ALLOWED = {
     "_compile": {"_constants", "_errors", "_numbers", "_unoptimised"},
     "_unoptimised": set(),
     "_inverse": set(),
-    "_extra": set(),
     "_moved": set(),
     "_structure": {"_errors", "_numbers"},
     "_diagnosis": {"_errors"},
     "_preconditions": CORE | {"model"},
     "model": {"_record"},
     "policy": {"_record", "model"},
-    "value": set(),
     "controls": {"_errors"},
-    "finite_horizon": {"_record", "_errors", "_numbers", "model", "policy", "value"},
+    "finite_horizon": {"_record", "_errors", "_numbers", "model", "policy"},
     "simulation": TYPES | {"lanes"},
     "lanes": {"_errors", "_moved"},
     "distributions": {"_errors", "_preconditions", "model"},  # model: for the type of keys alone
@@ -39,9 +37,9 @@ ALLOWED = {
     "beliefs": TYPES | {"simulation", "distributions", "exact"},
     "parallel": {"_record", "_errors", "_preconditions", "model"},  # model: for the type of keys alone
     "planning": TYPES | {"simulation", "lanes", "distributions", "parallel"},
-    "networks": TYPES | {"_extra", "distributions"},
+    "networks": TYPES | {"distributions"},
     "training": TYPES
-    | {"_extra", "simulation", "lanes", "distributions", "gradients", "parallel", "planning", "evaluation", "beliefs"}
+    | {"simulation", "lanes", "distributions", "gradients", "parallel", "planning", "evaluation", "beliefs"}
     | {"networks"},
     "exact": TYPES | {"simulation"},
     "evaluation": TYPES | {"simulation", "parallel"},

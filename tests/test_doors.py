@@ -20,9 +20,9 @@ ALLOWED = {
     ("cli/_policies.py", "open"): "Run.open",
     ("cli/_runs.py", "savefig"): "into memory",
     ("cli/_train.py", "open"): "Run.open",
-    ("drawing/_episode_html.py", "read_text"): "a file of the package",
-    ("training/_metrics.py", "ParquetFile"): "from memory",
-    ("training/_metrics.py", "write_table"): "into memory",
+    ("rendering/_episode_html.py", "read_text"): "a file of the package",
+    ("training/runs/_metrics.py", "ParquetFile"): "from memory",
+    ("training/runs/_metrics.py", "write_table"): "into memory",
 }
 # Functions of ours with such a name, called by it.
 OURS = {"load_file", "read_bytes", "read_text"}

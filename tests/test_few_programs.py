@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import seriatim as st
-from seriatim.evaluation import _episodes
+from seriatim.simulation import _episodes
 from seriatim.testing import count_compilations
 
 KEY = jax.random.key(0)

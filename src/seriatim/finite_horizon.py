@@ -22,8 +22,7 @@ from seriatim._errors import InputError
 from seriatim._numbers import is_whole
 from seriatim._record import record, static
 from seriatim.model import Disturbance, Key, Model, State, Transition
-from seriatim.policy import Decision, Planner, Policy
-from seriatim.value import Value
+from seriatim.policy import Decision, Planner, Policy, Value
 
 Method: TypeAlias = Callable[..., Any]
 

@@ -53,7 +53,7 @@ def test_a_tolerance_costs_no_more_than_it_says():
 
 @given(some.integers(0, 10**6), some.integers(2, 4), some.integers(1, 30))
 def test_pruning_keeps_the_minimum_and_nothing_more(seed, states, count):
-    from seriatim.beliefs.solvers._prune import pruned
+    from seriatim.beliefs.solvers._incremental_pruning import pruned
 
     rng = np.random.default_rng(seed)
     vectors = rng.integers(0, 20, (count, states)) / 4

@@ -17,9 +17,8 @@ import seriatim as st
 from seriatim._errors import InputError
 from seriatim.cli._faults import INTERRUPTED, exit_with, say
 from seriatim.cli._load import Loaded, load
-from seriatim.cli._numbers import plural, with_errors
 from seriatim.cli._options import Planning, Problem
-from seriatim.cli._output import console, described, print_json, print_table
+from seriatim.cli._output import console, described, plural, print_json, print_table, with_errors
 from seriatim.cli._policies import base_policy, require_lawful, schedule, significance
 from seriatim.cli._progress import Show, progress
 from seriatim.cli._training_options import Classifier, Gradient, Iteration, Loop, Network

@@ -7,7 +7,7 @@ from seriatim.gradients._compare import compare_estimators
 from seriatim.gradients._control_variate import neural_control_variate, variance_gradient
 from seriatim.gradients._estimator import Estimator, from_surrogate
 from seriatim.gradients._list import ESTIMATORS, estimator
-from seriatim.gradients._moving_baseline import MovingBaseline
+from seriatim.gradients._score_function import MovingBaseline
 
 __all__ = [
     "ESTIMATORS",

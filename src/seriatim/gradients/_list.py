@@ -10,11 +10,15 @@ from seriatim.gradients._disarm import disarm
 from seriatim.gradients._estimator import Estimator
 from seriatim.gradients._exact import exact
 from seriatim.gradients._gumbel_rao import gumbel_rao, gumbel_rao_choices
-from seriatim.gradients._gumbel_softmax import gumbel_softmax, straight_through_gumbel_softmax
-from seriatim.gradients._pathwise import pathwise
 from seriatim.gradients._relax import rebar, relax
+from seriatim.gradients._relaxed import (
+    gumbel_softmax,
+    pathwise,
+    straight_through,
+    straight_through_choices,
+    straight_through_gumbel_softmax,
+)
 from seriatim.gradients._score_function import leave_one_out, score_function
-from seriatim.gradients._straight_through import straight_through, straight_through_choices
 
 ESTIMATORS: Mapping[str, Estimator[...]] = {
     "score-function": score_function,

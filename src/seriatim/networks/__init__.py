@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from seriatim._extra import require_extra
+from seriatim._errors import require_extra
 
 if not TYPE_CHECKING:  # what is missing is named before an import below fails
     require_extra("seriatim.networks", "equinox")
