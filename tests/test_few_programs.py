@@ -43,7 +43,7 @@ def idle(state, key):
 
 def test_a_decision_writes_each_simulation_once():
     """Of the base control, and of a turn: the first stage and all later ones are one piece of program each."""
-    planner = st.OneAtATimeRollout(Queue(), idle, st.Simulation(num_samples=4), schedule="sequential")
+    planner = st.OneAtATimeRollout(Queue(), idle, st.Simulation(num_samples=4), schedule=st.InTurn())
     before = len(Queue.traced)
     jax.make_jaxpr(planner.decide)(jnp.array([1, 2]), KEY)
     assert len(Queue.traced) - before == 2

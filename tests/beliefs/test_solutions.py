@@ -161,7 +161,7 @@ def test_mistakes_are_told(without_type_checks):
     model = random_problem(15)
     endless = dataclasses.replace(model, discount=1.0)
     for mistake, message in {
-        lambda: st.beliefs.bounds(endless): "discount 1.*value_iteration",
+        lambda: st.beliefs.bounds(endless): "discount 1.*incremental_pruning",
         lambda: st.beliefs.qmdp(endless): "did not converge",
         lambda: st.beliefs.blind_policies(endless): "No constant joint control",
         lambda: st.beliefs.incremental_pruning(model, horizon=0): "horizon=0",

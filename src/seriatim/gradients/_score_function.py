@@ -80,7 +80,7 @@ def leave_one_out(function: Function, logits: Logits, key: Key, *, num_samples: 
 class MovingBaseline:
     """The exponentially weighted mean of the values seen so far, as state that is handed on.
 
-        value, gradient = score_function(function, logits, key, baseline=baseline.mean)
+        value, gradient = estimator("score-function")(function, logits, key, baseline=baseline.mean)
         baseline = baseline.updated(value)
 
     In this order the baseline never depends on the sample it is subtracted from, and the estimate stays unbiased.
