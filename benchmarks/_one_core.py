@@ -1,4 +1,4 @@
-"""One core for everyone: what is compared is programs, not how many cores each of them found.
+"""One core for everyone: what is compared is programs, not how many cores each of them found; or an accelerator.
 
 Must run before JAX, numba or a BLAS is loaded, since they read these settings once.
 """
@@ -15,3 +15,11 @@ def use_one_core() -> None:
     os.environ.update(dict.fromkeys(_ONE_THREAD, "1"))
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def use_the_accelerator() -> None:
+    """Leave the choice of the device to JAX, but keep the CPU beside it; compile anew what a cache on disk may hold."""
+    if os.environ.get("JAX_PLATFORMS"):
+        platforms = os.environ["JAX_PLATFORMS"].split(",")
+        os.environ["JAX_PLATFORMS"] = ",".join(dict.fromkeys([*platforms, "cpu"]))
+    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"

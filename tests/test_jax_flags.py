@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim._compile import jit, unknown, unless_mapped
+from seriatim._compile import jit, unknown
+from seriatim._mapping import unless_mapped
 from seriatim.planning._choice import gain
 
 ROOT = Path(__file__).parents[1]
@@ -52,7 +53,7 @@ def test_what_is_not_known_is_no_nan_in_a_batch_either():
     def not_known(x):
         return jnp.full_like(x, unknown())
 
-    batch = jax.vmap(jax.jit(lambda x: unless_mapped(not_known, not_known)(x)))
+    batch = jax.vmap(jax.jit(lambda x: unless_mapped(not_known, not_known, like=lambda x: x)(x)))
     with jax.debug_nans(True):
         assert np.isinf(batch(jnp.zeros(2))).all()
 

@@ -95,7 +95,7 @@ STAGE = {
         r"uses the value of an array as a size .*py, line \d+\)",
     ),
     "a random key for a cost": (moves(lambda self, x, u: Next(x, KEY, False)), r"cost is key<fry>\[\]; one number"),
-    "a cost too large": (moves(lambda self, x, u: Next(x, 2**40, False)), "cost is 1099511627776, a whole number too"),
+    "a cost too large": (moves(lambda self, x, u: Next(x, 2**40, False)), "1099511627776.* too large"),
     "None in a product": (
         moves(lambda self, x, u: Next(x * None, 1.0, False)),
         r"raised TypeError: unsupported operand .* 'Array' and 'NoneType' \(.*line \d+\)",
@@ -129,7 +129,7 @@ VALUES = {
     "discount -1": ({"discount": -1.0}, r"discount is -1\.0; a number above 0"),
     "discounts": ({"discount": jnp.ones(2)}, "discount is .*; a number above 0"),
     "discount text": ({"discount": "high"}, "discount is 'high'; a number above 0"),
-    "a number too large": ({"vehicles": 2**40}, "vehicles is 1099511627776, a whole number too large for JAX; give a"),
+    "a number too large": ({"vehicles": 2**40}, "1099511627776.* whole number too large for JAX; give a"),
     "agents of JAX": (
         {"num_agents": jnp.asarray(2)},
         r"num_agents is an array of JAX, .*give a whole number",
@@ -341,7 +341,10 @@ STATES = {
     ),
     "no shape": (jnp.zeros(()), r"state has shape \(\), where Lawful has \(4,\)"),
     "a random key": (KEY, r"state has shape \(\), where Lawful has"),
-    "a number too large": (10**30, "1000000000000000000000000000000(, a| is a) whole number too large for JAX"),
+    "a number too large": (
+        10**30,
+        "^1000000000000000000000000000000 is a whole number too large for JAX; give a float",
+    ),
 }
 
 

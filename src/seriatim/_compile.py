@@ -21,7 +21,6 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from seriatim._constants import Constant, traced_in
@@ -265,65 +264,6 @@ def _stays(part: Any, watched: list[Constant]) -> bool:
     return True
 
 
-def unless_mapped(alone: Callable[P, R], together: Callable[P, R]) -> Callable[P, R]:
-    """Make a function of pytrees that is `alone`, but `together` where `jax.vmap` maps it: two ways to one result.
-
-    The mapping may happen long after the call, inside another trace. So every array is handed over as an argument, and
-    none is kept.
-    """
-
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        arrays, whole = split((args, kwargs))
-
-        def apply(function: Callable[P, R], arrays: list[Any]) -> R:
-            args, kwargs = whole([jnp.asarray(array) for array in arrays])
-            return function(*args, **kwargs)
-
-        one = jax.custom_batching.custom_vmap(functools.partial(apply, alone))
-
-        @one.def_vmap
-        @as_called
-        def _(count: int, mapped: list[list[bool]], arrays: list[Any]) -> tuple[R, Any]:
-            axes = [0 if is_mapped else None for is_mapped in mapped[0]]
-            results = jax.vmap(functools.partial(apply, together), (axes,), axis_size=count)(arrays)
-            return results, jax.tree.map(lambda _: True, results)
-
-        result: R = one(arrays)
-        return result
-
-    return call
-
-
-def as_called(rule: Callable[P, R]) -> Callable[P, R]:
-    """Let a rule of `custom_vmap` write its program under the flags of the call it belongs to.
-
-    JAX applies such a rule with `jax_debug_nans` off, whatever the user has set; `unknown` would then be nan.
-    """
-    stops = jax.debug_nans.value
-
-    @functools.wraps(rule)
-    def apply(*args: P.args, **kwargs: P.kwargs) -> R:
-        with jax.debug_nans(stops):
-            return rule(*args, **kwargs)
-
-    return apply
-
-
 def unknown() -> float:
     """Return the number for what is not known: nan, or infinity where JAX stops at nan (`jax_debug_nans`)."""
     return math.inf if jax.debug_nans.value else math.nan
-
-
-def split(tree: Any) -> tuple[list[Any], Callable[[list[Any]], Any]]:
-    """Return the array leaves of a tree, and a function that puts the tree together with others in their place."""
-    leaves, structure = jax.tree.flatten(tree)
-    is_array = [isinstance(leaf, (jax.Array, np.ndarray)) for leaf in leaves]
-    # Without the arrays, which may belong to a trace: what keeps the function must not keep them.
-    others = [None if array else leaf for leaf, array in zip(leaves, is_array, strict=True)]
-
-    def whole(arrays: list[Any]) -> Any:
-        given = iter(arrays)
-        parts = [next(given) if array else other for other, array in zip(others, is_array, strict=True)]
-        return jax.tree.unflatten(structure, parts)
-
-    return [leaf for leaf, array in zip(leaves, is_array, strict=True) if array], whole

@@ -18,12 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from seriatim import _optional
 from seriatim._compile import nothing_kept, taken_apart
 from seriatim._diagnosis import constant_fields, explanation, field_explanation
 from seriatim._errors import InputError
 from seriatim._errors import in_words as error_in_words
 from seriatim._errors import name_of as name_of
-from seriatim._numbers import fits, is_whole, real_number
+from seriatim._numbers import fits, real_number
 from seriatim._structure import in_words, require_arrays, require_same, shapes
 from seriatim.model import Key, Model, State, Transition
 
@@ -52,12 +53,11 @@ def require_model(model: Any, *, starts: bool = False) -> None:
     """
     require_sizes(model)
     require_discount(model)
-    ends_after(model)
+    _optional.ends_after(model)
     require_methods(model, METHODS if starts else METHODS[1:])
-    _require_numbers(model)
     try:
         leaves, shell = taken_apart(model)
-        _examined(shell, tuple([None if leaf is None else jax.typeof(leaf) for leaf in leaves]))
+        _examined(shell, _types_of(model, leaves))
     except _Raised as raised:
         if starts or not raised.what.endswith(".initial_state"):
             raise _in_a_sentence(model, raised, _examine) from raised.error
@@ -100,46 +100,38 @@ def require_discount(model: Any) -> None:
         )
 
 
-def ends_after(model: Any) -> int | None:
-    """Return the number of stages after which the problem ends on purpose, or None if the model names none.
-
-    This is the one place where `ends_after` of a model is read.
-
-    Raises:
-        InputError: it is no whole number from 1 up.
-    """
-    stages: Any = getattr(model, "ends_after", None)
-    if stages is None or isinstance(stages, jax.core.Tracer):
-        return stages  # type: ignore[return-value]
-    if not is_whole(stages, 1):
-        raise InputError(
-            f"{type(model).__name__}.ends_after is {stages!r}; give the number of stages after which the problem ends, "
-            "a whole number from 1 up, or None."
-        )
-    return int(stages)
-
-
 def within_problem(model: Any, horizon: int) -> int:
     """Return the horizon, or the number of stages of the problem if it ends before."""
-    stages = ends_after(model)
+    stages = _optional.ends_after(model)
     return int(horizon) if stages is None else min(int(horizon), stages)
 
 
 def require_methods(model: Any, methods: tuple[str, ...]) -> None:
     """Refuse a model that lacks a method."""
-    missing = [method for method in methods if not callable(getattr(model, method, None))]
+    missing = _optional.missing_methods(model, methods)
     if missing:
         raise InputError(f"{type(model).__name__} has no method {missing[0]}; a model needs {', '.join(METHODS)}.")
 
 
-def _require_numbers(model: Any) -> None:
-    """Refuse whole numbers among a model's data that no array can hold."""
-    for path, leaf in jax.tree_util.tree_flatten_with_path(model)[0]:
-        if isinstance(leaf, int) and not fits(leaf):
-            raise InputError(
-                f"{type(model).__name__}{jax.tree_util.keystr(path)} is {leaf}, a whole number too large for JAX; give "
-                "a float, or declare a constant with st.static()."
-            )
+def _types_of(owner: Any, leaves: list[Any]) -> tuple[Any, ...]:
+    """Return shapes and types of a model's or policy's arrays and numbers, None for what is none.
+
+    Raises:
+        InputError: no array can hold one of the whole numbers.
+    """
+    try:
+        return tuple([None if leaf is None else jax.typeof(leaf) for leaf in leaves])
+    except OverflowError as error:
+        large = [each for each in jax.tree_util.tree_leaves_with_path(owner) if not _can_be_held(each[1])]
+        path, value = large[0]
+        raise InputError(
+            f"{name_of(owner)}{jax.tree_util.keystr(path)} is {value}, a whole number too large for JAX; give a float, "
+            "or declare a constant with st.static()."
+        ) from error
+
+
+def _can_be_held(leaf: Any) -> bool:
+    return not isinstance(leaf, int) or fits(leaf)
 
 
 def require_key(key: Any, for_many: str = "") -> None:
@@ -255,11 +247,11 @@ def require_playable(model: Any, policy: Any) -> None:
         InputError: it cannot be called, raises, cannot be traced, or returns no joint control.
     """
     require_policy("policy", policy)
-    if hasattr(policy, "decide"):
+    if _optional.is_planner(policy):
         return
     try:
         leaves, shell = taken_apart((model, policy))
-        _played(shell, tuple([None if leaf is None else jax.typeof(leaf) for leaf in leaves]))
+        _played(shell, _types_of(policy, leaves))
     except _Raised as raised:
         raise _in_a_sentence(policy, raised, lambda traced: _play(model, traced)) from raised.error
 
@@ -372,7 +364,7 @@ def why_not_allowed(model: Any, state: State, control: Any, when: str = "") -> s
         if not allowed:
             return f"control {u} for agent {agent}{when}, whom control_mask leaves no admissible control"
         return f"control {u} for agent {agent}{when}, where control_mask admits only {allowed}"
-    feasible = getattr(model, "feasible", None)
+    feasible = _optional.feasible(model)
     if feasible is not None and not feasible(state, jnp.asarray(chosen)):
         return f"the joint control {chosen.tolist()}{when}, which {type(model).__name__}.feasible refuses"
     return None
@@ -380,7 +372,7 @@ def why_not_allowed(model: Any, state: State, control: Any, when: str = "") -> s
 
 def _examine(model: Any) -> None:
     operator.index(model.num_agents), operator.index(model.num_controls)
-    if not callable(getattr(model, "initial_state", None)):
+    if _optional.initial_state(model) is None:
         return
     state = _called(model, "initial_state", jax.random.key(0))
     require_arrays(f"{type(model).__name__}.initial_state", state)
@@ -394,7 +386,7 @@ def _examine_at(model: Any, state: State) -> None:
     require_mask(model, _called(model, "control_mask", state))
     control = jnp.zeros(model.num_agents, jnp.int32)
     require_transition(model, _called(model, "transition", state, control, drawn), state)
-    if getattr(model, "feasible", None) is not None:
+    if _optional.feasible(model) is not None:
         require_feasible(model, _called(model, "feasible", state, control))
 
 
@@ -409,7 +401,7 @@ def _enumerate_at(model: Any, state: State) -> None:
     name, state = f"{type(model).__name__}.outcomes", jax.tree.map(jnp.asarray, state)
     require_mask(model, _called(model, "control_mask", state))
     control = jnp.zeros(model.num_agents, jnp.int32)
-    if getattr(model, "feasible", None) is not None:
+    if _optional.feasible(model) is not None:
         require_feasible(model, _called(model, "feasible", state, control))
     listed = _called(model, "outcomes", state, control)
     pair = isinstance(listed, tuple) and len(listed) == 2

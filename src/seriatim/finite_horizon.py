@@ -10,8 +10,7 @@ Source: D. Bertsekas, Dynamic Programming and Optimal Control, vol. I, 4th ed., 
 and 1.4 (the algorithm, and time as part of an augmented state).
 """
 
-from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,11 +19,11 @@ from jaxtyping import Array, Float, Int
 
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
+from seriatim._optional import is_planner
 from seriatim._record import record, static
+from seriatim._wrapped_model import Method, WrappedModel, of_state, passed_on
 from seriatim.model import Disturbance, Key, Model, State, Transition
 from seriatim.policy import Decision, Planner, Policy, Value
-
-Method: TypeAlias = Callable[..., Any]
 
 
 @record
@@ -35,29 +34,8 @@ class TimedState:
     left: Int[Array, "..."]
 
 
-class _Passed:
-    """A method of the model, made one of the problem; missing where the model lacks it."""
-
-    def __init__(self, adapt: Callable[[Any, Any], Any]) -> None:
-        self.adapt = adapt
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    def __get__(self, problem: Any, owner: type | None = None) -> Any:
-        return self if problem is None else self.adapt(problem, getattr(problem.model, self.name))
-
-
-def _of_state(_: Any, method: Method) -> Method:
-    return lambda timed, *rest: method(timed.state, *rest)
-
-
 def _likelihood(_: Any, method: Method) -> Method:
     return lambda seen, timed, control: method(seen, timed.state, control)
-
-
-def _as_it_is(_: Any, found: Any) -> Any:
-    return found
 
 
 def _base_policy(_: Any, made: Method) -> Method:
@@ -129,7 +107,7 @@ def _timed(after: Transition, left: Int[Array, "..."], final: Any, discount: Any
 
 
 @record
-class FiniteHorizon:
+class FiniteHorizon(WrappedModel):
     """The problem that a model poses over N stages; its state is a `TimedState`.
 
     It has every optional method that the model has, `states`, `outcomes`, `observation` and `relaxed_transition` among
@@ -154,25 +132,27 @@ class FiniteHorizon:
     stages: int = static()
     final_cost: Value | None = None
 
-    control_mask = _Passed(_of_state)
-    feasible = _Passed(_of_state)
-    features = _Passed(_of_state)
-    agent_observations = _Passed(_of_state)
-    text = _Passed(_of_state)
-    draw = _Passed(_of_state)
-    nominal_disturbance = _Passed(_as_it_is)
-    base_policy = _Passed(_base_policy)
-    states = _Passed(_states)
-    index = _Passed(_index)
-    outcomes = _Passed(_outcomes)
-    observation = _Passed(_of_state)
-    observation_likelihood = _Passed(_likelihood)
-    observations = _Passed(_as_it_is)
-    initial_distribution = _Passed(_initial_distribution)
-    belief_model = _Passed(_belief_model)
-    relaxed_state = _Passed(_relaxed_state)
-    relaxed_mask = _Passed(_of_state)
-    relaxed_transition = _Passed(_relaxed_transition)
+    ends_after = None  # the last stage says `done`
+    lanes_last = passed_on()
+    control_mask = passed_on(of_state)
+    feasible = passed_on(of_state)
+    features = passed_on(of_state)
+    agent_observations = passed_on(of_state)
+    text = passed_on(of_state)
+    draw = passed_on(of_state)
+    nominal_disturbance = passed_on()
+    base_policy = passed_on(_base_policy)
+    states = passed_on(_states)
+    index = passed_on(_index)
+    outcomes = passed_on(_outcomes)
+    observation = passed_on(of_state)
+    observation_likelihood = passed_on(_likelihood)
+    observations = passed_on()
+    initial_distribution = passed_on(_initial_distribution)
+    belief_model = passed_on(_belief_model)
+    relaxed_state = passed_on(_relaxed_state)
+    relaxed_mask = passed_on(of_state)
+    relaxed_transition = passed_on(_relaxed_transition)
 
     def __post_init__(self) -> None:
         if isinstance(self.model, type) or not hasattr(self.model, "transition"):
@@ -182,33 +162,9 @@ class FiniteHorizon:
         if not (self.final_cost is None or callable(self.final_cost)):
             raise InputError(f"final_cost={self.final_cost!r} cannot be called; give a function of the state, or None.")
 
-    @property
-    def num_agents(self) -> int:
-        """The number of agents, m."""
-        return self.model.num_agents
-
-    @property
-    def num_controls(self) -> int:
-        """The largest number of controls of an agent, c."""
-        return self.model.num_controls
-
-    @property
-    def discount(self) -> Any:
-        """The discount factor of one stage."""
-        return self.model.discount
-
-    @property
-    def lanes_last(self) -> bool:
-        """Whether the model's `transition` takes many states too, lanes last: then so does this one."""
-        return bool(getattr(self.model, "lanes_last", False))
-
     def initial_state(self, key: Key) -> TimedState:
         """Draw the model's first state, with all stages left."""
         return TimedState(self.model.initial_state(key), jnp.int32(self.stages))
-
-    def sample_disturbance(self, key: Key) -> Disturbance:
-        """Draw what is random in the model."""
-        return self.model.sample_disturbance(key)
 
     def transition(self, state: TimedState, control: Int[Array, " m *lanes"], disturbance: Disturbance) -> Transition:
         """Play one stage; the last one ends the problem."""
@@ -251,4 +207,4 @@ class PlanningAtAnyTime:
 
 def at_any_time(policy: Policy | Value) -> AtAnyTime | PlanningAtAnyTime:
     """Make a policy of timed states from one of states; of a planner a planner, of a value a value."""
-    return PlanningAtAnyTime(policy) if isinstance(policy, Planner) else AtAnyTime(policy)
+    return PlanningAtAnyTime(policy) if is_planner(policy) else AtAnyTime(policy)

@@ -64,21 +64,14 @@ class Model(Protocol):
     of the structure, shapes and dtypes of the one it got; costs are finite; at every state every agent has at least
     one admissible control.
 
-    Optional methods that planners and evaluators use where they exist:
+    Optional methods and attributes; the table in docs/models.md says who uses them, and what happens without:
 
-    * `feasible(state, control) -> Bool[""]`: coupled constraints. An infeasible joint control has Q-factor infinity.
-      The base policy must be feasible, so that one agent at a time always has a feasible choice.
+    * `feasible(state, control) -> Bool[""]`: coupled constraints, which the base policy must keep.
+    * `base_policy() -> Policy`: the heuristic that comes with the model; `terminal_cost() -> Value | None`: its
+      cost-to-go where simulations are cut.
+    * `ends_after = 120`: the problem ends after so many stages; `endless = True`: no control ever ends it.
     * `nominal_disturbance() -> Disturbance`: the typical `w`, for certainty equivalence.
-    * `lanes_last = True`: `transition` takes one state, and also many: arrays with one more axis, the last, which its
-      operations keep apart. It is then called as it is where many are simulated. Policies may declare it of themselves.
-    * `base_policy() -> Policy`: the heuristic that comes with the model.
-    * `endless = True`: no control ever ends the problem. The command line then cuts simulations, if the discount is
-      below 1; with discount 1 it takes `--horizon` for the number of stages of a `FiniteHorizon`.
-    * `ends_after = 120`: the problem ends after so many stages, on purpose. Episodes that get there are over, and count
-      as ended wherever they are played: `simulate`, `evaluate`, `compare`, training. Planners simulate no more stages
-      than that. The command line plans and plays `FiniteHorizon(model, 120)`, whose planners know how many stages are
-      left; in Python, make one.
-    * `terminal_cost() -> Value | None`: what the command line adds where it cuts them; without it, nothing.
+    * `lanes_last = True`: `transition` takes one state, or many along one more axis, the last, kept apart.
     * `features(state, agent) -> Float["k"] | Features`: what a network is told of the state on behalf of an agent.
     * `draw(state) -> str`: an SVG picture; `text(state) -> str`: one for the terminal.
     """
@@ -144,16 +137,14 @@ class FiniteModel(Model, Protocol):
 class ObservedModel(Model, Protocol):
     """A model whose state is hidden; the team sees observations.
 
-    Optional methods, with which a finite model can be filtered and solved exactly (`seriatim.beliefs`):
+    Optional methods, see docs/models.md:
 
     * `initial_distribution() -> Float["s"]`: the probabilities of the states that `initial_state` draws.
     * `observations() -> Observation`: all observations, stacked along a leading axis `o`; for every new state and
       control their likelihoods sum to one.
     * `tabulated_observations() -> Float["c**m s o"]`: those likelihoods in double precision, by joint control, new
-      state and observation, which exact methods then use.
-
-    Optional, and used by the command line: `belief_model() -> Model`, the problem over beliefs, as it is planned and
-    played by those who do not see the state. `base_policy()` of such a model is a policy of beliefs.
+      state and observation.
+    * `belief_model() -> Model`: the problem over beliefs. `base_policy()` of such a model is a policy of beliefs.
     """
 
     def observation(self, state: State, control: Int[Array, " m"], disturbance: Disturbance) -> Observation:

@@ -15,9 +15,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim import _optional
 from seriatim._errors import InputError
-from seriatim._preconditions import ends_after, require_model
+from seriatim._preconditions import require_model
 from seriatim._record import record, static
+from seriatim._wrapped_model import Method, WrappedModel, passed_on
 from seriatim.beliefs._filter import Belief, Filter
 from seriatim.beliefs._lanes import one_or_many
 from seriatim.model import Disturbance, Key, ObservedModel, Transition
@@ -30,8 +32,21 @@ class BeliefDisturbance(NamedTuple):
     filter: Disturbance
 
 
+def _wherever_it_may_be(problem: Any, feasible: Method) -> Method:
+    """Make the constraints of beliefs: every state of positive probability must allow the joint control."""
+    support = _optional.support(problem.filter)
+
+    def allowed(state: Belief, control: Int[Array, " m"]) -> Bool[Array, ""]:
+        if support is None:
+            return jnp.asarray(feasible(problem.filter.most_likely(state), control))
+        states, weights = support(state)
+        return jnp.all(jax.vmap(lambda x: feasible(x, control))(states) | (weights <= 0))
+
+    return allowed
+
+
 @record
-class BeliefModel:
+class BeliefModel(WrappedModel):
     """What a planner imagines of a problem whose state is hidden: a `Model` whose state is a belief.
 
     The stage cost is the expected stage cost under the belief where the filter knows it (`ExactFilter`). Else it is the
@@ -58,30 +73,11 @@ class BeliefModel:
     filter: Filter
     consistent: bool = static(init=False)
     lanes_last = True
+    feasible = passed_on(_wherever_it_may_be)
 
     def __post_init__(self) -> None:
         check_observed(self.model)
         object.__setattr__(self, "consistent", self.filter.model is self.model)
-
-    @property
-    def num_agents(self) -> int:
-        """The number of agents, m."""
-        return self.model.num_agents
-
-    @property
-    def num_controls(self) -> int:
-        """The largest number of controls of an agent, c."""
-        return self.model.num_controls
-
-    @property
-    def discount(self) -> Any:
-        """The discount factor of one stage."""
-        return self.model.discount
-
-    @property
-    def ends_after(self) -> int | None:
-        """The number of stages after which the problem ends on purpose, if the model says one."""
-        return ends_after(self.model)
 
     def initial_state(self, key: Key) -> Belief:
         """Return the filter's first belief."""
@@ -89,7 +85,7 @@ class BeliefModel:
 
     def control_mask(self, state: Belief) -> Bool[Array, "m c"]:
         """Say what every state of positive probability admits."""
-        support = getattr(self.filter, "support", None)
+        support = _optional.support(self.filter)
         if support is None:
             return jnp.asarray(self.model.control_mask(self.filter.most_likely(state)))
         states, weights = support(state)
@@ -97,16 +93,6 @@ class BeliefModel:
         likely = masks[jnp.argmax(weights)]
         everywhere = jnp.all(masks | (weights <= 0)[:, None, None], axis=0)
         return jnp.where(jnp.any(everywhere, axis=1, keepdims=True), everywhere, likely)
-
-    def feasible(self, state: Belief, control: Int[Array, " m"]) -> Bool[Array, ""]:
-        """Say whether every state of positive probability allows the joint control."""
-        feasible, support = getattr(self.model, "feasible", None), getattr(self.filter, "support", None)
-        if feasible is None:
-            return jnp.array(True)
-        if support is None:
-            return jnp.asarray(feasible(self.filter.most_likely(state), control))
-        states, weights = support(state)
-        return jnp.all(jax.vmap(lambda x: feasible(x, control))(states) | (weights <= 0))
 
     def sample_disturbance(self, key: Key) -> BeliefDisturbance:
         """Draw what is random in the world and in the filter."""
@@ -130,20 +116,20 @@ class BeliefModel:
         Raises:
             InputError: the filter cannot enumerate, or is one of another model.
         """
-        enumerate_beliefs = getattr(self.filter, "outcomes", None)
-        lists = hasattr(self.model, "observations")
-        if enumerate_beliefs is None or not lists or not self.consistent:
+        enumerate_beliefs, expected = _optional.outcomes(self.filter), _optional.expected_cost(self.filter)
+        lists = _optional.observations(self.model) is not None
+        if enumerate_beliefs is None or expected is None or not lists or not self.consistent:
             raise InputError(
                 f"The outcomes of a belief can be enumerated by an ExactFilter of the same model, if that has "
                 f"observations(); here is a {type(self.filter).__name__} of {type(self.filter.model).__name__}: use "
                 "expectation='sampled'."
             )
         beliefs, probability, done = enumerate_beliefs(state, control)
-        cost = jnp.broadcast_to(self.filter.expected_cost(state, control), probability.shape)  # type: ignore[attr-defined]
+        cost = jnp.broadcast_to(expected(state, control), probability.shape)
         return Transition(state=beliefs, cost=cost, done=done), probability
 
     def _cost(self, belief: Belief, control: Int[Array, " m"], drawn: Any) -> Float[Array, ""]:
-        expected = getattr(self.filter, "expected_cost", None)
+        expected = _optional.expected_cost(self.filter)
         if expected is None or not self.consistent:
             return jnp.asarray(drawn, float)
         return jnp.asarray(expected(belief, control), float)
@@ -152,9 +138,9 @@ class BeliefModel:
 def check_observed(model: Any) -> None:
     """Refuse a model with which nothing can be computed, or that does not say what is seen."""
     require_model(model, starts=True)
-    for method in ("observation", "observation_likelihood"):
-        if not callable(getattr(model, method, None)):
-            raise InputError(
-                f"{type(model).__name__} has no {method}(); beliefs need an observed model, with "
-                "observation(state, control, disturbance) and observation_likelihood(observation, state, control)."
-            )
+    missing = _optional.missing_methods(model, _optional.OBSERVED)
+    if missing:
+        raise InputError(
+            f"{type(model).__name__} has no {missing[0]}(); beliefs need an observed model, with "
+            "observation(state, control, disturbance) and observation_likelihood(observation, state, control)."
+        )

@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
+from seriatim import _optional
 from seriatim._inverse import inverse
 from seriatim._record import record, static
 from seriatim.beliefs._tables import dense, likelihood_table, motion_rows, prior_of
@@ -53,7 +54,7 @@ class ExactFilter:
     def __post_init__(self) -> None:
         costs, rows = motion_rows(self.model)
         transitions = dense(rows)
-        seen = likelihood_table(self.model, rows) if hasattr(self.model, "observations") else None
+        seen = likelihood_table(self.model, rows) if _optional.observations(self.model) is not None else None
         allowed = jnp.isfinite(costs)
         made = {
             "prior": jnp.asarray(prior_of(self.model, self.prior), float),

@@ -20,6 +20,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._inverse import inverse
 from seriatim._record import record
@@ -105,7 +106,7 @@ class FactoredFilter:
     def __post_init__(self) -> None:
         if not isinstance(self.model, FactoredModel):
             needed = ("split", "join", "initial_sites", "site_transition", "next_known", "site_likelihood")
-            missing = [name for name in needed if not hasattr(self.model, name)] or ["observation"]
+            missing = _optional.missing_methods(self.model, needed) or ["observation"]
             raise InputError(
                 f"{type(self.model).__name__} has no {missing[0]}(); a factored filter needs a FactoredModel, with "
                 f"{', '.join(needed)}."
@@ -165,7 +166,7 @@ class FactoredFilter:
     @property
     def expected_cost(self) -> Callable[[FactoredBelief, Int[Array, " m"]], Float[Array, ""]] | None:
         """The function of a belief and a control that gives the expected stage cost; None if the model has none."""
-        expected = getattr(self.model, "expected_cost", None)
+        expected = _optional.expected_cost(self.model)
         if expected is None:
             return None
         return lambda belief, control: jnp.asarray(expected(belief.known, belief.sites, control), float)

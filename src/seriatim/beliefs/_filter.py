@@ -23,6 +23,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Float, Int, Shaped
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._preconditions import require_key
 from seriatim.model import Disturbance, Key, Observation, ObservedModel, State
@@ -128,7 +129,7 @@ def _check_stage(model: Any, control: Int[Array, "..."], observation: Observatio
             f"The control {control.tolist()} is none of {type(model).__name__}; give a number from 0 to {c - 1} for "
             f"each of its agents, of which there are {m}."
         )
-    listed = getattr(model, "observations", None)
+    listed = _optional.observations(model)
     if listed is not None and not _is_among(observation, listed()):
         raise InputError(
             f"The observation {seen} is none of those that {type(model).__name__}.observations() lists; give one of "

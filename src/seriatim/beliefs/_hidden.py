@@ -4,14 +4,12 @@ A belief model is what a planner imagines. How good its decisions are is found o
 than the one imagined: another model, or one the filter is wrong about.
 """
 
-from typing import Any
-
 import jax
-import jax.numpy as jnp
-from jaxtyping import Array, Bool, Int
+from jaxtyping import Array, Int
 
-from seriatim._preconditions import ends_after
+from seriatim._optional import is_planner
 from seriatim._record import record
+from seriatim._wrapped_model import WrappedModel, of_state, passed_on
 from seriatim.beliefs._belief_model import BeliefDisturbance, check_observed
 from seriatim.beliefs._filter import Belief, Filter
 from seriatim.beliefs._lanes import one_or_many
@@ -29,7 +27,7 @@ class HiddenState:
 
 
 @record
-class HiddenModel:
+class HiddenModel(WrappedModel):
     """The world together with the team's filter: a `Model` whose state is a `HiddenState`.
 
     Play it with `on_belief(policy)`, which hands the policy the belief and nothing else; `simulate`, `evaluate` and
@@ -47,42 +45,15 @@ class HiddenModel:
     model: ObservedModel
     filter: Filter
     lanes_last = True
+    control_mask = passed_on(of_state)
+    feasible = passed_on(of_state)
 
     def __post_init__(self) -> None:
         check_observed(self.model)
 
-    @property
-    def num_agents(self) -> int:
-        """The number of agents, m."""
-        return self.model.num_agents
-
-    @property
-    def num_controls(self) -> int:
-        """The largest number of controls of an agent, c."""
-        return self.model.num_controls
-
-    @property
-    def discount(self) -> Any:
-        """The discount factor of one stage."""
-        return self.model.discount
-
-    @property
-    def ends_after(self) -> int | None:
-        """The number of stages after which the problem ends on purpose, if the model says one."""
-        return ends_after(self.model)
-
     def initial_state(self, key: Key) -> HiddenState:
         """Draw the true state, and believe what is known of it beforehand."""
         return HiddenState(self.model.initial_state(key), self.filter.initial(key))
-
-    def control_mask(self, state: HiddenState) -> Bool[Array, "m c"]:
-        """Say what the true state admits."""
-        return self.model.control_mask(state.state)
-
-    def feasible(self, state: HiddenState, control: Int[Array, " m"]) -> Bool[Array, ""]:
-        """Say whether the true state allows the joint control."""
-        feasible = getattr(self.model, "feasible", None)
-        return jnp.array(True) if feasible is None else jnp.asarray(feasible(state.state, control))
 
     def sample_disturbance(self, key: Key) -> BeliefDisturbance:
         """Draw what is random in the world and in the filter, independently."""
@@ -145,4 +116,4 @@ def on_belief(policy: Policy) -> OnBelief | PlanningOnBelief:
         policy: of the beliefs of the filter it will be played with; of timed beliefs, where a
             `FiniteHorizon(HiddenModel(...), N)` is played.
     """
-    return PlanningOnBelief(policy) if isinstance(policy, Planner) else OnBelief(policy)
+    return PlanningOnBelief(policy) if is_planner(policy) else OnBelief(policy)

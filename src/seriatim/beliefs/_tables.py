@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
+from seriatim import _optional
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._record import record
@@ -81,7 +82,7 @@ def motion_rows(model: Any) -> tuple[Float[np.ndarray, "s a"], sparse.csr_array]
         InputError: the model is not finite, or too large.
     """
     name = type(model).__name__
-    if not hasattr(model, "states"):
+    if _optional.states(model) is None:
         raise InputError(
             f"{name} has no states(): exact beliefs need a finite model, with states(), index(state) and "
             "outcomes(state, control); for others there is ParticleFilter."
@@ -111,7 +112,7 @@ def likelihood_table(model: Any, rows: sparse.csr_array) -> Float[np.ndarray, "a
             one.
     """
     name = type(model).__name__
-    if not hasattr(model, "observations"):
+    if _optional.observations(model) is None:
         raise InputError(
             f"{name} has no observations(); enumerating what may be seen needs it: all observations, stacked along a "
             "leading axis."
@@ -124,7 +125,7 @@ def likelihood_table(model: Any, rows: sparse.csr_array) -> Float[np.ndarray, "a
             f"{name} has {count:,} observations, and their probabilities would be {a * s * count:,} numbers, more than "
             f"{MAX_NUMBERS:,}; leave them to a filter, which needs only those that are made."
         )
-    given = getattr(model, "tabulated_observations", None)
+    given = _optional.tabulated_observations(model)
     table = np.asarray(_likelihoods(model) if given is None else given(), np.float64)
     total = table.sum(axis=2)
     reached = np.zeros((a, s), bool)
@@ -157,9 +158,10 @@ def prior_of(model: Any, prior: Any = None) -> Float[np.ndarray, " s"]:
         InputError: there is none, or it is no distribution.
     """
     name = type(model).__name__
-    if prior is None and not hasattr(model, "initial_distribution"):
+    own = _optional.initial_distribution(model)
+    if prior is None and own is None:
         raise InputError(f"{name} has no initial_distribution(); add it, or give prior=, a probability for each state.")
-    given = np.asarray(model.initial_distribution() if prior is None else prior, np.float64)
+    given = np.asarray(own() if prior is None and own is not None else prior, np.float64)
     s = jax.tree.leaves(jax.eval_shape(model.states))[0].shape[0]
     if given.shape != (s,) or not ((given >= 0).all() and abs(given.sum() - 1) <= ROUNDING):
         raise InputError(

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 import seriatim as st
+from seriatim import _optional
 from seriatim._compile import jit
-from seriatim.controls import is_admissible
 from seriatim.model import Key, State
 from seriatim.simulation._stage import Streams, stage, streams
 
@@ -97,7 +97,7 @@ def _play(model: Any, policy: Any, state: State, keys: Streams, t: Int[Array, ""
     evidence: list[tuple[Any, ...]] = []
 
     def choose(info: State, key: Key) -> Int[Array, " m"]:
-        if not hasattr(policy, "decide"):
+        if not _optional.is_planner(policy):
             control = jnp.asarray(policy(info, key))
             evidence.append((control, jnp.nan, jnp.nan))
             return control
@@ -106,9 +106,7 @@ def _play(model: Any, policy: Any, state: State, keys: Streams, t: Int[Array, ""
         return jnp.asarray(decision.control)
 
     control, after = stage(model, choose, state, keys, t)
-    lawful = is_admissible(control, model.control_mask(state)) & jnp.isfinite(after.cost)
-    if hasattr(model, "feasible"):
-        lawful &= model.feasible(state, control)
+    lawful = _optional.is_allowed(model, state, control) & jnp.isfinite(after.cost)
     base_control, improvement, error = (jnp.asarray(value) for value in evidence[0])
     cost, done = jnp.asarray(after.cost, float), jnp.asarray(after.done)
     return Stage(control, base_control, improvement, error, after.state, cost, done, lawful)

@@ -8,8 +8,8 @@ from types import ModuleType
 from typing import Any, NamedTuple
 
 import seriatim as st
+from seriatim import _optional
 from seriatim._errors import InputError
-from seriatim._preconditions import ends_after
 from seriatim.cli._fields import made_with, needs, read_assignments, replaced
 from seriatim.cli._files import did_you_mean, is_in_file, listed, load_name
 from seriatim.cli._options import HORIZON, Problem
@@ -60,14 +60,14 @@ def load(problem: Problem, latest: float = math.inf) -> Loaded:
             f"{name} made {model!r}, which has no transition(); a model has the methods of seriatim.Model."
         )
     # Where the state is hidden, what can be planned and played is the problem over beliefs.
-    hidden = getattr(model, "belief_model", None)
+    hidden = _optional.belief_model(model)
     return Loaded(model if hidden is None else hidden(), name, fields, module)
 
 
 def stages_of(loaded: Loaded, horizon: int | None) -> int | None:
     """Return the number of stages that the model says it has, or that a horizon gives where nothing else ends it."""
-    own = ends_after(loaded.model)
-    endless = getattr(loaded.model, "endless", False) and float(loaded.model.discount) == 1
+    own = _optional.ends_after(loaded.model)
+    endless = _optional.endless(loaded.model) and float(loaded.model.discount) == 1
     return horizon if own is None and endless else own
 
 

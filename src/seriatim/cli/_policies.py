@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import seriatim as st
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim.cli._completion import POLICIES
 from seriatim.cli._faults import asked
@@ -59,7 +60,7 @@ def base_policy(loaded: Loaded, name: str | None) -> Any:
 
 
 def _own_base_policy(loaded: Loaded) -> Any:
-    if not hasattr(loaded.plain, "base_policy"):
+    if _optional.base_policy(loaded.plain) is None:
         raise InputError(
             f"{loaded.name} has no base policy; give the model a method base_policy(), or name one with "
             "--base file.py:name."
@@ -69,7 +70,7 @@ def _own_base_policy(loaded: Loaded) -> Any:
 
 def has_base_policy(loaded: Loaded, name: str | None) -> bool:
     """Say whether there is a base policy at all."""
-    return name is not None or hasattr(loaded.plain, "base_policy")
+    return name is not None or _optional.base_policy(loaded.plain) is not None
 
 
 def _make(name: str, loaded: Loaded, get_base: Callable[[], Any], planning: Planning, key: Any) -> Any:
@@ -105,11 +106,11 @@ def _simulation(loaded: Loaded, planning: Planning) -> Any:
     """Return the user's settings; what never ends is cut, or a decision would simulate thousands of stages."""
     horizon, value = planning.simulation_horizon, None
     given: dict[str, Any] = {} if planning.lookahead is None else {"lookahead": planning.lookahead}
-    if horizon is None and getattr(loaded.model, "endless", False):
+    if horizon is None and _optional.endless(loaded.model):
         horizon = max(CUT, planning.lookahead or 0)
     if planning.value is not None:
         value = _value(planning.value, loaded, planning)
-    elif horizon is not None and hasattr(loaded.model, "terminal_cost"):
+    elif horizon is not None and _optional.terminal_cost(loaded.model) is not None:
         value = asked(loaded.model, "terminal_cost")
     return st.Simulation(horizon=horizon, num_samples=planning.samples, terminal_cost=value, **given)
 
@@ -140,7 +141,7 @@ def schedule(order: Any, guess: Any = None) -> Any:
 
 
 def _optimal(loaded: Loaded) -> Any:
-    if not isinstance(loaded.plain, st.FiniteModel):
+    if _optional.missing_methods(loaded.plain, _optional.FINITE):
         raise InputError(
             f"policy optimal takes a finite model, and {loaded.name} has no states(), index() and outcomes(); "
             "leave it out."

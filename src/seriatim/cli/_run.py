@@ -9,6 +9,7 @@ import jax
 import numpy as np
 
 import seriatim as st
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim.cli._episode import Decided, Stage, episode_key, stages, start, trajectory
 from seriatim.cli._faults import INTERRUPTED, asked, exit_with, say
@@ -89,7 +90,7 @@ def _require_savable(path: Path, loaded: Loaded) -> None:
         raise InputError(f"--save {path}: there is no folder {path.parent}; make it, or save elsewhere.")
     if path.suffix.lower() not in (".html", ".svg"):
         raise InputError(f"--save {path}: pictures are .html, to step through, or .svg; name the file so.")
-    if not hasattr(loaded.model, "draw"):
+    if _optional.draw(loaded.model) is None:
         name = type(loaded.model).__name__
         raise InputError(f"--save {path}: {name} has no method draw(state) that returns an SVG picture; add one.")
 
@@ -125,7 +126,7 @@ def _play(model: Any, policy: Any, key: Any, horizon: int, budget_ms: float | No
     except KeyboardInterrupt:
         interrupted = True
     departed = [bool(np.any(stage.control != stage.base_control)) for stage in played]
-    departures = sum(departed) if hasattr(policy, "decide") else None
+    departures = sum(departed) if _optional.is_planner(policy) else None
     times = timing(budget_ms, *zip(*made, strict=True)) if made else None
     return _Episode(trajectory(model, first, played), departures, interrupted, times)
 

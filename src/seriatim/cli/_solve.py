@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 import seriatim as st
+from seriatim import _optional
 from seriatim.cli._load import Loaded, is_problem_file, load, stages_of
 from seriatim.cli._options import Problem
 from seriatim.cli._output import print_json
@@ -89,7 +90,7 @@ def _rows(loaded: Loaded, base: Any, tolerance: float, latest: float, show: Show
             loaded.model, improvement="one-at-a-time", initial=base, max_seconds=_left(latest)
         )
     except st.InputError as error:
-        if getattr(loaded.model, "endless", False) and float(loaded.model.discount) == 1:
+        if _optional.endless(loaded.model) and float(loaded.model.discount) == 1:
             raise st.InputError(f"{error} Here: --horizon N, or --set discount=0.95.") from error
         raise
     reached = tolerance if optimum.converged else 2 * optimum.error_bound
@@ -151,8 +152,9 @@ def _bounds(model: Any, stages: int | None, tolerance: float, seconds: float) ->
 
 def _starts(model: Any, key: Any) -> Starts:
     """Return where episodes start: the model's distribution, or else the states of so many episodes."""
-    if hasattr(model, "initial_distribution"):
-        given = np.asarray(model.initial_distribution(), np.float64)
+    known = _optional.initial_distribution(model)
+    if known is not None:
+        given = np.asarray(known(), np.float64)
         return Starts(given / given.sum(), None)
     keys = jax.random.split(key, STARTS)
     drawn = np.asarray(jax.jit(jax.vmap(lambda one: model.index(model.initial_state(one))))(keys))

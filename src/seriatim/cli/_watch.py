@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim.cli._episode import Stage
 from seriatim.cli._faults import asked
@@ -68,7 +69,7 @@ def _live(out: Console) -> Live:
 
 def _picture(model: Any, state: Any) -> list[Text]:
     """Return the model's own picture, or the arrays of the state, long ones shortened."""
-    if hasattr(model, "text"):
+    if _optional.text(model) is not None:
         picture = asked(model, "text", state)
         if not isinstance(picture, str):
             raise InputError(f"{type(model).__name__}.text returned {picture!r:.60}; a string is expected.")

@@ -6,10 +6,10 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
 from seriatim._preconditions import (
-    ends_after,
     name_of,
     require_key,
     require_model,
@@ -101,7 +101,7 @@ def followed(
         if progress is not None:
             progress(finished + _share_played(under_way, played), episodes)
     share = float(incomparable.sum() / stages.sum())
-    if played == ends_after(model):
+    if played == _optional.ends_after(model):
         terminated |= stages == played
     discount = float(model.discount)
     return estimate(costs, stages, terminated, horizon=int(horizon), discount=discount, incomparable=share)
@@ -119,7 +119,7 @@ def _played(
     if on is None:
         yield from _lawful(shared, range(episodes), in_pieces)
         return
-    size = PLANNED_AT_ONCE if hasattr(shared[1], "decide") else PLAYED_AT_ONCE
+    size = PLANNED_AT_ONCE if _optional.is_planner(shared[1]) else PLAYED_AT_ONCE
 
     def given(number: int) -> tuple[int, int]:
         return number * size, min((number + 1) * size, episodes)

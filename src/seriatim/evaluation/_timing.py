@@ -20,6 +20,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from seriatim import _optional
 from seriatim._compile import jit
 from seriatim.model import Key, Model, State
 from seriatim.policy import Decision, Policy
@@ -89,7 +90,7 @@ def _one_lane(state: State, lane: Int[Array | np.integer, ""]) -> State:
 
 
 def _once(policy: Policy, state: State, key: Key) -> tuple[Any, Any]:
-    decide = getattr(policy, "decide", None)
+    decide = _optional.decide(policy)
     if decide is None:
         return jnp.zeros((), jnp.int32), policy(state, key)
     decision: Decision = decide(state, key)

@@ -20,9 +20,9 @@ import jax
 import numpy as np
 from jaxtyping import Float, Int
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
-from seriatim._preconditions import ends_after
 from seriatim.exact._checks import check_cost_to_go, check_iterations, latest_of, team_order, warn_not_converged
 from seriatim.exact._evaluation import policy_chain
 from seriatim.exact._improvement import Improvement, falls, improved
@@ -129,7 +129,7 @@ def _stages(problem: Any, stages: int | None, final_cost: Any, latest: float = m
         _check_alike(sources, stages)
     else:
         timed = isinstance(problem, FiniteHorizon)
-        own = problem.stages if timed else ends_after(problem)
+        own = problem.stages if timed else _optional.ends_after(problem)
         stages = own if stages is None else stages
         if not is_whole(stages, 1):
             raise InputError(f"stages={stages!r}: give the number of stages, a whole number from 1 up.")
@@ -177,8 +177,9 @@ def _shape(found: Source) -> tuple[int, int]:
 def _first(known: _Stages) -> Int[np.ndarray, "N s m"]:
     """Return the control to start from: the base policy's, or each state's first admissible one."""
     model = known.problem.model if isinstance(known.problem, FiniteHorizon) else known.problem
-    if hasattr(model, "base_policy"):
-        return _controls(known, model.base_policy())
+    heuristic = _optional.base_policy(model)
+    if heuristic is not None:
+        return _controls(known, heuristic())
     first = [np.isfinite(each.joint_rows().costs).argmax(axis=1) for each in known.sources]
     return np.stack([controls_of(each, joint) for each, joint in zip(known.sources, first, strict=True)])
 

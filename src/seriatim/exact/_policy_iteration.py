@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim.exact._bounds import bounds, horizon
 from seriatim.exact._checks import check_iterations, check_limits, latest_of, team_order, warn_not_converged
@@ -176,8 +177,9 @@ def _first(found: Source, problem: Any, initial: Any) -> Int[np.ndarray, "s m"]:
     """Return the control to start from: the user's, the base policy's, or one of finite cost where there is one."""
     if initial is not None:
         return policy_control(found, initial)
-    if hasattr(problem, "base_policy"):
-        return policy_control(found, problem.base_policy())
+    heuristic = _optional.base_policy(problem)
+    if heuristic is not None:
+        return policy_control(found, heuristic())
     rows = found.joint_rows()
     sure_to_end = rows.discount < 1 or ((rows.costs < 0).any() and not may_go_on(rows).any())
     choice = np.isfinite(rows.costs).argmax(axis=1) if sure_to_end else refuge(rows).choice

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._record import record
 from seriatim.model import Key, Model, State
@@ -89,7 +90,7 @@ class Solution:
         return TableValue(self._model("value"), self.cost_to_go)
 
     def _model(self, what: str) -> Any:
-        if not hasattr(self.problem, "index"):
+        if _optional.index(self.problem) is None:
             raise InputError(
                 f"Tables have no states to look up, so their solution has no {what}; use its arrays, or solve a model."
             )

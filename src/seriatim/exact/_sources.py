@@ -16,10 +16,11 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 from scipy import sparse
 
+from seriatim import _optional
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._preconditions import require_discount, require_outcomes, require_sizes
-from seriatim.controls import count_in_words, is_admissible, joint_controls, num_joint_controls
+from seriatim.controls import count_in_words, joint_controls, num_joint_controls
 from seriatim.exact._rows import Rows, Source
 from seriatim.exact._tables import Matrix, Tables
 from seriatim.model import Model, State
@@ -48,7 +49,7 @@ def source(problem: Problem, latest: float = math.inf) -> Source:
 
 def _model_source(model: Any, latest: float) -> "ModelSource":
     require_sizes(model)
-    missing = [name for name in ("states", "index", "outcomes") if not hasattr(model, name)]
+    missing = _optional.missing_methods(model, _optional.FINITE)
     if missing:
         raise InputError(
             f"{type(model).__name__} has no {missing[0]}(); exact dynamic programming needs a finite model, with "
@@ -59,8 +60,8 @@ def _model_source(model: Any, latest: float) -> "ModelSource":
     require_outcomes(model, jax.tree.map(lambda leaf: leaf[0], states))
     count = int(jax.tree.leaves(states)[0].shape[0])
     m, c = model.num_agents, model.num_controls
-    knows = hasattr(model, "tabulated_motion") and count * num_joint_controls(m, c) <= MAX_PAIRS
-    given = model.tabulated_motion() if knows else None
+    known = _optional.tabulated_motion(model)
+    given = None if known is None or count * num_joint_controls(m, c) > MAX_PAIRS else known()
     return ModelSource(model, states, count, m, c, float(model.discount), given, latest)
 
 
@@ -195,13 +196,10 @@ class _Part(NamedTuple):
 
 
 def _outcomes(model: Any, states: State, numbers: Int[Array, " n"], controls: Int[Array, "n m"]) -> _Outcomes:
-    feasible = getattr(model, "feasible", None)
-
     def one(number: Int[Array, ""], control: Int[Array, " m"]) -> _Outcomes:
         state = jax.tree.map(lambda leaf: leaf[number], states)
         after, probability = model.outcomes(state, control)
-        allowed = is_admissible(control, model.control_mask(state))
-        allowed = allowed if feasible is None else allowed & feasible(state, control)
+        allowed = _optional.is_allowed(model, state, control)
         cost = jnp.broadcast_to(jnp.asarray(after.cost), probability.shape)
         done = jnp.broadcast_to(jnp.asarray(after.done), probability.shape)
         return _Outcomes(jax.vmap(model.index)(after.state), probability, cost, done, allowed)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._record import record
 from seriatim.finite_horizon import FiniteHorizon, TimedState
@@ -83,7 +84,7 @@ class StageSolution:
 
     def _model(self, what: str) -> Any:
         model = self.problem.model if isinstance(self.problem, FiniteHorizon) else self.problem
-        if not hasattr(model, "index"):
+        if _optional.index(model) is None:
             raise InputError(
                 f"Tables have no states to look up, so their solution has no {what}; use its arrays, or solve a model."
             )

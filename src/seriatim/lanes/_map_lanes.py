@@ -10,6 +10,8 @@ from typing import Any
 
 import jax
 
+from seriatim import _optional
+from seriatim._platform import on_cpu
 from seriatim.lanes._interpret import lanes
 
 
@@ -21,8 +23,8 @@ def map_lanes(function: Callable[..., Any], in_axes: Sequence[int | None], *, of
         in_axes: for each argument, -1 if its arrays have a last axis of lanes, None if all lanes share it.
         of: the object whose attribute `lanes_last` says what the function is; by default the function itself.
     """
-    if getattr(function if of is None else of, "lanes_last", False):
+    if _optional.lanes_last(function if of is None else of):
         return function
-    if jax.default_backend() == "cpu":
+    if on_cpu():
         return lanes(function, in_axes)
     return jax.vmap(function, tuple(in_axes), -1)

@@ -19,7 +19,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from seriatim import distributions
+from seriatim import _optional, distributions
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
 from seriatim._preconditions import require_key
@@ -171,7 +171,7 @@ def what_one_sees(model: Any) -> Any:
     Raises:
         InputError: the model does not say.
     """
-    if not isinstance(model, DecentralisedModel):
+    if _optional.agent_observations(model) is None:
         raise InputError(
             f"{type(model).__name__} does not say what each agent sees; give it a method "
             "agent_observations(state) -> [m, k]."

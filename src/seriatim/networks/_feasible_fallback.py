@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from seriatim import _optional
 from seriatim._record import record
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
@@ -33,4 +34,4 @@ class FeasibleFallback:
 
 def with_fallback(model: Model, policy: Policy, otherwise: Policy) -> Policy:
     """Guard a policy where the model has constraints; elsewhere return it as it is."""
-    return FeasibleFallback(model, policy, otherwise) if hasattr(model, "feasible") else policy
+    return FeasibleFallback(model, policy, otherwise) if _optional.feasible(model) is not None else policy

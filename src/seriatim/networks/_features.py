@@ -11,14 +11,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int
 
+from seriatim import _optional
 from seriatim._record import record
-from seriatim.model import DecentralisedModel, Disturbance, Key, Model, State, Transition
+from seriatim._wrapped_model import WrappedModel, passed_on
+from seriatim.model import Model, State
 
 
 @record
-class Featured:
+class Featured(WrappedModel):
     """A model whose agents are told features of the whole state, in place of what they see by themselves.
 
     Attributes:
@@ -28,44 +29,21 @@ class Featured:
 
     model: Model
 
-    @property
-    def num_agents(self) -> int:
-        """The number of agents, m."""
-        return self.model.num_agents
-
-    @property
-    def num_controls(self) -> int:
-        """The number of controls of one agent, c."""
-        return self.model.num_controls
-
-    @property
-    def discount(self) -> float | Float[Array, ""]:
-        """The discount factor of one stage."""
-        return self.model.discount
-
-    def initial_state(self, key: Key) -> State:
-        """Draw the state an episode starts from."""
-        return self.model.initial_state(key)
-
-    def sample_disturbance(self, key: Key) -> Disturbance:
-        """Draw `w`."""
-        return self.model.sample_disturbance(key)
-
-    def transition(self, state: State, control: Int[Array, " m"], disturbance: Disturbance) -> Transition:
-        """Play one stage."""
-        return self.model.transition(state, control, disturbance)
-
-    def control_mask(self, state: State) -> Bool[Array, "m c"]:
-        """Say which controls each agent may choose."""
-        return self.model.control_mask(state)
+    lanes_last = passed_on()
+    initial_state = passed_on()
+    control_mask = passed_on()
+    transition = passed_on()
+    feasible = passed_on()
+    nominal_disturbance = passed_on()
+    base_policy = passed_on()
 
     def agent_observations(self, state: State) -> Any:
         """Return the features of each agent: arrays `[m, k]`, or `seriatim.Features` with a leading axis `m`."""
-        told = getattr(self.model, "features", None)
+        told, seen = _optional.features(self.model), _optional.agent_observations(self.model)
         if told is not None:
             return jax.vmap(told, (None, 0))(state, jnp.arange(self.num_agents))
-        if isinstance(self.model, DecentralisedModel):
-            return self.model.agent_observations(state)
+        if seen is not None:
+            return seen(state)
         everything = jnp.concatenate([jnp.ravel(leaf).astype(float) for leaf in jax.tree.leaves(state)])
         m = self.num_agents
         return jnp.concatenate([jnp.broadcast_to(everything, (m, everything.size)), jnp.eye(m)], axis=1)

@@ -233,7 +233,6 @@ class Pieces(NamedTuple):
     advance: Callable[[Any, State, Key, Unfinished, int], tuple[Int[Array, ""], Unfinished]]
 
 
-@with_state_diagnostics
 def _base(planner: Stoppable, info: State, key: Key) -> Decision:
     keys = planner_keys(key)
     base_control = base_control_of(planner.model, planner.base, info, keys.base)
@@ -241,7 +240,6 @@ def _base(planner: Stoppable, info: State, key: Key) -> Decision:
     return undecided(base_control, admissible, planner.shape)
 
 
-@with_state_diagnostics
 def _begin(planner: Stoppable, info: State, key: Key) -> Unfinished:
     keys = planner_keys(key)
     base_control = base_control_of(planner.model, planner.base, info, keys.base)
@@ -251,7 +249,6 @@ def _begin(planner: Stoppable, info: State, key: Key) -> Unfinished:
     return _unfinished(search, engine, work)
 
 
-@with_state_diagnostics
 def _advance(
     planner: Stoppable, info: State, key: Key, now: Unfinished, count: int | Int[Array, ""]
 ) -> tuple[Int[Array, ""], Unfinished]:
@@ -266,7 +263,9 @@ def _unfinished(search: Search, engine: CompiledEngine, work: Any) -> Unfinished
     return Unfinished(engine.noise, work, left, search.decision(engine, work))
 
 
-PIECES = Pieces(jit(_base), jit(_begin), jit(_advance))
+PIECES = Pieces(
+    with_state_diagnostics(jit(_base)), with_state_diagnostics(jit(_begin)), with_state_diagnostics(jit(_advance))
+)
 
 
 def _decided(

@@ -6,14 +6,16 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim import _optional
 from seriatim._compile import jit, unknown
 from seriatim._errors import InputError
 from seriatim._numbers import real_number
-from seriatim._preconditions import control_of, require_model, require_policy, why_not_allowed
+from seriatim._preconditions import control_of, require_model, require_policy, require_stage, why_not_allowed
 from seriatim._record import with_fields
 from seriatim.model import Key, Model, State
 from seriatim.planning._choice import gain
 from seriatim.planning._search import Reference
+from seriatim.planning._state_diagnostics import with_state_diagnostics
 from seriatim.policy import Decision, Policy
 from seriatim.simulation._engine import CompiledEngine, Engine, compiled_engine
 from seriatim.simulation._settings import DEFAULT_SAMPLES, Simulation, num_samples
@@ -60,7 +62,7 @@ def _bare(planner: _Decider, info: State, key: Key) -> tuple[Int[Array, " m"], A
 
 
 # The control of a decision without the evidence: what is not returned is not computed, nor made an array of.
-_control_alone = jit(_bare)
+_control_alone = with_state_diagnostics(jit(_bare))
 
 
 def control_alone(planner: Any, info: State, key: Key) -> Int[Array, " m"]:
@@ -136,6 +138,8 @@ def base_control_of(model: Model, base: Policy, info: State, key: Key) -> Int[Ar
     Raises:
         InputError: what it returns is no joint control. Whether it is admissible is `Decision.admissible`.
     """
+    if _optional.initial_state(model) is None:
+        require_stage(model, info)  # such a model could not be examined when it was handed over
     return control_of(model, base, info, key, "The base policy")
 
 

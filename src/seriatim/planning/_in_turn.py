@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim._compile import unless_mapped
+from seriatim._mapping import unless_mapped
 from seriatim.planning._contest import Uniform
 from seriatim.planning._search import Asking, Reference, answered
 from seriatim.planning._turns import Progress, Rules, begin, rows, turn
@@ -48,8 +48,8 @@ class TurnsInOrder(NamedTuple):
     def finished(self, engine: Engine, work: Taken) -> Taken:
         if engine.num_controls == 1:
             return work
-        now: Progress = unless_mapped(in_one_order, in_own_order)(self.rules, engine, work.now, self.order)
-        return work._replace(now=now)
+        turns = unless_mapped(in_one_order, in_own_order, like=lambda _rules, _engine, start, _order: start)
+        return work._replace(now=turns(self.rules, engine, work.now, self.order))
 
 
 def in_one_order(rules: Rules, engine: Engine, start: Progress, order: Int[Array, " m"]) -> Progress:

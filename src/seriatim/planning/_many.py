@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Shaped
 
+from seriatim import _optional
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._preconditions import require_keys
@@ -82,7 +83,7 @@ def _admitted(planner: Any, states: State, keys: Key, decisions: Decision) -> De
 
 
 def _check(planner: Planner, states: State, keys: Key | Shaped[Array, "states ..."]) -> None:
-    if not callable(getattr(planner, "decide", None)):
+    if not _optional.is_planner(planner):
         raise InputError(
             f"{type(planner).__name__} has no method decide, so it is no planner; give one, such as OneAtATimeRollout."
         )

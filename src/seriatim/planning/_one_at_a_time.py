@@ -93,7 +93,6 @@ class OneAtATimeRollout:
         """Let the agents choose in turn at a state; `q_factors` is `[m, c]`, a row for each turn. Compiled."""
         return admitted(self, info, key, _decide(self, info, key))
 
-    @with_state_diagnostics
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
         base_control = base_control_of(self.model, self.base, info, keys.base)
@@ -116,4 +115,4 @@ class OneAtATimeRollout:
         return Situation(self.model, self.simulation, self.significance, info, planner_keys(key))
 
 
-_decide = jit(OneAtATimeRollout._decide)
+_decide = with_state_diagnostics(jit(OneAtATimeRollout._decide))

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Int
 
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
+from seriatim._platform import on_cpu
 from seriatim._preconditions import control_of
 from seriatim._record import record, static
 from seriatim.model import Key, Model, State
@@ -188,14 +189,14 @@ class Speculative:
         guess = None
         if self.guess is not None:
             guess = control_of(at.model, self.guess, at.info, at.keys.signal, "The policy guess")
-        return GuessedTurns(rules, order, guess, window, self.window is None and jax.default_backend() == "cpu")
+        return GuessedTurns(rules, order, guess, window, self.window is None and on_cpu())
 
     def _window(self, at: Situation) -> int:
         """Return how many turns to compute at once."""
         m, c = at.model.num_agents, at.model.num_controls
         if c == 1:
             return 1
-        if self.window is not None or jax.default_backend() != "cpu":
+        if self.window is not None or not on_cpu():
             # Every guess may be wrong, and then a pass makes one turn final: all futures must still be counted.
             countable = MOST_FUTURES // (1 + m * (c - 1) * num_samples(at.simulation, at.model))
             return min(self.window or m, m, max(1, countable))
@@ -203,7 +204,7 @@ class Speculative:
         return min(lanes // ((c - 1) * num_samples(at.simulation, at.model)), m)
 
 
-def check_schedule(schedule: Schedule, num_agents: int) -> None:
+def check_schedule(schedule: Any, num_agents: int) -> None:
     """Refuse what is no schedule, or not one of so many agents."""
     if not isinstance(schedule, (InTurn, Speculative, BestFirst)):
         raise InputError(f"schedule={schedule!r}: give InTurn(...), Speculative(...) or BestFirst(...).")

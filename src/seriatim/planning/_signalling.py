@@ -93,7 +93,6 @@ class SignallingRollout:
         """Let the agents choose at once at a state; `q_factors` is `[m, c]`, a row for each agent. Compiled."""
         return admitted(self, info, key, _decide(self, info, key))
 
-    @with_state_diagnostics
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
         base_control = base_control_of(self.model, self.base, info, keys.base)
@@ -202,4 +201,4 @@ def _deviations(
     return jax.vmap(deviations, (0, 0, None))(everyone, jnp.arange(m), num_controls)
 
 
-_decide = jit(SignallingRollout._decide)
+_decide = with_state_diagnostics(jit(SignallingRollout._decide))

@@ -23,7 +23,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim._compile import unless_mapped
+from seriatim._mapping import unless_mapped
 from seriatim.planning._choice import choose
 from seriatim.planning._contest import chosen_samples
 from seriatim.planning._in_turn import in_own_order
@@ -103,8 +103,8 @@ class GuessedTurns(NamedTuple):
     def finished(self, engine: Engine, work: Pass) -> Pass:
         if not self.unless_together:
             return advanced(self, engine, work)[1]
-        now: Progress = unless_mapped(_in_passes, _in_turn)(self, engine, work)
-        return work._replace(now=now)
+        turns = unless_mapped(_in_passes, _in_turn, like=lambda _search, _engine, work: work.now)
+        return work._replace(now=turns(self, engine, work))
 
 
 def _in_passes(search: GuessedTurns, engine: Engine, work: Pass) -> Progress:

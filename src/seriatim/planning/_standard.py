@@ -91,7 +91,6 @@ class StandardRollout:
         """Compare all joint controls at a state; `q_factors` is `[c**m]`. Compiled when first called."""
         return admitted(self, info, key, _decide(self, info, key))
 
-    @with_state_diagnostics
     def _decide(self, info: State, key: Key) -> Decision:
         keys = planner_keys(key)
         base_control = base_control_of(self.model, self.base, info, keys.base)
@@ -212,4 +211,4 @@ class Blocks(NamedTuple):
         return advanced(self, engine, work)[1]
 
 
-_decide = jit(StandardRollout._decide)
+_decide = with_state_diagnostics(jit(StandardRollout._decide))

@@ -2,9 +2,7 @@
 
 A model may serve states of other sizes than its own initial ones, so a state is not compared with those beforehand.
 Only if the program of a decision cannot be written is the state held against an initial one, to say where they differ,
-and the model's methods are called at it one by one, to say which fails. A model without initial states has not been
-examined before, so it is examined here. All of this happens while a program is being written: a decision that is
-compiled pays nothing.
+and the model's methods are called at it one by one, to say which fails. A decision that can be made pays nothing.
 """
 
 import functools
@@ -17,17 +15,15 @@ from seriatim._preconditions import difference_to_start, require_key, require_st
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def with_state_diagnostics(function: F) -> F:
-    """Make a function (planner, state, key, ...) say in one sentence what is wrong with its state or key."""
+def with_state_diagnostics(program: F) -> F:
+    """Make a program (planner, state, key, ...) say in one sentence what is wrong with its state or key."""
 
-    @functools.wraps(function)
+    @functools.wraps(program)
     def call(planner: Any, info: Any, key: Any, *rest: Any) -> Any:
-        require_key(key, " (for many states at once: decide_many)")
         try:
-            if not callable(getattr(planner.model, "initial_state", None)):
-                require_stage(planner.model, info)
-            return function(planner, info, key, *rest)
+            return program(planner, info, key, *rest)
         except Exception as problem:
+            require_key(key, " (for many states at once: decide_many)")
             known = f"{problem} " if isinstance(problem, InputError) else ""
             difference = difference_to_start(planner.model, info, types=bool(known))
             if difference is not None:

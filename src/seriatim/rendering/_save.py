@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._files import save_text
 from seriatim.model import Model
@@ -45,7 +46,7 @@ def _check(path: Path, model: Model, trajectory: Trajectory) -> None:
         raise InputError(f"{path}: unknown kind of picture {path.suffix!r}; name the file .html or .svg.")
     if not path.parent.is_dir():
         raise InputError(f"{path}: there is no folder {path.parent}; make it, or save elsewhere.")
-    if not hasattr(model, "draw"):
+    if _optional.draw(model) is None:
         raise InputError(f"{type(model).__name__} has no method draw(state) that returns an SVG picture; add one.")
     if np.ndim(trajectory.length):
         shape = np.shape(trajectory.length)

@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim.controls import is_admissible
+from seriatim import _optional
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
 from seriatim.simulation._expectation import expected_costs
@@ -109,14 +109,7 @@ class CompiledEngine(NamedTuple):
         return self.model.control_mask(self.state)
 
     def allowed(self, controls: Int[Array, "n m"]) -> Bool[Array, " n"]:
-        mask = self.control_mask()
-        feasible = getattr(self.model, "feasible", None)
-
-        def one(control: Int[Array, " m"]) -> Bool[Array, ""]:
-            admissible = is_admissible(control, mask)
-            return admissible if feasible is None else admissible & feasible(self.state, control)
-
-        return jax.vmap(one)(controls)
+        return jax.vmap(lambda u: _optional.is_allowed(self.model, self.state, u))(controls)
 
     def answer(self, ask: Ask) -> tuple[Costs, "CompiledEngine"]:
         if ask.needed is None:

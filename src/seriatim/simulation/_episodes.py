@@ -9,7 +9,6 @@ Whoever wants to follow the work gets it in pieces of some stages. A piece ends 
 before its time, so the pieces change no number, whatever the clock says.
 """
 
-import functools
 import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -19,12 +18,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim import _optional
 from seriatim._compile import jit
 from seriatim._preconditions import name_of, require_control
 from seriatim.lanes import map_lanes, materialise, padded_lane_count
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
-from seriatim.simulation._stage import Lanes, Streams, begun, lane_stage, obeys, streams
+from seriatim.simulation._stage import Lanes, Streams, begun, lane_stage, streams
 
 # Bytes of state in all lanes, so that they fit the cache, and the fewest and the most lanes.
 BYTES, FEWEST, MOST = 2**17, 64, 2048
@@ -99,7 +99,7 @@ def play_episodes(
     second at most (a planner: of some stages, always), between which nothing may have ended.
     """
     width = _width(model, policy, len(numbers))
-    patience = PLANNER_STAGES if in_pieces or _plans(policy) else FOR_EVER
+    patience = PLANNER_STAGES if in_pieces or _optional.is_planner(policy) else FOR_EVER
     now = _nothing_played(model, key, numbers, width)
     end = _int32(numbers.stop)
     # Where every episode has a lane of its own, the program needs no part that begins others.
@@ -112,7 +112,7 @@ def play_episodes(
         finished += some.stop
         yield Played(*(np.asarray(each)[some] for each in now.results)), _under_way(now.lanes)
         now = now._replace(written=_int32(0), stages=_int32(0))
-        if not _plans(policy) and time.perf_counter() - begin < PIECE:
+        if not _optional.is_planner(policy) and time.perf_counter() - begin < PIECE:
             patience = min(2 * patience, FOR_EVER)
 
 
@@ -125,13 +125,9 @@ def _under_way(lanes: _Lanes) -> UnderWay:
     return UnderWay(lanes.course.state, np.asarray(lanes.t), np.asarray(lanes.episode) >= 0)
 
 
-def _plans(policy: Policy) -> bool:
-    return hasattr(policy, "decide")
-
-
 def _width(model: Model, policy: Policy, episodes: int) -> int:
     """Return the number of lanes; where many fit, those of a power of two, so that few numbers compile anew."""
-    if _plans(policy):
+    if _optional.is_planner(policy):
         return min(episodes, PLANNER_LANES)
     enough = 1 << (episodes - 1).bit_length()
     state = jax.eval_shape(model.initial_state, jax.random.key(0))
@@ -190,7 +186,7 @@ def _advance(
     With `refills`, lanes whose episodes have ended are given others.
     """
     width, room = now.lanes.t.shape[0], now.results.cost.shape[0]
-    few = -(-width // (PLANNER_IDLE if _plans(policy) else IDLE))
+    few = -(-width // (PLANNER_IDLE if _optional.is_planner(policy) else IDLE))
     stage = _stage(model, policy)
 
     def playing(lanes: _Lanes) -> Bool[Array, " lanes"]:
@@ -204,7 +200,7 @@ def _advance(
         lanes, begun = now.lanes, now.begun
         if refills:
             # A heuristic's lanes are filled when so many are idle, not earlier because a piece ended.
-            least = 1 if _plans(policy) else few
+            least = 1 if _optional.is_planner(policy) else few
             lanes, begun = _fill(model, key, lanes, begun, episodes, few, least)
 
         def busy(playing_now: tuple[_Lanes, Int[Array, ""]]) -> Bool[Array, ""]:
@@ -258,7 +254,7 @@ def _write(results: Played, written: Int[Array, ""], lanes: _Lanes, ended: Bool[
 
 def _chooser(model: Model, policy: Policy) -> Any:
     """Return the function from states and keys, lanes last, to what the policy chooses there."""
-    if not _plans(policy):
+    if not _optional.is_planner(policy):
         choose = map_lanes(policy, (-1, -1))
 
         def play(state: State, keys: Key) -> _Chosen:
@@ -269,7 +265,7 @@ def _chooser(model: Model, policy: Policy) -> Any:
         return play
 
     def plan(state: State, key: Key) -> tuple[Any, ...]:
-        made: Any = policy.decide(state, key)  # type: ignore[attr-defined]
+        made: Any = policy.decide(state, key)
         return made.control, None if made.num_incomparable is None else made.num_incomparable > 0, made.admissible
 
     return lambda states, keys: _Chosen(*jax.vmap(plan, (-1, -1), -1)(states, keys))
@@ -279,7 +275,7 @@ def _stage(model: Model, policy: Policy) -> Any:
     """Return the function that plays one stage in the lanes that are playing; in the others it changes no summary."""
     choose, advance = _chooser(model, policy), lane_stage(model)
     draw, fold_in = map_lanes(model.sample_disturbance, (-1,)), map_lanes(jax.random.fold_in, (-1, -1))
-    lawful_alone = map_lanes(functools.partial(obeys, model), (-1, -1))
+    lawful_alone = map_lanes(lambda state, control: _optional.is_allowed(model, state, control), (-1, -1))
 
     def stage(lanes: _Lanes, playing: Bool[Array, " lanes"]) -> _Lanes:
         own_keys = fold_in(lanes.keys.policy, lanes.t)

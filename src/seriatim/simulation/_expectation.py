@@ -9,6 +9,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
@@ -51,7 +52,7 @@ def expected_costs(
 
 
 def _outcomes(model: Model, state: State, control: Int[Array, " m"], horizon: int) -> Any:
-    method = getattr(model, "outcomes", None)
+    method = _optional.outcomes(model)
     if method is None:
         raise InputError(
             f"expectation='exact' needs the outcomes of a control, but {type(model).__name__} has no method "

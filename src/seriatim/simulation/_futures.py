@@ -15,6 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from seriatim._platform import on_cpu
 from seriatim.lanes import map_lanes, materialise, padded_lane_count
 from seriatim.model import Model, State
 from seriatim.policy import Policy
@@ -53,7 +54,7 @@ def simulate_futures(
     parts = count * blocks
     of_parts = jax.tree.map(lambda leaf: leaf.reshape(parts, *leaf.shape[2:]), noise)
     bytes_each = n * block * sum(leaf[0].size * leaf.dtype.itemsize for leaf in jax.tree.leaves(states))
-    most = CHUNK if jax.default_backend() == "cpu" else CHUNK_OF_ACCELERATORS
+    most = CHUNK if on_cpu() else CHUNK_OF_ACCELERATORS
     chunks, size = _shares(parts, max(1, most // max(1, bytes_each)))
 
     def chunk(places: Int[Array, " size"]) -> Costs:

@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim.lanes import map_lanes
 from seriatim.model import Disturbance, Key, Model
@@ -140,7 +141,7 @@ def draw(model: Model, simulation: Simulation, keys: Key, t: Int[Array, ""]) -> 
 
 
 def _nominal(model: Model) -> Disturbance:
-    method = getattr(model, "nominal_disturbance", None)
+    method = _optional.nominal_disturbance(model)
     if method is None:
         raise InputError(
             f"nominal_from asks for certainty equivalence, but {type(model).__name__} has no method "

@@ -5,13 +5,15 @@ the base policy is given there. Differences between joint controls are then pair
 themselves.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from seriatim._compile import as_called, jit, split
+from seriatim._compile import jit
+from seriatim._mapping import split, two_ways
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
 from seriatim.simulation._expectation import expected_costs
@@ -87,38 +89,32 @@ def _at_one_state(
     noise: Noise,
     expected: Float[Array, " blocks"] | None,
 ) -> Costs:
-    """Simulate at one state; mapped over states, simulate at all of them together, lanes last.
+    """Simulate at one state; mapped over states, simulate at all of them together, lanes last."""
+    settings, whole = split((model, policies, simulation))
+    of_state, state_whole = split((jax.tree.map(jnp.asarray, state), controls, noise, expected))
+    shared, samples = len(settings), noise.policy_keys.size
 
-    The rule for mapping may be applied long after this returns, inside another trace. So it is given every array as an
-    argument and keeps none.
-    """
-    arrays, whole = split((model, policies, simulation))
-
-    def many(arrays: Any, *given: Any) -> Costs:
-        known, players, settings = whole(arrays)
-        return _simulated(known, players, settings, *given)
-
-    @jax.custom_batching.custom_vmap
-    def one(arrays: Any, *state: Any) -> Costs:
-        found: Costs = jax.tree.map(lambda leaf: leaf[0], many(arrays, *jax.tree.map(lambda x: x[None], state)))
+    def alone(arrays: Sequence[Any]) -> Costs:
+        one_state = state_whole([array[None] for array in arrays[shared:]])
+        found: Costs = jax.tree.map(lambda leaf: leaf[0], _simulated(*whole(list(arrays[:shared])), *one_state))
         return found
 
-    @one.def_vmap
-    @as_called
-    def _(count: int, mapped: Any, arrays: Any, *states: Any) -> tuple[Costs, Costs]:
-        both: Any = Costs(True, True)  # type: ignore[arg-type]
-
-        def everywhere(leaf: Any, is_mapped: bool) -> Array:
-            return jnp.asarray(leaf) if is_mapped else jnp.broadcast_to(leaf, (count, *jnp.shape(leaf)))
-
-        each = jax.tree.map(everywhere, states, tuple(mapped[1:]))
-        if not any(jax.tree.leaves(mapped[0])):
-            return many(arrays, *each), both
+    def mapped(count: int, which: list[bool], arrays: Sequence[Any]) -> Costs:
+        each = [
+            array if here else jnp.broadcast_to(array, (count, *jnp.shape(array)))
+            for array, here in zip(arrays[shared:], which[shared:], strict=True)
+        ]
+        if not any(which[:shared]):
+            return _simulated(*whole(list(arrays[:shared])), *state_whole(each))
         # Models that differ too: nothing is shared, and lanes have nothing to gain.
-        axes = jax.tree.map(lambda is_mapped: 0 if is_mapped else None, mapped[0])
-        alone = jax.tree.map(lambda leaf: leaf[:, None], each)
-        found = jax.vmap(many, in_axes=(axes, *([0] * len(alone))))(arrays, *alone)
-        return jax.tree.map(lambda leaf: leaf[:, 0], found), both
+        axes = [*(0 if here else None for here in which[:shared]), *[0] * len(each)]
+        costs: Costs = jax.vmap(lambda *given: alone(given), axes)(*arrays[:shared], *each)
+        return costs
 
-    found: Costs = one(arrays, jax.tree.map(jnp.asarray, state), controls, noise, expected)
-    return found
+    like = Costs(_shaped((controls.shape[0], samples), float), _shaped(controls.shape[:1], jnp.int32))  # type: ignore[arg-type]
+    costs: Costs = two_ways(alone, mapped, [*settings, *of_state], like)
+    return costs
+
+
+def _shaped(shape: tuple[int, ...], kind: Any) -> jax.ShapeDtypeStruct:
+    return jax.ShapeDtypeStruct(shape, jax.dtypes.canonicalize_dtype(kind))

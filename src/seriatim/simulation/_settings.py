@@ -7,9 +7,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole, real_number
-from seriatim._preconditions import ends_after, number_of
+from seriatim._preconditions import number_of
 from seriatim._record import record, static
 from seriatim.model import Model
 from seriatim.policy import Value
@@ -134,7 +135,7 @@ def _check_cost_bound(simulation: Simulation) -> None:
 
 def num_stages(simulation: Simulation, model: Model) -> Int[Array, ""]:
     """Return the number of stages to simulate at most, H: no more than the problem has at all, if the model says it."""
-    stages, last = _num_stages(simulation, model), ends_after(model)
+    stages, last = _num_stages(simulation, model), _optional.ends_after(model)
     return stages if last is None else jnp.minimum(stages, jnp.asarray(last, jnp.int32))
 
 

@@ -11,9 +11,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim._preconditions import control_of, ends_after, name_of
+from seriatim import _optional
+from seriatim._preconditions import control_of, name_of
 from seriatim._record import with_fields
-from seriatim.controls import is_admissible
 from seriatim.lanes import map_lanes
 from seriatim.model import Disturbance, Key, Model, State, Transition
 from seriatim.policy import Policy
@@ -41,20 +41,13 @@ def stage(
     The last stage of a model that names one (`ends_after`) ends the problem.
     """
     control = control_of(model, policy, state, jax.random.fold_in(keys.policy, t), f"The policy {name_of(policy)}")
-    after, stages = move(model, state, control, keys, t), ends_after(model)
+    after, stages = move(model, state, control, keys, t), _optional.ends_after(model)
     return control, after if stages is None else with_fields(after, done=jnp.asarray(after.done) | (t + 1 >= stages))
 
 
 def move(model: Model, state: State, control: Int[Array, " m"], keys: Streams, t: Int[Array, ""] | int) -> Transition:
     """Draw the disturbance of stage `t` and let the model move."""
     return model.transition(state, control, model.sample_disturbance(jax.random.fold_in(keys.disturbance, t)))
-
-
-def obeys(model: Model, state: State, control: Int[Array, " m"]) -> Bool[Array, ""]:
-    """Say whether a joint control is admissible for each agent and feasible for the team."""
-    admissible = is_admissible(control, model.control_mask(state))
-    feasible = getattr(model, "feasible", None)
-    return admissible if feasible is None else admissible & feasible(state, control)
 
 
 class Lanes(NamedTuple):

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim import _optional
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
@@ -28,7 +29,7 @@ from seriatim._preconditions import (
 from seriatim._record import record
 from seriatim.model import Key, Model, State
 from seriatim.policy import Policy
-from seriatim.simulation._stage import obeys, stage, streams
+from seriatim.simulation._stage import stage, streams
 
 # An episode that is kept takes no more memory than this.
 MOST_BYTES = 2**34
@@ -79,8 +80,6 @@ def simulate(model: Model, policy: Policy, key: Key, *, horizon: int = 400, stat
     require_policy("policy", policy)
     if state is None:
         require_playable(model, policy)
-    else:
-        require_state(model, state)
     _require_memory(model, state, horizon)
     path, lawful = _simulate(model, policy, key, state, horizon=int(horizon))
     if not isinstance(lawful, jax.core.Tracer) and not np.all(lawful):
@@ -128,13 +127,15 @@ def _play(
     model: Model, policy: Policy, key: Key, start: State | None, *, horizon: int
 ) -> tuple[Trajectory, Bool[Array, " T"]]:
     """Play an episode, and say at which stages the laws were kept."""
+    if start is not None:
+        require_state(model, start)
     keys = streams(key)
     state0 = model.initial_state(keys.start) if start is None else start
 
     def played(state: State, t: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array, Array]:
         control, after = stage(model, policy, state, keys, t)
         cost = jnp.asarray(after.cost, float)
-        lawful = obeys(model, state, control) & jnp.isfinite(cost)
+        lawful = _optional.is_allowed(model, state, control) & jnp.isfinite(cost)
         return after.state, jnp.asarray(control, int), cost, jnp.asarray(after.done), lawful
 
     def over(state: State, _: Int[Array, ""]) -> tuple[State, Int[Array, " m"], Array, Array, Array]:

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
+from seriatim import _optional
 from seriatim._preconditions import require_key
 from seriatim._structure import require_arrays, require_same, shapes
 from seriatim._unoptimised import jit_unoptimised
@@ -54,7 +55,7 @@ def check_filter(filter: Any, key: Key | None = None) -> Report:
 
 
 def _methods(filter: Any, name: str) -> str:
-    missing = [method for method in METHODS if not callable(getattr(filter, method, None))]
+    missing = _optional.missing_methods(filter, METHODS)
     if missing or not hasattr(filter, "model"):
         lacks = f"method {missing[0]}" if missing else "model"
         raise Broken(f"{name} has no {lacks}; a filter needs model, {', '.join(METHODS)}.")
@@ -100,7 +101,7 @@ class _Followed(NamedTuple):
 
 
 def _follow(filter: Any, key: Key) -> _Followed:
-    model, support = filter.model, getattr(filter, "support", None)
+    model, support = filter.model, _optional.support(filter)
 
     def stage(carry: Any, key: Key) -> tuple[Any, _Followed]:
         state, belief, ended = carry

@@ -23,6 +23,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from seriatim import _optional
 from seriatim._preconditions import (
     METHODS,
     require_discount,
@@ -147,7 +148,7 @@ def _transition(model: Model, key: Key) -> str:
 
 
 def _feasible(model: Model, key: Key) -> str:
-    if getattr(model, "feasible", None) is None:
+    if _optional.feasible(model) is None:
         raise NotApplicable("the model has no coupled constraints")
     state, control, _ = _first_stage(model, key)
     require_feasible(model, call(model, "feasible", state, control, traced=True))
@@ -160,7 +161,7 @@ def _as_data(model: Model) -> str:
 
 
 def _nominal(model: Model, key: Key) -> str:
-    if not hasattr(model, "nominal_disturbance"):
+    if _optional.nominal_disturbance(model) is None:
         raise NotApplicable("the model has no nominal disturbance, which only certainty equivalence needs")
     require_nominal(model, call(model, "nominal_disturbance"), jax.eval_shape(model.sample_disturbance, key))
     return "same arrays as a drawn disturbance"
@@ -174,7 +175,7 @@ def _pure(model: Model, name: str, key: Key, start: Start, quick: bool) -> str:
     for method in ("initial_state", "sample_disturbance"):
         require_pure(f"{name}.{method}", getattr(model, method), key, source="the key")
     require_pure(f"{name}.control_mask", model.control_mask, state, source="the disturbance")
-    if getattr(model, "feasible", None) is not None:
+    if _optional.feasible(model) is not None:
         require_pure(f"{name}.feasible", model.feasible, state, control, source="the disturbance")  # type: ignore[attr-defined]
     same = "" if quick else "the same result again, and compiled; "
     return f"{same}the same programs when traced again"

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from seriatim import _optional
 from seriatim._preconditions import name_of, require_key
 from seriatim._structure import in_words, shapes
 from seriatim.controls import is_admissible
@@ -103,7 +104,7 @@ def _inadmissible(name: str, control: Any, mask: Any) -> str:
 
 
 def _require_feasible(model: Any, name: str, states: Any, controls: Any) -> None:
-    if getattr(model, "feasible", None) is None:
+    if _optional.feasible(model) is None:
         return
     wrong = np.flatnonzero(~np.asarray(jax.vmap(model.feasible)(states, jnp.asarray(controls))))
     if wrong.size:

@@ -8,6 +8,7 @@ import numpy as np
 import scipy
 from jaxtyping import Array, Shaped
 
+from seriatim import _optional
 from seriatim._structure import require_same, shapes
 from seriatim._unoptimised import jit_unoptimised
 from seriatim.model import Key
@@ -29,13 +30,13 @@ def finite_laws(model: Any, key: Key) -> list[Law]:
         Law("finite: outcomes have probabilities", lambda: _outcomes(model, key)),
         Law("finite: samples follow the outcomes", lambda: _samples(model, key)),
     ]
-    if hasattr(model, "tabulated_motion"):  # few models have it, and only exact methods use it
+    if _optional.tabulated_motion(model) is not None:  # few models have it, and only exact methods use it
         laws.append(Law("finite: tabulated numbers are those of the outcomes", lambda: _tabulated(model, key)))
     return laws
 
 
 def _states(model: Any) -> Any:
-    if not all(callable(getattr(model, name, None)) for name in ("states", "index", "outcomes")):
+    if _optional.missing_methods(model, _optional.FINITE):
         raise NotApplicable("the model has no states(), index() and outcomes()")
     # Many models are finite in some configurations only, and say so by refusing.
     try:

@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from seriatim import _optional
 from seriatim._errors import in_words as error_in_words
 from seriatim._structure import in_words
 from seriatim._unoptimised import jit_unoptimised
@@ -27,8 +28,8 @@ def lanes_law(model: Model, key: Key) -> str:
     """Play some stages both ways, and the base policy where there is one."""
     name = type(model).__name__
     # Where the state is hidden, the heuristic is one of beliefs, and has its turn when their model is checked.
-    hidden = hasattr(model, "belief_model")
-    base = model.base_policy() if hasattr(model, "base_policy") and not hidden else None
+    hidden, heuristic = _optional.belief_model(model) is not None, _optional.base_policy(model)
+    base = None if hidden or heuristic is None else heuristic()
 
     @jit_unoptimised
     def both_ways(states: State, key: Key) -> dict[str, tuple[Any, Any]]:
@@ -52,7 +53,7 @@ def lanes_law(model: Model, key: Key) -> str:
 
 
 def _declares(owner: Any) -> bool:
-    return bool(getattr(owner, "lanes_last", False))
+    return bool(_optional.lanes_last(owner))
 
 
 def _both(what: str, owner: Any, function: Any, *arguments: Any) -> tuple[Any, Any]:

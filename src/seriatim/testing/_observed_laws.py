@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool
 
+from seriatim import _optional
 from seriatim._structure import require_arrays
 from seriatim._unoptimised import jit_unoptimised
 from seriatim.model import Key
@@ -31,7 +32,7 @@ def observed_laws(model: Any, key: Key) -> list[Law]:
 
 
 def _require_observed(model: Any) -> None:
-    if not all(callable(getattr(model, name, None)) for name in ("observation", "observation_likelihood")):
+    if _optional.missing_methods(model, _optional.OBSERVED):
         raise NotApplicable("the model has no observation() and observation_likelihood()")
 
 
@@ -110,7 +111,7 @@ def _require_as_often(what: str, matches: Any, likelihood: Any, going_on: Any) -
 
 def _listed(model: Any) -> Any:
     _require_observed(model)
-    if not callable(getattr(model, "observations", None)):
+    if _optional.observations(model) is None:
         raise NotApplicable("the model does not list its observations()")
     return call(model, "observations")
 

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._structure import in_words, require_arrays, require_same, shapes
 from seriatim._unoptimised import jit_unoptimised
@@ -20,7 +21,6 @@ from seriatim.model import Disturbance, Features, Key, State
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._walk import random_control, walk
 
-METHODS = ("relaxed_state", "relaxed_mask", "relaxed_transition")
 EPISODES, STAGES = 16, 12
 # Sums of chances round; a cost or a feature that is off by this much of its size is another one.
 ROUNDING = 1e-3
@@ -38,7 +38,7 @@ def relaxed_laws(model: Any, key: Key) -> list[Law]:
 
 
 def _observed(model: Any, key: Key) -> str:
-    if not callable(getattr(model, "agent_observations", None)):
+    if _optional.agent_observations(model) is None:
         raise NotApplicable("the model has no agent_observations()")
     name = f"{type(model).__name__}.agent_observations"
     path = walk(model, key, EPISODES)
@@ -55,7 +55,7 @@ def _observed(model: Any, key: Key) -> str:
 
 
 def _told(model: Any, key: Key) -> str:
-    if not callable(getattr(model, "features", None)):
+    if _optional.features(model) is None:
         raise NotApplicable("the model has no features()")
     name = f"{type(model).__name__}.features"
     path = walk(model, key, EPISODES)
@@ -83,8 +83,8 @@ def _told(model: Any, key: Key) -> str:
 
 def _relaxed_state(model: Any, state: State) -> State:
     """Return the relaxed state, or say why there is none."""
-    missing = [name for name in METHODS if not callable(getattr(model, name, None))]
-    if len(missing) == len(METHODS):
+    missing = _optional.missing_methods(model, _optional.RELAXED)
+    if len(missing) == len(_optional.RELAXED):
         raise NotApplicable("the model has no relaxed_state(), relaxed_mask() and relaxed_transition()")
     if missing:
         raise Broken(f"{type(model).__name__} has no method {missing[0]}, which a relaxed model needs.")
@@ -101,7 +101,7 @@ def _structure(model: Any, key: Key) -> str:
     name = type(model).__name__
     relaxed = _relaxed_state(model, model.initial_state(key))
     require_arrays(f"{name}.relaxed_state", relaxed)
-    if callable(getattr(model, "agent_observations", None)):
+    if _optional.agent_observations(model) is not None:
         one = shapes(call(model, "agent_observations", model.initial_state(key), traced=True))
         seen = shapes(call(model, "agent_observations", relaxed, traced=True))
         require_same(f"{name}.agent_observations of a relaxed state", seen, one, "it must be like that of a state")
@@ -123,7 +123,7 @@ def _structure(model: Any, key: Key) -> str:
 def _corners(model: Any, key: Key) -> str:
     _relaxed_state(model, model.initial_state(key))
     name, c = type(model).__name__, model.num_controls
-    observe = getattr(model, "agent_observations", _nothing)
+    observe = _optional.agent_observations(model) or _nothing
 
     def both(carry: tuple[State, State, Array], key: Key) -> tuple[tuple[State, State, Array], Any]:
         state, relaxed, ended = carry

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim import _optional
 from seriatim._unoptimised import jit_unoptimised
 from seriatim.model import Key, Model, State
 from seriatim.testing._purity import numbers_of
@@ -30,7 +31,7 @@ class Walk(NamedTuple):
 def random_control(model: Model, state: State, key: Key) -> tuple[Int[Array, " m"], Bool[Array, ""]]:
     """Draw an admissible joint control, feasible if one is found; also say whether it was."""
     logits = jnp.where(model.control_mask(state), 0.0, -jnp.inf)
-    feasible = getattr(model, "feasible", None)
+    feasible = _optional.feasible(model)
     tries = 1 if feasible is None else TRIES  # each takes a random number for every control of every agent
     drawn = jax.random.categorical(key, logits, shape=(tries, model.num_agents)).astype(jnp.int32)
     if feasible is None:

@@ -18,6 +18,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
+from seriatim import _optional
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._preconditions import require_key
@@ -157,7 +158,8 @@ def played(world: InformationModel, policy: Policy, keys: Key, horizon: int) -> 
 
 def _levels(model: Any, state: State) -> Int[Array, " n"]:
     """Return the level of each hidden part of the true state."""
-    return model.split(state)[1] if hasattr(model, "split") else jnp.asarray(model.index(state))[None]
+    split = _optional.split(model)
+    return jnp.asarray(model.index(state))[None] if split is None else split(state)[1]
 
 
 def _sites(known: Any) -> Float[Array, "n l"]:

@@ -21,7 +21,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim import distributions
+from seriatim import _optional, distributions
 from seriatim._compile import jit
 from seriatim._preconditions import require_keys
 from seriatim._record import record
@@ -136,7 +136,7 @@ def _part(
     episodes, choosing, straying = jax.vmap(lambda key: tuple(jax.random.split(key, 3)))(keys)
     of = jax.vmap(streams)(episodes)
     start = jax.vmap(model.initial_state, out_axes=-1)(of.start)
-    choose = jax.vmap(policy, (-1, -1), -1) if hasattr(policy, "decide") else map_lanes(policy, (-1, -1))
+    choose = jax.vmap(policy, (-1, -1), -1) if _optional.is_planner(policy) else map_lanes(policy, (-1, -1))
     stray = map_lanes(functools.partial(_astray, model, noise), (-1, -1, -1))
     advance = lane_stage(model)
 
@@ -169,6 +169,6 @@ def _astray(
     agent = jax.random.randint(who, (), 0, model.num_agents)
     even = distributions.masked(jnp.zeros(model.num_controls), model.control_mask(state)[agent])
     strayed = control.at[agent].set(distributions.gumbel_max(even, what))
-    feasible = getattr(model, "feasible", None)
+    feasible = _optional.feasible(model)
     may = jnp.array(True) if feasible is None else feasible(state, strayed)
     return jnp.where(may & (jax.random.uniform(whether) < noise), strayed, control)

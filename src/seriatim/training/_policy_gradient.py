@@ -27,13 +27,14 @@ import optax
 from jax.lax import stop_gradient
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
-from seriatim._preconditions import ends_after, require_model, within_problem
+from seriatim._preconditions import require_model, within_problem
 from seriatim._record import record, static, with_fields
 from seriatim.gradients import MovingBaseline
 from seriatim.gradients._list import CHOICES
-from seriatim.model import Key, RelaxedModel
+from seriatim.model import Key
 from seriatim.networks._decentralised import DecentralisedPolicy
 from seriatim.simulation._stage import Streams, streams
 from seriatim.training._counterfactual_costs import counterfactual_costs
@@ -220,7 +221,7 @@ class PolicyGradient:
 
     def _unfinished(self, some: Played | Relaxed) -> Bool[Array, "*batch"]:
         """Say which trajectories were cut before the problem ended, of itself or with the last stage it has."""
-        return ~some.ended & (self.horizon != ends_after(self.policy.model))
+        return ~some.ended & (self.horizon != _optional.ends_after(self.policy.model))
 
     def _groups(self, policy: DecentralisedPolicy, key: Key, size: int) -> Played:
         """Play the batch, `[groups, size]`: a group has one start and the same disturbances, each its own choices."""
@@ -308,7 +309,7 @@ def _check_estimator(trainer: PolicyGradient) -> None:
     model: Any = trainer.policy.model
     if trainer.estimator in SCORE_FUNCTIONS or not (trainer.through_observations or trainer.estimator not in CORNERS):
         return
-    if not isinstance(model, RelaxedModel):
+    if _optional.missing_methods(model, _optional.RELAXED):
         through = " with through_observations" if trainer.estimator in CORNERS else ""
         raise InputError(
             f"estimator={trainer.estimator!r}{through} differentiates the model, and {type(model).__name__} takes no "

@@ -5,6 +5,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 
+from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._record import with_fields
 from seriatim.networks._classifier import NetworkValue, policy_classifier, value_network
@@ -42,7 +43,8 @@ def trained_policy(
         _require_a_policy(run, which)
         classifier = policy_classifier(model, key, **network)
         parameters = run.restore(classifier.parameters, which, part=".best[0]")
-        heuristic = otherwise or getattr(model, "base_policy", lambda: None)()
+        own = _optional.base_policy(model)
+        heuristic = otherwise or (None if own is None else own())
         learned = with_fields(classifier, parameters=parameters)
         return learned if heuristic is None else with_fallback(model, learned, heuristic)
     policy = decentralised_policy(model, key, **network, greedy=greedy)

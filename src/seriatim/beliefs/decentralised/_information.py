@@ -15,9 +15,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
+from seriatim import _optional
 from seriatim._errors import InputError
-from seriatim._preconditions import ends_after, require_model
+from seriatim._preconditions import require_model
 from seriatim._record import record
+from seriatim._wrapped_model import WrappedModel, of_state, passed_on
 from seriatim.beliefs._lanes import one_or_many
 from seriatim.beliefs.decentralised._agent_filter import AgentFilter, Known, check_rows
 from seriatim.model import Disturbance, Key, Observation, State, Transition
@@ -43,7 +45,7 @@ class InformationDisturbance(NamedTuple):
 
 
 @record
-class InformationModel:
+class InformationModel(WrappedModel):
     """The world together with what each agent knows: a `Model` whose state is an `Information`.
 
     Play it with `IndependentPlanning(policy, filter)`; `simulate`, `evaluate` and `compare` apply unchanged. Costs,
@@ -68,11 +70,13 @@ class InformationModel:
     arrival: float | Float[Array, ""] = 1.0
     in_reach: Callable[[State], Bool[Array, "m m"]] | None = None
     lanes_last = True
+    control_mask = passed_on(of_state)
+    feasible = passed_on(of_state)
 
     def __post_init__(self) -> None:
         require_model(self.model, starts=True)
         name = type(self.model).__name__
-        if not callable(getattr(self.model, "observation", None)):
+        if _optional.observation(self.model) is None:
             raise InputError(
                 f"{name} has no observation(state, control, disturbance); say what each agent sees, [m, ...]."
             )
@@ -82,38 +86,9 @@ class InformationModel:
             raise InputError(f"in_reach={self.in_reach!r} cannot be called; give a function of the state, or None.")
         check_rows(name, jax.eval_shape(self._first_observation), self.num_agents)
 
-    @property
-    def num_agents(self) -> int:
-        """The number of agents, m."""
-        return int(self.model.num_agents)
-
-    @property
-    def num_controls(self) -> int:
-        """The largest number of controls of an agent, c."""
-        return int(self.model.num_controls)
-
-    @property
-    def discount(self) -> Any:
-        """The discount factor of one stage."""
-        return self.model.discount
-
-    @property
-    def ends_after(self) -> int | None:
-        """The number of stages after which the problem ends on purpose, if the model says one."""
-        return ends_after(self.model)
-
     def initial_state(self, key: Key) -> Information:
         """Draw the true state, and what each agent knows of it beforehand."""
         return Information(self.model.initial_state(key), self.filter.initial(key))
-
-    def control_mask(self, state: Information) -> Bool[Array, "m c"]:
-        """Say what the true state admits."""
-        return jnp.asarray(self.model.control_mask(state.state))
-
-    def feasible(self, state: Information, control: Int[Array, " m"]) -> Bool[Array, ""]:
-        """Say whether the true state allows the joint control."""
-        feasible = getattr(self.model, "feasible", None)
-        return jnp.array(True) if feasible is None else jnp.asarray(feasible(state.state, control))
 
     def sample_disturbance(self, key: Key) -> InformationDisturbance:
         """Draw what is random in the world, in the filters and in the messages, independently."""

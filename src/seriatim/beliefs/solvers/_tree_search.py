@@ -25,6 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
+from seriatim import _optional
 from seriatim._compile import jit, unknown
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
@@ -33,7 +34,7 @@ from seriatim._record import record, static
 from seriatim.beliefs._certainty_equivalent import CertaintyEquivalent
 from seriatim.beliefs._filter import Belief, Filter
 from seriatim.beliefs.solvers._children import Children, find, mark, no_children
-from seriatim.controls import is_admissible, joint_controls, joint_index, num_joint_controls
+from seriatim.controls import joint_controls, joint_index, num_joint_controls
 from seriatim.finite_horizon import TimedState
 from seriatim.model import Key, State
 from seriatim.policy import Decision, Policy
@@ -232,9 +233,7 @@ class TreeSearch:
         return jnp.argmin(jnp.where(allowed, worth, jnp.inf)).astype(jnp.int32)
 
     def _allowed(self, state: State) -> Bool[Array, " a"]:
-        mask, feasible = self._model.control_mask(state), getattr(self._model, "feasible", None)
-        admissible = jax.vmap(is_admissible, (0, None))(self._controls, mask)
-        return admissible if feasible is None else admissible & jax.vmap(lambda u: feasible(state, u))(self._controls)
+        return jax.vmap(lambda u: _optional.is_allowed(self._model, state, u))(self._controls)
 
     def _moved(self, state: State, control: Int[Array, " m"], key: Key) -> tuple[Any, UInt32[Array, " 2"]]:
         disturbance = self._model.sample_disturbance(key)
