@@ -13,7 +13,7 @@ from seriatim.cli._options import Planning
 from seriatim.cli._policies import _optimal, _simulation, base_policy
 from seriatim.cli._solve import _narrowed, _starts
 from seriatim.cli._solved import Answer, Between, Row, Starts, _head, _printed
-from seriatim.exact._stage_solution import StagePolicy
+from seriatim.exact._solution import StagePolicy
 from seriatim.finite_horizon import TimedState
 
 # To run pays 1 where the machine is good, to repair costs 3 and makes it good. The start is known to be bad.

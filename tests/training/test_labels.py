@@ -12,8 +12,8 @@ import seriatim as st
 from seriatim.networks import clusters, partitioned, policy_classifier, value_network
 from seriatim.training import Fitting, visited
 from seriatim.training._fit import fit, loss_of
+from seriatim.training._fit_networks import classifier_loss
 from seriatim.training._labels import Labels, confidence, costs_to_go, labels_of
-from seriatim.training._losses import classifier_loss
 
 CHAIN = 6
 EPISODES = 600

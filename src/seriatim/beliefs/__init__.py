@@ -4,11 +4,10 @@ from typing import TYPE_CHECKING
 
 from seriatim._moved import moved_names
 from seriatim.beliefs._belief_model import BeliefModel
-from seriatim.beliefs._certainty_equivalent import CertaintyEquivalent
 from seriatim.beliefs._exact_filter import ExactFilter
 from seriatim.beliefs._factored_filter import FactoredBelief, FactoredFilter, FactoredModel
 from seriatim.beliefs._filter import Filter, observe
-from seriatim.beliefs._hidden import HiddenModel, HiddenState, on_belief
+from seriatim.beliefs._hidden import CertaintyEquivalent, HiddenModel, HiddenState, on_belief
 from seriatim.beliefs._particle_filter import ParticleFilter
 from seriatim.beliefs.decentralised._agent_filter import AgentFilter, ExactAgentFilter
 from seriatim.beliefs.decentralised._finite_team import centralised_bounds, centralised_value, decentralised_value

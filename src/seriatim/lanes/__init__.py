@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 from seriatim._moved import moved_names
 from seriatim.lanes._folds import materialise
 from seriatim.lanes._interpret import lanes
-from seriatim.lanes._map_lanes import map_lanes
-from seriatim.lanes._spacing import padded_lane_count
+from seriatim.lanes._map_lanes import map_lanes, padded_lane_count
 
 __all__ = ["lanes", "map_lanes", "materialise", "padded_lane_count"]
 

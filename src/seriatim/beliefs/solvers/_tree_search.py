@@ -31,8 +31,8 @@ from seriatim._errors import InputError
 from seriatim._numbers import is_whole
 from seriatim._preconditions import control_of, require_model, why_not_allowed
 from seriatim._record import record, static
-from seriatim.beliefs._certainty_equivalent import CertaintyEquivalent
 from seriatim.beliefs._filter import Belief, Filter
+from seriatim.beliefs._hidden import CertaintyEquivalent
 from seriatim.beliefs.solvers._children import Children, find, mark, no_children
 from seriatim.controls import joint_controls, joint_index, num_joint_controls
 from seriatim.finite_horizon import TimedState
