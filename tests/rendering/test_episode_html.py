@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 
 import seriatim as st
 from seriatim.rendering import Mark, grid_svg
-from seriatim.rendering._episode_html import episode_html
+from seriatim.rendering._save import episode_html
 
 NAMESPACE = "http://www.w3.org/2000/svg"
 NASTY = some.text(alphabet="<>/!-&$\"'\\é\u2028", max_size=12) | some.sampled_from(

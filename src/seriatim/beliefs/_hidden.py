@@ -15,9 +15,8 @@ from seriatim._optional import is_planner
 from seriatim._preconditions import require_policy
 from seriatim._record import record
 from seriatim._wrapped_model import WrappedModel, of_state, passed_on
-from seriatim.beliefs._belief_model import BeliefDisturbance
+from seriatim.beliefs._belief_model import BeliefDisturbance, one_or_many
 from seriatim.beliefs._filter import Belief, Filter, require_filter, require_observed
-from seriatim.beliefs._lanes import one_or_many
 from seriatim.finite_horizon import TimedState
 from seriatim.model import Key, ObservedModel, State, Transition
 from seriatim.policy import Decision, Planner, Policy

@@ -8,10 +8,9 @@ if not TYPE_CHECKING:  # what is missing is named before an import below fails
     require_extra("seriatim.networks", "equinox")
 
 # isort: split
-from seriatim.networks._classifier import policy_classifier, value_network
+from seriatim.networks._classifier import Featured, policy_classifier, value_network
 from seriatim.networks._decentralised import decentralised_policy, network_policy
 from seriatim.networks._feasible_fallback import FeasibleFallback
-from seriatim.networks._features import Featured
 from seriatim.networks._partition import clusters, partitioned
 from seriatim.networks._with_memory import IgnoreMemory, WithMemory
 

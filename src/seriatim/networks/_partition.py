@@ -26,9 +26,8 @@ from seriatim._errors import InputError
 from seriatim._preconditions import require_key
 from seriatim._record import record, with_fields
 from seriatim.model import Features, Key, Model, State
-from seriatim.networks._classifier import NetworkValue
+from seriatim.networks._classifier import Featured, NetworkValue
 from seriatim.networks._decentralised import DecentralisedPolicy
-from seriatim.networks._features import Featured
 
 # From a state to the number of its region.
 Region = Callable[[Any], Any]

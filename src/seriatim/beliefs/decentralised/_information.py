@@ -18,8 +18,8 @@ from jaxtyping import Array, Bool, Float, Int
 from seriatim._arguments import require_callable, require_real
 from seriatim._record import record
 from seriatim._wrapped_model import WrappedModel, of_state, passed_on
+from seriatim.beliefs._belief_model import one_or_many
 from seriatim.beliefs._filter import require_filter, require_observed
-from seriatim.beliefs._lanes import one_or_many
 from seriatim.beliefs.decentralised._agent_filter import AgentFilter, Known, check_rows
 from seriatim.model import Disturbance, Key, Observation, State, Transition
 
