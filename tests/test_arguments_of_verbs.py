@@ -12,6 +12,9 @@ import pytest
 import seriatim as st
 from seriatim import distributions, exact, formats, gradients, networks, parallel, problems, rendering, training
 from seriatim._arguments import MOST, as_numbers, require_callable, require_real, require_whole, seconds_of
+from seriatim.problems._tabular import static_team
+from seriatim.training._labels import costs_to_go
+from seriatim.training.runs._checkpoint import about_checkpoint, load_checkpoint, save_checkpoint
 
 KEY = jax.random.key(0)
 NAN = float("nan")
@@ -91,9 +94,9 @@ COUNTS = [
     ("steps", lambda n: training.train(Counter(), KEY, steps=n)),
     ("checkpoint_every", lambda n: training.train(Counter(), KEY, steps=1, checkpoint_every=n or 0)),
     ("horizon", lambda n: training.visited(MODEL, base, jax.random.split(KEY, 2), n, 0.1)),
-    ("horizon", lambda n: training.costs_to_go(MODEL, base, jax.random.split(KEY, 2), n)),
+    ("horizon", lambda n: costs_to_go(MODEL, base, jax.random.split(KEY, 2), n)),
     ("batch", lambda n: training.Fitting(batch=n)),
-    ("max_choices", lambda n: gradients.exact(jnp.sum, jnp.zeros((2, 3)), KEY, max_choices=n)),
+    ("max_choices", lambda n: gradients.estimator("exact")(jnp.sum, jnp.zeros((2, 3)), KEY, max_choices=n)),
 ]
 
 
@@ -112,7 +115,7 @@ REALS = [
     ("learning_rate", lambda x: training.Fitting(learning_rate=x), (0, -1, np.inf)),
     ("weight_decay", lambda x: training.Fitting(weight_decay=x), (-1, np.inf)),
     ("decay", lambda x: gradients.MovingBaseline(x), (-0.1, 1)),
-    ("discount", lambda x: problems.static_team(np.ones((2, 2)), discount=x), (0, 1)),
+    ("discount", lambda x: static_team(np.ones((2, 2)), discount=x), (0, 1)),
     ("termination", lambda x: problems.random_team(0, states=3, agents=1, controls=2, termination=x), (-0.1, 1)),
     ("discount", lambda x: problems.SpidersAndFlies(2, 2, 4, 4, discount=x), (0, 1.5)),
 ]
@@ -158,11 +161,14 @@ CALLS = [
     ("progress cannot be called with 3", lambda: st.compare(MODEL, {"a": base}, KEY, progress=lambda a, b: 0)),
     ("costs is 'a', which is no array of numbers", lambda: exact.Tables("a", np.ones((2, 1, 2)), 0.9)),
     ("order=[0, 'a'] is no order", lambda: exact.multiagent_value_iteration(TABLES, order=[0, "a"])),
-    ("function=3 cannot be called", lambda: gradients.exact(3, jnp.zeros((2, 3)), KEY)),
-    ("function=3 cannot be called", lambda: gradients.score_function(3, jnp.zeros((2, 3)), KEY)),
-    ("function cannot be called with 1 arguments", lambda: gradients.disarm(lambda: 0, jnp.zeros((2, 2)), KEY)),
-    ("logits[0, 1] is nan", lambda: gradients.score_function(jnp.sum, jnp.array([[0.0, NAN]]), KEY)),
-    ("logits[1, 0] is inf", lambda: gradients.exact(jnp.sum, jnp.array([[0.0], [np.inf]]), KEY)),
+    ("function=3 cannot be called", lambda: gradients.estimator("exact")(3, jnp.zeros((2, 3)), KEY)),
+    ("function=3 cannot be called", lambda: gradients.estimator("score-function")(3, jnp.zeros((2, 3)), KEY)),
+    (
+        "function cannot be called with 1 arguments",
+        lambda: gradients.estimator("disarm")(lambda: 0, jnp.zeros((2, 2)), KEY),
+    ),
+    ("logits[0, 1] is nan", lambda: gradients.estimator("score-function")(jnp.sum, jnp.array([[0.0, NAN]]), KEY)),
+    ("logits[1, 0] is inf", lambda: gradients.estimator("exact")(jnp.sum, jnp.array([[0.0], [np.inf]]), KEY)),
     ("index is of type float", lambda: distributions.log_probability(jnp.zeros((2, 3)), [0.5, 0])),
     ("index is of type bool", lambda: distributions.log_probability(jnp.zeros((2, 3)), np.array([True, False]))),
     ("index is of type", lambda: distributions.log_probability(jnp.zeros((2, 3)), "a")),
@@ -175,7 +181,7 @@ CALLS = [
     ("trainer=3 has no init and step", lambda: training.train(3, KEY, steps=1)),
     ("trainer=<class", lambda: training.train(Counter, KEY, steps=1)),
     ("progress=3 cannot be called", lambda: training.train(Counter(), KEY, steps=1, progress=3)),
-    ("policy=3 cannot be called", lambda: training.costs_to_go(MODEL, 3, jax.random.split(KEY, 2), 5)),
+    ("policy=3 cannot be called", lambda: costs_to_go(MODEL, 3, jax.random.split(KEY, 2), 5)),
     ("int has no num_agents", lambda: training.visited(3, base, jax.random.split(KEY, 2), 5, 0.1)),
     ("int has no num_agents", lambda: networks.policy_classifier(3, KEY)),
     ("model=Line is a class", lambda: networks.value_network(Line, KEY)),
@@ -208,9 +214,9 @@ PATHS = {
     "load_agents": lambda path: formats.load_agents(path, None),
     "load_scenarios": lambda path: formats.load_scenarios(path, None),
     "save_episode": lambda path: rendering.save_episode(path, MODEL, None),
-    "load_checkpoint": lambda path: training.load_checkpoint(path, jnp.zeros(())),
-    "about_checkpoint": training.about_checkpoint,
-    "save_checkpoint": lambda path: training.save_checkpoint(path, jnp.zeros(())),
+    "load_checkpoint": lambda path: load_checkpoint(path, jnp.zeros(())),
+    "about_checkpoint": about_checkpoint,
+    "save_checkpoint": lambda path: save_checkpoint(path, jnp.zeros(())),
     "create": lambda path: training.Run.create(path, {}),
     "open": training.Run.open,
     "runs_in": training.runs_in,
@@ -232,5 +238,5 @@ def test_what_is_no_path_opens_no_file(verb, path, without_type_checks):
     ],
 )
 def test_a_checkpoint_that_could_not_be_read_is_not_written(tmp_path, tree, about, said, without_type_checks):
-    refused(lambda: training.save_checkpoint(tmp_path / "c", tree, about), said, without_type_checks)
+    refused(lambda: save_checkpoint(tmp_path / "c", tree, about), said, without_type_checks)
     assert not list(tmp_path.iterdir())
