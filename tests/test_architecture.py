@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parents[1] / "src" / "seriatim"
 # Every part may import what stands to its right, and itself.
 CORE = {
     *("_record", "_errors", "_files", "_numbers", "_constants", "_compile", "_mapping", "_unoptimised", "_inverse"),
-    *("_structure", "_diagnosis", "_platform"),
+    *("_structure", "_diagnosis", "_arguments", "_platform"),
 }
 TYPES = CORE | {"model", "policy", "value", "controls", "finite_horizon"}
 TYPES |= {"_optional", "_preconditions", "_wrapped_model"}
@@ -18,6 +18,7 @@ ALLOWED = {
     "_errors": set(),
     "_files": {"_errors"},
     "_numbers": set(),
+    "_arguments": {"_errors", "_numbers"},
     "_constants": {"_errors"},
     "_record": {"_constants", "_errors"},
     "_compile": {"_constants", "_errors", "_numbers", "_unoptimised"},
@@ -35,13 +36,13 @@ ALLOWED = {
     "policy": {"_record", "model"},
     "value": set(),
     "controls": {"_errors"},
-    "finite_horizon": {"_record", "_errors", "_numbers", "_optional", "_wrapped_model", "model", "policy", "value"},
+    "finite_horizon": {"_record", "_errors", "_arguments", "_optional", "_wrapped_model", "model", "policy", "value"},
     "simulation": TYPES | {"lanes"},
     "lanes": {"_errors", "_platform", "_optional"},  # _optional: for `lanes_last` alone
     "distributions": {"_errors", "_preconditions", "model"},  # model: for the type of keys alone
-    "gradients": {"_record", "_errors", "_preconditions", "model", "distributions"},
+    "gradients": {"_record", "_errors", "_numbers", "_arguments", "_preconditions", "model", "distributions"},
     "beliefs": TYPES | {"simulation", "distributions", "exact"},
-    "parallel": {"_record", "_errors", "_preconditions", "model"},  # model: for the type of keys alone
+    "parallel": {"_record", "_errors", "_arguments", "_preconditions", "model"},  # model: for the type of keys alone
     "planning": TYPES | {"simulation", "lanes", "distributions", "parallel"},
     "networks": TYPES | {"_extra", "distributions"},
     "training": TYPES

@@ -4,8 +4,9 @@ from seriatim.beliefs._belief_model import BeliefDisturbance, BeliefModel
 from seriatim.beliefs._certainty_equivalent import CertaintyEquivalent
 from seriatim.beliefs._exact_filter import ExactFilter
 from seriatim.beliefs._factored_filter import FactoredBelief, FactoredFilter, FactoredModel
-from seriatim.beliefs._filter import Belief, Filter, observe
+from seriatim.beliefs._filter import Belief, Filter
 from seriatim.beliefs._hidden import HiddenModel, HiddenState, on_belief
+from seriatim.beliefs._observe import observe
 from seriatim.beliefs._particle_filter import ParticleBelief, ParticleFilter
 from seriatim.beliefs.decentralised._agent_filter import AgentFilter, ExactAgentFilter
 from seriatim.beliefs.decentralised._finite_team import (

@@ -17,10 +17,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seriatim import _optional
 from seriatim._errors import InputError
-from seriatim._preconditions import require_model
 from seriatim._record import record, static
 from seriatim._wrapped_model import Method, WrappedModel, passed_on
-from seriatim.beliefs._filter import Belief, Filter
+from seriatim.beliefs._filter import Belief, Filter, require_filter, require_observed
 from seriatim.beliefs._lanes import one_or_many
 from seriatim.model import Disturbance, Key, ObservedModel, Transition
 
@@ -66,7 +65,7 @@ class BeliefModel(WrappedModel):
         consistent: whether the filter was made for this very model; found out when the record is built.
 
     Raises:
-        InputError: the model is not observed.
+        InputError: the model is not observed, or the filter is none.
     """
 
     model: ObservedModel
@@ -76,7 +75,8 @@ class BeliefModel(WrappedModel):
     feasible = passed_on(_wherever_it_may_be)
 
     def __post_init__(self) -> None:
-        check_observed(self.model)
+        require_observed(self.model, "observation", "observation_likelihood")
+        require_filter(self.filter)
         object.__setattr__(self, "consistent", self.filter.model is self.model)
 
     def initial_state(self, key: Key) -> Belief:
@@ -133,14 +133,3 @@ class BeliefModel(WrappedModel):
         if expected is None or not self.consistent:
             return jnp.asarray(drawn, float)
         return jnp.asarray(expected(belief, control), float)
-
-
-def check_observed(model: Any) -> None:
-    """Refuse a model with which nothing can be computed, or that does not say what is seen."""
-    require_model(model, starts=True)
-    missing = _optional.missing_methods(model, _optional.OBSERVED)
-    if missing:
-        raise InputError(
-            f"{type(model).__name__} has no {missing[0]}(); beliefs need an observed model, with "
-            "observation(state, control, disturbance) and observation_likelihood(observation, state, control)."
-        )

@@ -5,8 +5,9 @@ Source: D. Bertsekas, Dynamic Programming and Optimal Control, vol. I, 4th ed., 
 
 from jaxtyping import Array, Int
 
+from seriatim._preconditions import require_policy
 from seriatim._record import record
-from seriatim.beliefs._filter import Belief, Filter
+from seriatim.beliefs._filter import Belief, Filter, require_filter
 from seriatim.model import Key
 from seriatim.policy import Policy
 
@@ -21,10 +22,17 @@ class CertaintyEquivalent:
     Attributes:
         policy: of the model's states: a heuristic, or `exact.value_iteration(model).policy`.
         filter: whose beliefs they are.
+
+    Raises:
+        InputError: the policy cannot be called, or the filter is none.
     """
 
     policy: Policy
     filter: Filter
+
+    def __post_init__(self) -> None:
+        require_policy("policy", self.policy)
+        require_filter(self.filter)
 
     def __call__(self, info: Belief, key: Key) -> Int[Array, " m"]:
         """Return the control of the most likely state."""

@@ -8,10 +8,11 @@ import jax
 from jaxtyping import Array, Int
 
 from seriatim._optional import is_planner
+from seriatim._preconditions import require_policy
 from seriatim._record import record
 from seriatim._wrapped_model import WrappedModel, of_state, passed_on
-from seriatim.beliefs._belief_model import BeliefDisturbance, check_observed
-from seriatim.beliefs._filter import Belief, Filter
+from seriatim.beliefs._belief_model import BeliefDisturbance
+from seriatim.beliefs._filter import Belief, Filter, require_filter, require_observed
 from seriatim.beliefs._lanes import one_or_many
 from seriatim.finite_horizon import TimedState
 from seriatim.model import Key, ObservedModel, State, Transition
@@ -39,7 +40,7 @@ class HiddenModel(WrappedModel):
         filter: what the team believes with; its model may be wrong.
 
     Raises:
-        InputError: the model is not observed.
+        InputError: the model is not observed, or the filter is none.
     """
 
     model: ObservedModel
@@ -49,7 +50,8 @@ class HiddenModel(WrappedModel):
     feasible = passed_on(of_state)
 
     def __post_init__(self) -> None:
-        check_observed(self.model)
+        require_observed(self.model, "observation", "observation_likelihood")
+        require_filter(self.filter)
 
     def initial_state(self, key: Key) -> HiddenState:
         """Draw the true state, and believe what is known of it beforehand."""
@@ -115,5 +117,9 @@ def on_belief(policy: Policy) -> OnBelief | PlanningOnBelief:
     Args:
         policy: of the beliefs of the filter it will be played with; of timed beliefs, where a
             `FiniteHorizon(HiddenModel(...), N)` is played.
+
+    Raises:
+        InputError: it cannot be called.
     """
+    require_policy("policy", policy)
     return PlanningOnBelief(policy) if is_planner(policy) else OnBelief(policy)

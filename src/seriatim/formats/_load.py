@@ -17,7 +17,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from seriatim._arguments import seconds_of
 from seriatim._errors import InputError
+from seriatim._files import as_path
 from seriatim.formats._axes import Axis, make_axis
 from seriatim.formats._elements import ALL, make_elements
 from seriatim.formats._entries import Entry, read_entry
@@ -49,8 +51,8 @@ def load(path: str | Path, *, max_seconds: float | int | None = None) -> TeamPOM
         InputError: the file is missing, of another suffix, not text, or malformed, its tables would have more than
             30 million numbers, or the time was over; the sentence gives the line.
     """
-    latest = math.inf if max_seconds is None else time.monotonic() + max_seconds
-    suffix = Path(path).suffix.lower()
+    latest = time.monotonic() + seconds_of(max_seconds)
+    suffix = as_path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(
             f"{path}: the name ends in {suffix or 'no suffix'!r}; .pomdp, .dpomdp, .mdp or .pomdpx is expected."

@@ -3,6 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from seriatim._arguments import require_real
 from seriatim._record import record
 
 
@@ -21,11 +22,17 @@ class MovingBaseline:
         decay: weight of the past, in [0, 1); 0.99 remembers about a hundred values.
         total: weighted sum of the values seen.
         weight: sum of their weights, so that the first values count in full.
+
+    Raises:
+        InputError: `decay` is out of range.
     """
 
     decay: Float[Array, ""] | float = 0.99
     total: Float[Array, "*shape"] | float = 0.0
     weight: Float[Array, ""] | float = 0.0
+
+    def __post_init__(self) -> None:
+        require_real("decay", self.decay, "the weight of the past, from 0 to below 1", least=0, below=1)
 
     @property
     def mean(self) -> Float[Array, "*shape"]:

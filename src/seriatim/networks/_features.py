@@ -13,6 +13,7 @@ import jax
 import jax.numpy as jnp
 
 from seriatim import _optional
+from seriatim._preconditions import require_model
 from seriatim._record import record
 from seriatim._wrapped_model import WrappedModel, passed_on
 from seriatim.model import Model, State
@@ -25,6 +26,9 @@ class Featured(WrappedModel):
     Attributes:
         model: says what the features are: by `features(state, agent)`; else by `agent_observations(state)`; else they
             are all numbers of the state, and a one for the agent's own number.
+
+    Raises:
+        InputError: the model cannot work.
     """
 
     model: Model
@@ -36,6 +40,9 @@ class Featured(WrappedModel):
     feasible = passed_on()
     nominal_disturbance = passed_on()
     base_policy = passed_on()
+
+    def __post_init__(self) -> None:
+        require_model(self.model, starts=True)
 
     def agent_observations(self, state: State) -> Any:
         """Return the features of each agent: arrays `[m, k]`, or `seriatim.Features` with a leading axis `m`."""

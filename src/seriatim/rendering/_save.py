@@ -9,7 +9,7 @@ import numpy as np
 
 from seriatim import _optional
 from seriatim._errors import InputError
-from seriatim._files import save_text
+from seriatim._files import as_path, save_text
 from seriatim.model import Model
 from seriatim.rendering._animated_svg import animated_svg
 from seriatim.rendering._episode_html import episode_html
@@ -30,7 +30,7 @@ def save_episode(path: str | os.PathLike[str], model: Model, trajectory: Traject
         InputError: another suffix, a folder that is missing, a file that cannot be written, a model that cannot draw or
             draws no well-formed SVG, or several trajectories at once.
     """
-    path = Path(path)
+    path = as_path(path)
     _check(path, model, trajectory)
     frames, captions = _pictures(model, trajectory), _captions(model, trajectory)
     if path.suffix.lower() == ".svg":
@@ -48,6 +48,10 @@ def _check(path: Path, model: Model, trajectory: Trajectory) -> None:
         raise InputError(f"{path}: there is no folder {path.parent}; make it, or save elsewhere.")
     if _optional.draw(model) is None:
         raise InputError(f"{type(model).__name__} has no method draw(state) that returns an SVG picture; add one.")
+    if not isinstance(trajectory, Trajectory):
+        raise InputError(
+            f"trajectory is a {type(trajectory).__name__}; give what simulate(model, policy, key) returns."
+        )
     if np.ndim(trajectory.length):
         shape = np.shape(trajectory.length)
         raise InputError(f"{path}: trajectories of shape {shape} were given; choose one of them to be drawn.")

@@ -20,9 +20,11 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int
 
+from seriatim._arguments import require_real
 from seriatim._errors import InputError
 from seriatim.beliefs._tables import ObservedTables, observed_tables
 from seriatim.beliefs.solvers._alpha_vectors import AlphaVectors
+from seriatim.beliefs.solvers._informed import require_stages
 from seriatim.beliefs.solvers._prune import pruned
 
 # Vectors whose combinations would be more than this are refused: the sets grow too fast for this problem.
@@ -45,10 +47,8 @@ def value_iteration(model: Any, *, horizon: int, tolerance: float = 0.0) -> tupl
         InputError: the model is not finite or observed, an argument is out of range, or the sets of vectors grow too
             large.
     """
-    if horizon < 1 or tolerance < 0:
-        raise InputError(
-            f"horizon={horizon}, tolerance={tolerance}: give stages from 1 up and a tolerance from 0 up, in cost units."
-        )
+    require_stages(horizon)
+    require_real("tolerance", tolerance, "a number from 0 up, in cost units", least=0)
     tables = usable(observed_tables(model), type(model).__name__)
     each = _share(tables, horizon, tolerance)
     vectors, found = np.zeros((1, tables.costs.shape[0])), []
