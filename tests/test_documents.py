@@ -67,7 +67,9 @@ def test_documented_fields_are_fields(cls):
     assert set(documented) <= {field.name for field in dataclasses.fields(cls)}
 
 
-@pytest.mark.parametrize("name", ["seriatim._record", "seriatim.controls", "seriatim.testing._compilations"])
+@pytest.mark.parametrize(
+    "name", ["seriatim._record", "seriatim.controls", "seriatim.gradients._list", "seriatim.testing._compilations"]
+)
 def test_doctests(name):
     module = importlib.import_module(name)
     failed, tried = doctest.testmod(module, extraglobs={"record": st.record, "static": st.static})

@@ -23,8 +23,7 @@ from seriatim._optional import is_planner
 from seriatim._record import record, static
 from seriatim._wrapped_model import Method, WrappedModel, of_state, passed_on
 from seriatim.model import Disturbance, Key, Model, State, Transition
-from seriatim.policy import Decision, Planner, Policy
-from seriatim.value import Value
+from seriatim.policy import Decision, Planner, Policy, Value
 
 
 @record

@@ -13,7 +13,8 @@ from tests.compiled import compiled
 
 import seriatim as st
 from seriatim._inverse import inverse
-from seriatim.problems import Tabular, random_team, static_team
+from seriatim.problems import Tabular, random_team
+from seriatim.problems._tabular import static_team
 
 
 def small(**fields):

@@ -15,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import seriatim as st
-from seriatim.rendering import LeftOut, Mark, animated_svg, episode_html, grid_svg
-from seriatim.rendering._safe_svg import safe_frames
+from seriatim.rendering import Mark, grid_svg
+from seriatim.rendering._animated_svg import animated_svg
+from seriatim.rendering._episode_html import episode_html
+from seriatim.rendering._safe_svg import LeftOut, safe_frames
 
 NAMES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 9 9"'
 SVG = "{http://www.w3.org/2000/svg}"

@@ -16,11 +16,12 @@ import pytest
 from watched import expected_cost, watched
 
 import seriatim as st
-from seriatim.gradients import CHOICES
+from seriatim.gradients._list import CHOICES
 from seriatim.networks import WithMemory, decentralised_policy, network_policy
 from seriatim.simulation._stage import streams
-from seriatim.training import TRAJECTORY_ESTIMATORS, PolicyGradient
+from seriatim.training import PolicyGradient
 from seriatim.training._counterfactual_costs import counterfactual_costs
+from seriatim.training._policy_gradient import TRAJECTORY_ESTIMATORS
 from seriatim.training._trajectories import log_probabilities, logits_of, played, relaxed
 
 SIGMAS = 5.5

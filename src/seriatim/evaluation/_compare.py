@@ -16,8 +16,7 @@ from seriatim._preconditions import require_model, require_playable, require_pol
 from seriatim._record import record
 from seriatim.evaluation._estimate import Estimate, mean_and_error
 from seriatim.evaluation._evaluate import followed, require_counts
-from seriatim.evaluation._preparation import preparation
-from seriatim.evaluation._timing import Visited, effort
+from seriatim.evaluation._timing import Visited, effort, preparation
 from seriatim.model import Key, Model
 from seriatim.policy import Policy
 

@@ -28,8 +28,8 @@ from seriatim.exact._evaluation import policy_chain
 from seriatim.exact._improvement import Improvement, falls, improved
 from seriatim.exact._policies import policy_control
 from seriatim.exact._rows import Source, backup, least
+from seriatim.exact._solution import StageSolution
 from seriatim.exact._sources import Problem, controls_of, remembered, source
-from seriatim.exact._stage_solution import StageSolution
 from seriatim.finite_horizon import FiniteHorizon
 
 # Costs-to-go and controls that a solution of all stages may have.

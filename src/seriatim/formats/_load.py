@@ -26,7 +26,7 @@ from seriatim.formats._entries import Entry, read_entry
 from seriatim.formats._pomdpx import load_pomdpx
 from seriatim.formats._preamble import MAX_NUMBERS, Preamble, read_preamble
 from seriatim.formats._source import Sections, Source, read_source, sections
-from seriatim.formats._tables import Tables, wrong_rows
+from seriatim.formats._tables import TeamTables, wrong_rows
 from seriatim.formats._team_pomdp import TeamPOMDP
 
 SUFFIXES = (".pomdp", ".dpomdp", ".mdp", ".pomdpx")
@@ -66,12 +66,12 @@ def load(path: str | Path, *, max_seconds: float | int | None = None) -> TeamPOM
     return TeamPOMDP(tables, preamble.discount, suffix == ".mdp")
 
 
-def _tables(source: Source, found: Sections, preamble: Preamble) -> Tables:
+def _tables(source: Source, found: Sections, preamble: Preamble) -> TeamTables:
     actions, states = make_axis(preamble.actions), make_axis((preamble.states,))
     seen = make_axis(preamble.observations)
     transition = _distributions(source, found, "T", (actions, states, make_axis((preamble.states,))), preamble)
     observation = _distributions(source, found, "O", (actions, states, seen), preamble)
-    return Tables(
+    return TeamTables(
         transition=transition,
         observation=observation,
         cost=preamble.sign * _values(source, found, (actions, states, states, seen), preamble, observation),
@@ -83,7 +83,7 @@ def _tables(source: Source, found: Sections, preamble: Preamble) -> Tables:
     )
 
 
-def _observed_tables(source: Source, found: Sections, preamble: Preamble) -> Tables:
+def _observed_tables(source: Source, found: Sections, preamble: Preamble) -> TeamTables:
     """Return the tables of a file without observations: what is seen of a state is the state."""
     for section in found.of("O"):
         raise source.mistake(section.offset, "'O:' stands in a file without observations; name the file .pomdp.")
@@ -92,7 +92,7 @@ def _observed_tables(source: Source, found: Sections, preamble: Preamble) -> Tab
     observation = np.broadcast_to(np.eye(states.size), transition.shape)
     # One observation, which no entry need name: so rows and matrices of R run over next states.
     nothing = make_axis((make_elements("observation", ("0",)),))
-    return Tables(
+    return TeamTables(
         transition=transition,
         observation=observation,
         cost=preamble.sign * _values(source, found, (actions, states, after, nothing), preamble, observation),

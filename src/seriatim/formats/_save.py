@@ -14,7 +14,7 @@ from jaxtyping import Float
 from seriatim._errors import InputError
 from seriatim._files import as_path, save_text
 from seriatim.formats._elements import is_plain
-from seriatim.formats._tables import Names, Tables
+from seriatim.formats._tables import Names, TeamTables
 from seriatim.formats._team_pomdp import TeamPOMDP
 
 
@@ -85,7 +85,7 @@ def _referred(names: Names, index: int) -> str:
     return names[index] if names[index] == str(index) else _written(names[index])
 
 
-def _entries(tables: Tables, suffix: str) -> Iterator[str]:
+def _entries(tables: TeamTables, suffix: str) -> Iterator[str]:
     """Write what is not zero, one number a line."""
     before = " :" if suffix == ".dpomdp" else ""
     actions = [_joint(tables.actions, a) for a in range(tables.num_joint_actions)]

@@ -59,7 +59,7 @@ class Estimator(Protocol[P]):
         ...
 
 
-def estimator(
+def from_surrogate(
     *, unbiased: bool, needs_gradient: bool, check: Callable[[Any], None] = check_logits, is_random: bool = True
 ) -> Callable[[Surrogate[P]], Estimator[P]]:
     """Make an estimator of a surrogate. It keeps name, docstring and settings, and returns (value, gradient).

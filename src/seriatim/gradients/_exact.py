@@ -9,12 +9,12 @@ from jaxtyping import Array, Int
 
 from seriatim._arguments import require_whole
 from seriatim._errors import InputError
-from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
+from seriatim.gradients._estimator import Function, Logits, Scalar, from_surrogate
 from seriatim.gradients._parts import log_probability, mixed, one_hot, values_at
 from seriatim.model import Key
 
 
-@estimator(unbiased=True, needs_gradient=False, is_random=False)
+@from_surrogate(unbiased=True, needs_gradient=False, is_random=False)
 def exact(
     function: Function,
     logits: Logits,

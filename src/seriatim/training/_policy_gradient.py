@@ -33,7 +33,8 @@ from seriatim._errors import InputError
 from seriatim._numbers import real_number
 from seriatim._preconditions import require_model, within_problem
 from seriatim._record import record, static, with_fields
-from seriatim.gradients import CHOICES, MovingBaseline
+from seriatim.gradients import MovingBaseline
+from seriatim.gradients._list import CHOICES
 from seriatim.model import Key
 from seriatim.networks._decentralised import DecentralisedPolicy
 from seriatim.simulation._stage import Streams, streams

@@ -45,9 +45,15 @@ from seriatim.planning._schedule import Schedule, check_schedule
 from seriatim.policy import Policy
 from seriatim.simulation import Simulation
 from seriatim.training._fit import Fitting, loss_of
-from seriatim.training._fit_networks import fit_networks, scaled_to, standardised_to
+from seriatim.training._fit_networks import (
+    agreement,
+    classifier_loss,
+    fit_networks,
+    scaled_to,
+    standardised_to,
+    value_loss,
+)
 from seriatim.training._labels import Labels, blank_labels, costs_to_go, labels_of, visited
-from seriatim.training._losses import agreement, classifier_loss, value_loss
 
 # States that show what numbers networks are told, to standardise them.
 SHOWN = 1024

@@ -29,8 +29,8 @@ from seriatim.beliefs._tables import ObservedTables, observed_tables
 from seriatim.beliefs.decentralised._agent_filter import ExactAgentFilter
 from seriatim.beliefs.decentralised._information import Information, InformationModel
 from seriatim.beliefs.solvers._blind import blind_costs
+from seriatim.beliefs.solvers._incremental_pruning import usable
 from seriatim.beliefs.solvers._informed import informed_sweep, qmdp_sweep, require_stages
-from seriatim.beliefs.solvers._value_iteration import usable
 from seriatim.controls import joint_index
 from seriatim.exact._rows import as_sparse
 from seriatim.policy import Policy

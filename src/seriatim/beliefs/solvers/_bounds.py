@@ -29,9 +29,9 @@ from seriatim.beliefs._probabilities import probabilities
 from seriatim.beliefs._tables import ObservedTables, observed_tables, prior_of, require_finite_model
 from seriatim.beliefs.solvers._alpha_vectors import AlphaVectors
 from seriatim.beliefs.solvers._blind import blind_costs
+from seriatim.beliefs.solvers._incremental_pruning import usable
 from seriatim.beliefs.solvers._informed import from_below, informed_sweep, qmdp_sweep, swept
 from seriatim.beliefs.solvers._sawtooth import Sawtooth, SawtoothValue
-from seriatim.beliefs.solvers._value_iteration import usable
 from seriatim.exact._rows import as_sparse
 
 # Stages of one trial, at most.
@@ -117,7 +117,7 @@ def bounds(
     if discount >= 1:
         raise InputError(
             f"{type(model).__name__} has discount {discount:g}: without a last stage its bounds may never meet; "
-            "use beliefs.value_iteration(model, horizon=...), centralised_bounds, or a discount below 1."
+            "use beliefs.incremental_pruning(model, horizon=...), centralised_bounds, or a discount below 1."
         )
     tables = usable(observed_tables(model), type(model).__name__)
     start = tables.prior if prior is None else prior_of(model, prior)

@@ -31,10 +31,9 @@ from seriatim._compile import jit, unknown
 from seriatim._errors import InputError
 from seriatim._preconditions import control_of, require_policy, why_not_allowed
 from seriatim._record import record, static
-from seriatim.beliefs._certainty_equivalent import CertaintyEquivalent
 from seriatim.beliefs._filter import Belief, Filter, require_filter, require_observed
+from seriatim.beliefs._hidden import CertaintyEquivalent
 from seriatim.beliefs.solvers._children import Children, find, mark, no_children
-from seriatim.beliefs.solvers._playouts import First, Uniform
 from seriatim.controls import joint_controls, joint_index, num_joint_controls
 from seriatim.finite_horizon import TimedState
 from seriatim.model import Key, State
@@ -305,3 +304,27 @@ class _Descent(NamedTuple):
 
 
 _decide = jit(TreeSearch._decide)
+
+
+@record
+class Uniform:
+    """Each agent draws one of its admissible controls."""
+
+    model: Any
+
+    def __call__(self, info: State, key: Key) -> Int[Array, " m"]:
+        """Draw a control for each agent."""
+        logits = jnp.where(self.model.control_mask(info), 0.0, -jnp.inf)
+        return jax.random.categorical(key, logits).astype(jnp.int32)
+
+
+@record
+class First:
+    """Each agent takes its first admissible control."""
+
+    model: Any
+
+    def __call__(self, info: State, key: Key) -> Int[Array, " m"]:
+        """Return the first of each; `key` is not used."""
+        del key
+        return jnp.argmax(self.model.control_mask(info), axis=1).astype(jnp.int32)

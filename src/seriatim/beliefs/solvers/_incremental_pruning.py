@@ -10,8 +10,17 @@ observation at a time, and pruned each time, so that few of the many combination
 
 Theorem. The result is the optimal cost-to-go at every belief, but for rounding and, if asked for, `tolerance`.
 
-Source: A. Cassandra, M. Littman and N. Zhang, Incremental Pruning: A Simple, Fast, Exact Method for Partially
-Observable Markov Decision Processes, UAI 1997.
+Pruning leaves out the vectors that are nowhere the least. A vector v is needed if some belief b has b.v < b.w for all
+others w. Whether there is one is a linear program:
+
+    maximise d   subject to   b.(w - v) >= d for all w kept,   b >= 0,   sum b = 1.
+
+Vectors that another one undercuts at every state are found without; the rest is Lark's filter: whenever a belief is
+found where v is needed, the vector that is least there joins those kept.
+
+Sources: A. Cassandra, M. Littman and N. Zhang, Incremental Pruning: A Simple, Fast, Exact Method for Partially
+Observable Markov Decision Processes, UAI 1997; C. White, A Survey of Solution Techniques for the Partially Observed
+Markov Decision Process, Annals of Operations Research 32, 1991.
 """
 
 import functools
@@ -19,19 +28,19 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.optimize import linprog
 
 from seriatim._arguments import require_real
 from seriatim._errors import InputError
 from seriatim.beliefs._tables import ObservedTables, observed_tables
 from seriatim.beliefs.solvers._alpha_vectors import AlphaVectors
 from seriatim.beliefs.solvers._informed import require_stages
-from seriatim.beliefs.solvers._prune import pruned
 
 # Vectors whose combinations would be more than this are refused: the sets grow too fast for this problem.
 MAX_COMBINATIONS = 1_000_000
 
 
-def value_iteration(model: Any, *, horizon: int, tolerance: float = 0.0) -> tuple[AlphaVectors, ...]:
+def incremental_pruning(model: Any, *, horizon: int, tolerance: float = 0.0) -> tuple[AlphaVectors, ...]:
     """Return the optimal cost-to-go of 1, 2, ..., `horizon` stages; nothing is paid after the last.
 
     Args:
@@ -125,3 +134,64 @@ def _summed(
     sums = (one[:, None] + other[None]).reshape(-1, one.shape[1])
     kept: Float[np.ndarray, "n s"] = sums[pruned(sums, tolerance)]
     return kept
+
+
+# A vector must be the least by more than this share of the vectors' size: less is rounding.
+ROUNDING = 1e-9
+
+
+def pruned(vectors: Float[np.ndarray, "k s"], tolerance: float = 0.0) -> Int[np.ndarray, " kept"]:
+    """Return the places of vectors that attain the minimum somewhere, in increasing order.
+
+    Args:
+        vectors: costs by state, finite.
+        tolerance: vectors that lower the minimum by no more than this are left out too, in cost units.
+    """
+    slack = max(tolerance, ROUNDING * (1.0 + float(np.abs(vectors).max())))
+    candidates = _undominated(vectors, slack)
+    kept = _at_corners(vectors, candidates)
+    rest = [k for k in candidates if k not in set(kept)]
+    while rest:
+        belief = _where_needed(vectors[rest[-1]], vectors[kept], slack)
+        if belief is None:
+            rest.pop()
+            continue
+        best = rest[int((vectors[rest] @ belief).argmin())]
+        kept.append(best)
+        rest.remove(best)
+    return np.array(sorted(kept), int)
+
+
+def _undominated(vectors: Float[np.ndarray, "k s"], slack: float) -> list[int]:
+    """Drop every vector that a kept one undercuts at every state, but for rounding; of equals the first is kept."""
+    kept: list[int] = []
+    for k in np.argsort(vectors.sum(axis=1), kind="stable"):
+        if not kept or not (vectors[kept] <= vectors[k] + slack).all(axis=1).any():
+            kept.append(int(k))
+    return kept
+
+
+def _at_corners(vectors: Float[np.ndarray, "k s"], candidates: list[int]) -> list[int]:
+    """Return the vectors that are least where the state is known: no program is needed for them."""
+    least = vectors[candidates].argmin(axis=0)
+    return [candidates[k] for k in dict.fromkeys(least.tolist())]
+
+
+def _where_needed(
+    vector: Float[np.ndarray, " s"], others: Float[np.ndarray, "k s"], slack: float
+) -> Float[np.ndarray, " s"] | None:
+    """Return a belief at which `vector` is less than all others, or None."""
+    s = len(vector)
+    program = linprog(
+        c=np.append(np.zeros(s), -1.0),
+        A_ub=np.hstack([vector - others, np.ones((len(others), 1))]),
+        b_ub=np.zeros(len(others)),
+        A_eq=np.append(np.ones(s), 0.0)[None],
+        b_eq=np.ones(1),
+        bounds=[(0, None)] * s + [(None, None)],
+        method="highs",
+    )
+    if program.x is None or program.x[s] <= slack:
+        return None
+    belief: Float[np.ndarray, " s"] = np.maximum(program.x[:s], 0.0)
+    return belief
