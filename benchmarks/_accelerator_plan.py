@@ -10,7 +10,7 @@ import jax.numpy as jnp
 
 import seriatim as st
 from benchmarks._budget import Budget
-from seriatim.evaluation._preparation import preparation
+from seriatim.evaluation._timing import preparation
 from seriatim.problems import SpidersAndFlies
 
 HORIZON = 400

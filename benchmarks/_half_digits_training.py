@@ -40,10 +40,12 @@ class Contestant(NamedTuple):
     following: Callable[[Any, Any, Callable[[], Any]], Any] = lambda state, *_: state
 
 
-@gradients.estimator(unbiased=True, needs_gradient=True)
+@gradients.from_surrogate(unbiased=True, needs_gradient=True)
 def _rebar(function: Any, logits: Any, key: Key, *, log_temperature: Any = 0.0, scale: Any = 1.0) -> Any:
     """REBAR, its temperature free to be learned: every number is the logarithm of a positive one."""
-    return gradients.rebar.surrogate(function, logits, key, temperature=jnp.exp(log_temperature), scale=scale)
+    return gradients.estimator("rebar").surrogate(
+        function, logits, key, temperature=jnp.exp(log_temperature), scale=scale
+    )
 
 
 def contestants(updates: int) -> dict[str, Contestant]:
@@ -56,21 +58,21 @@ def contestants(updates: int) -> dict[str, Contestant]:
 
     return {
         "score function, moving baseline": Contestant(
-            gradients.score_function,
+            gradients.estimator("score-function"),
             1,
             gradients.MovingBaseline(total=jnp.zeros(()), weight=jnp.zeros(())),
             lambda baseline: {"baseline": baseline.mean},
             lambda baseline, value, _: baseline.updated(value),
         ),
-        "leave-one-out, 2": Contestant(gradients.leave_one_out, 2),
-        "DisARM": Contestant(gradients.disarm, 2),
+        "leave-one-out, 2": Contestant(gradients.estimator("leave-one-out"), 2),
+        "DisARM": Contestant(gradients.estimator("disarm"), 2),
         "REBAR, learned": learned_rebar(),
-        "straight-through": Contestant(gradients.straight_through, 1),
-        "Gumbel-softmax, T = 1": Contestant(gradients.gumbel_softmax, 1),
-        "Gumbel-softmax, annealed": annealed(gradients.gumbel_softmax),
-        "straight-through Gumbel, T = 1": Contestant(gradients.straight_through_gumbel_softmax, 1),
-        "straight-through Gumbel, annealed": annealed(gradients.straight_through_gumbel_softmax),
-        "Gumbel-Rao, annealed": annealed(gradients.gumbel_rao),
+        "straight-through": Contestant(gradients.estimator("straight-through"), 1),
+        "Gumbel-softmax, T = 1": Contestant(gradients.estimator("gumbel-softmax"), 1),
+        "Gumbel-softmax, annealed": annealed(gradients.estimator("gumbel-softmax")),
+        "straight-through Gumbel, T = 1": Contestant(gradients.estimator("straight-through-gumbel-softmax"), 1),
+        "straight-through Gumbel, annealed": annealed(gradients.estimator("straight-through-gumbel-softmax")),
+        "Gumbel-Rao, annealed": annealed(gradients.estimator("gumbel-rao")),
     }
 
 

@@ -27,19 +27,21 @@ COLUMNS = {
     "µs": ".2g",
 }
 ESTIMATORS = {
-    "score function": gradients.score_function,
-    "leave-one-out, 2": gradients.leave_one_out,
-    "leave-one-out, 8": functools.partial(gradients.leave_one_out, num_samples=8),
-    "DisARM": gradients.disarm,
-    "REBAR, T = 1": gradients.rebar,
-    "REBAR, T = 4": functools.partial(gradients.rebar, temperature=4.0),
-    "straight-through": gradients.straight_through,
-    "Gumbel-softmax, T = 1": gradients.gumbel_softmax,
-    "Gumbel-softmax, T = 0.1": functools.partial(gradients.gumbel_softmax, temperature=0.1),
-    "straight-through Gumbel, T = 1": gradients.straight_through_gumbel_softmax,
-    "straight-through Gumbel, T = 0.1": functools.partial(gradients.straight_through_gumbel_softmax, temperature=0.1),
-    "Gumbel-Rao, T = 1": gradients.gumbel_rao,
-    "Gumbel-Rao, T = 0.1": functools.partial(gradients.gumbel_rao, temperature=0.1),
+    "score function": gradients.estimator("score-function"),
+    "leave-one-out, 2": gradients.estimator("leave-one-out"),
+    "leave-one-out, 8": functools.partial(gradients.estimator("leave-one-out"), num_samples=8),
+    "DisARM": gradients.estimator("disarm"),
+    "REBAR, T = 1": gradients.estimator("rebar"),
+    "REBAR, T = 4": functools.partial(gradients.estimator("rebar"), temperature=4.0),
+    "straight-through": gradients.estimator("straight-through"),
+    "Gumbel-softmax, T = 1": gradients.estimator("gumbel-softmax"),
+    "Gumbel-softmax, T = 0.1": functools.partial(gradients.estimator("gumbel-softmax"), temperature=0.1),
+    "straight-through Gumbel, T = 1": gradients.estimator("straight-through-gumbel-softmax"),
+    "straight-through Gumbel, T = 0.1": functools.partial(
+        gradients.estimator("straight-through-gumbel-softmax"), temperature=0.1
+    ),
+    "Gumbel-Rao, T = 1": gradients.estimator("gumbel-rao"),
+    "Gumbel-Rao, T = 0.1": functools.partial(gradients.estimator("gumbel-rao"), temperature=0.1),
 }
 
 

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 
 import seriatim as st
 from benchmarks._results import Row, publish
-from seriatim.networks import DecentralisedPolicy, decentralised_policy
+from seriatim.networks import decentralised_policy
 from seriatim.training import PolicyGradient, train
 
 SEEDS = 3
@@ -60,7 +60,7 @@ ESTIMATORS: dict[str, tuple[int, dict[str, Any]]] = {
 
 
 class Trained(NamedTuple):
-    policies: list[DecentralisedPolicy]
+    policies: list[st.Policy]
     trajectories: int
     seconds: float
     curve: list[list[float]]  # seconds, mean cost, its standard error over seeds

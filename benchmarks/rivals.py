@@ -135,9 +135,9 @@ def tiger() -> Any:
 class SeenRocks:
     """A playout that sees the state: the nearest good rock, then the exit."""
 
-    policy: st.problems.NearestLikelyRock
+    policy: st.Policy
 
-    def __call__(self, info: st.problems.RockState, key: Any) -> Int[Array, " 1"]:
+    def __call__(self, info: Any, key: Any) -> Int[Array, " 1"]:
         sites = jax.nn.one_hot(info.good.astype(jnp.int32), 2)
         return self.policy(st.beliefs.FactoredBelief(info.position, sites), key)
 
@@ -165,7 +165,7 @@ def _rocks(name: str, world: st.problems.RockSample, *, exact: bool) -> list[Row
 class SeenDamage:
     """A playout that sees the state: the heuristic where all damage is known."""
 
-    policy: st.problems.NearestDamage
+    policy: st.Policy
 
     def __call__(self, info: st.problems.RepairState, key: Any) -> Int[Array, " m"]:
         sites = jax.nn.one_hot(info.levels, self.policy.problem.num_levels)

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import svg
+from architecture_pictures import architecture
 
 import seriatim as st
 from seriatim.networks import policy_classifier
@@ -25,6 +26,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73")  # M. Okabe and K. Ito, Color Univer
 
 def main() -> None:
     """Make all pictures."""
+    architecture()
     episodes()
     policy_iteration()
     repair()

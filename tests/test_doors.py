@@ -20,7 +20,7 @@ ALLOWED = {
     ("cli/_policies.py", "open"): "Run.open",
     ("cli/_runs.py", "savefig"): "into memory",
     ("cli/_train.py", "open"): "Run.open",
-    ("rendering/_episode_html.py", "read_text"): "a file of the package",
+    ("rendering/_save.py", "read_text"): "a file of the package",
     ("training/runs/_metrics.py", "ParquetFile"): "from memory",
     ("training/runs/_metrics.py", "write_table"): "into memory",
 }

@@ -11,9 +11,12 @@ import pytest
 
 import seriatim as st
 from seriatim import _optional
+from seriatim.beliefs.decentralised._information import Information
 from seriatim.finite_horizon import TimedState
-from seriatim.networks import DecentralisedPolicy, FeasibleFallback, Featured, Remembered, WithMemory
+from seriatim.networks import FeasibleFallback, Featured, WithMemory
+from seriatim.networks._decentralised import DecentralisedPolicy
 from seriatim.networks._feasible_fallback import with_fallback
+from seriatim.networks._with_memory import Remembered
 
 KEY = jax.random.key(0)
 PACKAGE = Path(st.__file__).parent
@@ -127,7 +130,7 @@ def test_constraints_are_those_of_the_state_inside():
     made = {
         "FiniteHorizon": lambda state: TimedState(state, jnp.int32(3)),
         "HiddenModel": lambda state: st.beliefs.HiddenState(state, None),
-        "InformationModel": lambda state: st.beliefs.Information(state, None),
+        "InformationModel": lambda state: Information(state, None),
         "WithMemory": lambda state: Remembered(state, jnp.zeros((2, 1))),
         "Featured": lambda state: state,
     }

@@ -23,7 +23,7 @@ from seriatim.cli._load import built_in
 from seriatim.cli._main import commands
 
 ROOT = Path(__file__).parents[1]
-PAGES = {page.name: page.read_text() for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]}
+PAGES = {page.name: page.read_text() for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]}
 LANGUAGES = {"python", "bash", "text"}
 # All others compile or train for more than three seconds.
 QUICK = {"command-line.md", "fast-models.md", "parallel.md", "problem-files.md"}

@@ -379,6 +379,8 @@ def verbs_with_keys():
             verb = getattr(part, name)
             if inspect.isfunction(verb) and {"key", "keys"} & set(inspect.signature(verb).parameters):
                 yield pytest.param(verb, id=f"{part.__name__.rpartition('.')[2]}.{name}")
+    for name in (*st.gradients.ESTIMATORS, "pathwise"):
+        yield pytest.param(st.gradients.estimator(name), id=f"gradients.estimator.{name}")
 
 
 # What they are given beside; None where the key is looked at first.
@@ -397,7 +399,7 @@ GIVEN = {
     "index": jnp.zeros(2, jnp.int32),
     "temperature": 1.0,
     "k": 1,
-    "estimator": st.gradients.score_function,
+    "estimator": st.gradients.estimator("score-function"),
     "settings": {},
     "shape": (2, 3),
     "steps": 1,
@@ -419,10 +421,8 @@ def test_every_verb_refuses_what_is_no_key(verb, without_type_checks):
     needed = [each for each, p in parameters.items() if p.default is p.empty and each != name]
     given = {each: GIVEN.get(each) for each in needed}
     positional = [each for each, p in parameters.items() if p.kind is not p.KEYWORD_ONLY and each in {*needed, name}]
-    if verb is st.gradients.exact:
-        return  # it needs none
     for seen, sentence in NO_KEYS.values():
-        if seen is None and (parameters[name].default is None or verb is st.gradients.count_evaluations):
+        if seen is None and parameters[name].default is None:
             continue  # it may be left out
         if hasattr(seen, "ndim") and name == "keys" and seen.ndim == 1 and seen.dtype == jnp.float32:
             sentence = r"is an array of shape \(2,\) and type float32; give a stack of n random keys"

@@ -8,6 +8,8 @@ from typing import Any
 
 import lazy_loader
 
+from seriatim._moved import MOVED, moved_names
+
 _load, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 
@@ -16,4 +18,6 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         return version("seriatim")
+    if name in MOVED:
+        moved_names(__name__)(name)
     return _load(name)

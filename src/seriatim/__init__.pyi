@@ -44,12 +44,12 @@ from .planning import decide_many as decide_many
 from .policy import Decision as Decision
 from .policy import Planner as Planner
 from .policy import Policy as Policy
+from .policy import Value as Value
 from .simulation import Simulation as Simulation
 from .simulation import Trajectory as Trajectory
 from .simulation import simulate as simulate
 from .testing import check_filter as check_filter
 from .testing import check_model as check_model
 from .testing import check_policy as check_policy
-from .value import Value as Value
 
 __version__: str

@@ -2,7 +2,7 @@
 
 import sys
 
-from seriatim.cli import main
-
 if __name__ == "__main__":
+    from seriatim.cli import main
+
     sys.exit(main())

@@ -3,6 +3,7 @@
 import re
 import sysconfig
 import traceback
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -99,3 +100,17 @@ def _shown(filename: str) -> str:
     """Shorten a path to one relative to where the user works, if it lies below."""
     path = Path(filename)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else filename
+
+
+def require_extra(part: str, *packages: str) -> None:
+    """Say in a sentence what is missing.
+
+    Raises:
+        ImportError: a package is not installed.
+    """
+    missing = [name for name in packages if find_spec(name) is None]
+    if missing:
+        raise ImportError(
+            f"{part} needs {', '.join(missing)}, which {'is' if len(missing) == 1 else 'are'} not installed; "
+            "install what it needs by: pip install 'seriatim[train]'"
+        )

@@ -12,13 +12,24 @@ import os
 import secrets
 import stat
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from seriatim._errors import InputError
 
 MEGABYTE = 2**20
 # The most that is read of a file, in bytes, where nothing else is said.
 LARGEST = 1024 * MEGABYTE
+
+
+def as_path(path: Any) -> Path:
+    """Return a path; refuse what is none.
+
+    Raises:
+        InputError: it is no text and no `Path`.
+    """
+    if not isinstance(path, (str, os.PathLike)) or not isinstance(os.fspath(path), str):
+        raise InputError(f"{path!r} is no path; give the name of a file or directory, a text or a pathlib.Path.")
+    return Path(path)
 
 
 def read_bytes(path: str | Path, advice: str, *, limit: int = LARGEST, first: int | None = None) -> bytes:
@@ -60,6 +71,7 @@ def open_regular(path: str | Path, *, limit: int = LARGEST) -> BinaryIO:
     Raises:
         OSError: it cannot be opened, is no regular file, or is larger than `limit` bytes; `strerror` says which.
     """
+    path = as_path(path)
     # A named pipe is opened at once, and a terminal does not become that of the process.
     flags = sum(getattr(os, name, 0) for name in ("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
     try:
@@ -84,6 +96,7 @@ def save_text(path: str | Path, text: str) -> None:
         InputError: the text has a character that UTF-8 cannot say, or the file cannot be written; what was there before
             is still there.
     """
+    path = as_path(path)
     try:
         content = text.encode()
     except UnicodeEncodeError as error:
@@ -102,7 +115,7 @@ def save_bytes(path: str | Path, content: bytes) -> None:
         InputError: it cannot be written; what was there before is still there.
     """
     try:
-        write_atomically(Path(path), content)
+        write_atomically(as_path(path), content)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror}); save elsewhere.") from error
 

@@ -16,8 +16,7 @@ from seriatim._errors import InputError
 from seriatim._numbers import is_whole
 from seriatim.controls import is_admissible
 from seriatim.model import Disturbance, Key, Observation, State
-from seriatim.policy import Decision, Planner, Policy
-from seriatim.value import Value
+from seriatim.policy import Decision, Planner, Policy, Value
 
 T = TypeVar("T")
 Control: TypeAlias = Int[Array, " m"]

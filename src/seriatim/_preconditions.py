@@ -241,19 +241,30 @@ def require_policy(name: str, policy: Any) -> None:
 def require_playable(model: Any, policy: Any) -> None:
     """Refuse a policy that cannot choose a joint control at the model's initial states; traced once for its structure.
 
-    Planners are left to themselves: they have been examined, and take long to trace.
+    Planners are left to themselves: they have been examined, and take long to trace. Their teams must be as large.
 
     Raises:
-        InputError: it cannot be called, raises, cannot be traced, or returns no joint control.
+        InputError: it cannot be called, raises, cannot be traced, or returns no joint control; or a planner is of
+            another number of agents.
     """
     require_policy("policy", policy)
     if _optional.is_planner(policy):
+        _require_same_team(model, policy)
         return
     try:
         leaves, shell = taken_apart((model, policy))
         _played(shell, _types_of(policy, leaves))
     except _Raised as raised:
         raise _in_a_sentence(policy, raised, lambda traced: _play(model, traced)) from raised.error
+
+
+def _require_same_team(model: Any, planner: Any) -> None:
+    planned: Any = getattr(getattr(planner, "model", None), "num_agents", model.num_agents)
+    if planned != model.num_agents:
+        raise InputError(
+            f"{name_of(planner)} plans for {planned} agents, and {type(model).__name__} has {model.num_agents}; make "
+            "it of a model of the same team."
+        )
 
 
 def require_stage(model: Any, state: State) -> None:

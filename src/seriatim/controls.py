@@ -14,6 +14,8 @@ from jaxtyping import Array, Bool, Int
 
 from seriatim._errors import InputError
 
+__all__ = ["is_admissible", "joint_controls", "joint_index"]
+
 
 def num_joint_controls(num_agents: int, num_controls: int) -> int:
     """Return c**m, as a Python integer of any size."""

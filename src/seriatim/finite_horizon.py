@@ -17,14 +17,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from seriatim._arguments import require_whole
 from seriatim._errors import InputError
-from seriatim._numbers import is_whole
 from seriatim._optional import is_planner
 from seriatim._record import record, static
 from seriatim._wrapped_model import Method, WrappedModel, of_state, passed_on
 from seriatim.model import Disturbance, Key, Model, State, Transition
-from seriatim.policy import Decision, Planner, Policy
-from seriatim.value import Value
+from seriatim.policy import Decision, Planner, Policy, Value
 
 
 @record
@@ -158,8 +157,7 @@ class FiniteHorizon(WrappedModel):
     def __post_init__(self) -> None:
         if isinstance(self.model, type) or not hasattr(self.model, "transition"):
             raise InputError(f"model={self.model!r} is no model; give a record with the methods of st.Model.")
-        if not is_whole(self.stages, 1):
-            raise InputError(f"stages={self.stages!r}: give the number of stages, a whole number from 1 up.")
+        require_whole("stages", self.stages, what="the number of stages, a whole number")
         if not (self.final_cost is None or callable(self.final_cost)):
             raise InputError(f"final_cost={self.final_cost!r} cannot be called; give a function of the state, or None.")
 

@@ -2,6 +2,8 @@
 
 A planner is a policy made from a policy: `OneAtATimeRollout(model, base, simulation)` is called like its base, and may
 itself be the base of another planner.
+
+A *value* approximates the cost-to-go; it is used where a simulation is cut short.
 """
 
 from typing import Any, Protocol, runtime_checkable
@@ -138,4 +140,13 @@ class Planner(Policy, Protocol):
 
     def decide(self, info: Any, key: Key) -> Decision:
         """Choose a joint control and show the evidence; `planner(info, key)` is `decide(info, key).control`."""
+        ...
+
+
+@runtime_checkable
+class Value(Protocol):
+    """An estimate of the cost still to come, in the units of the stage cost, undiscounted to the present stage."""
+
+    def __call__(self, info: Any) -> Float[Array, ""]:
+        """Return the estimated cost-to-go from `info`."""
         ...

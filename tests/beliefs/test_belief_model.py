@@ -9,6 +9,8 @@ import pytest
 from small import bayes, grid, random_problem, tree_value
 
 import seriatim as st
+from seriatim.beliefs._particle_filter import ParticleBelief
+from seriatim.beliefs.solvers._alpha_vectors import AlphaValue
 
 TEAM = random_problem(20, states=3, agents=2, controls=2, observations=2, discount=0.8, end=0.3)
 OVER = st.beliefs.BeliefModel(TEAM, st.beliefs.ExactFilter(TEAM))
@@ -30,7 +32,7 @@ class Always:
 
 BASE = Always(jnp.asarray(JOINT[BASE_CONTROL]))
 BLIND = st.beliefs.blind_policies(TEAM)
-BASE_COST = st.beliefs.AlphaValue(TEAM, jnp.asarray(BLIND.vectors[[BASE_CONTROL]], jnp.float32))
+BASE_COST = AlphaValue(TEAM, jnp.asarray(BLIND.vectors[[BASE_CONTROL]], jnp.float32))
 
 
 @pytest.mark.parametrize(
@@ -126,7 +128,7 @@ def test_sampled_q_factors_are_those_of_the_enumeration_in_the_mean(filter):
 def cloud(belief):
     """The same belief as particles."""
     states = jnp.array([0, 1, 2, 2], jnp.int32)
-    return st.beliefs.ParticleBelief(states, jnp.append(belief[:2], belief[2:].repeat(2) / 2), jnp.int32(0))
+    return ParticleBelief(states, jnp.append(belief[:2], belief[2:].repeat(2) / 2), jnp.int32(0))
 
 
 def test_one_at_a_time_over_beliefs_never_costs_more_than_its_base():
@@ -135,7 +137,7 @@ def test_one_at_a_time_over_beliefs_never_costs_more_than_its_base():
         model = random_problem(seed, states=3, agents=2, controls=2, observations=2, discount=0.8, end=0.3)
         over = st.beliefs.BeliefModel(model, st.beliefs.ExactFilter(model))
         vector = st.beliefs.blind_policies(model).vectors[[BASE_CONTROL]]
-        last = st.beliefs.AlphaValue(model, jnp.asarray(vector, jnp.float32))
+        last = AlphaValue(model, jnp.asarray(vector, jnp.float32))
         planner = st.OneAtATimeRollout(over, BASE, st.Simulation(horizon=1, expectation="exact", terminal_cost=last))
         cost = policy_cost(over, planner, BELIEFS, 4, vector[0])
         base = np.asarray(BELIEFS, float) @ vector[0]

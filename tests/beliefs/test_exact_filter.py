@@ -68,7 +68,7 @@ def test_an_impossible_observation_leaves_the_prediction_and_is_refused_outside(
     for given, seen in (([0], 1), (np.array([0]), np.array(1))):
         assert st.beliefs.observe(filter, belief, given, seen, jax.random.key(0)).tolist() == [0, 1, 0]
     for given, seen, said in (
-        ([2], 1, r"control .2. is none of Small; give a number from 0 to 1"),
+        ([2], 1, r"control .2. is none of Small; give a whole number from 0 to 1"),
         ([0, 0], 1, r"each of its agents, of which there are 1"),
         ([0], 7, r"observation 7 is none of those that Small.observations"),
         ([0], [1, 1], r"observation .1, 1. is none"),

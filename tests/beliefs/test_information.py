@@ -10,7 +10,7 @@ import pytest
 
 import seriatim as st
 from seriatim.beliefs import ExactAgentFilter, IndependentPlanning, InformationModel
-from seriatim.formats import Tables, TeamPOMDP
+from seriatim.formats import TeamPOMDP, TeamTables
 
 LISTEN, LEFT, RIGHT = 0, 1, 2
 DATA = Path(__file__).parents[2] / "../shared/data/dpomdp"
@@ -21,7 +21,7 @@ def team(agents, seed=0):
     rng = np.random.default_rng(seed)
     a = o = 2**agents
     return TeamPOMDP(
-        Tables(
+        TeamTables(
             transition=rng.dirichlet(np.ones(2), (a, 2)),
             observation=rng.dirichlet(np.ones(o), (a, 2)),
             cost=rng.uniform(size=(a, 2, 1)).repeat(2, axis=2),

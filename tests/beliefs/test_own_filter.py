@@ -8,6 +8,7 @@ import pytest
 import seriatim as st
 from seriatim.beliefs import IndependentPlanning, InformationModel, PerAgentFilter
 from seriatim.problems import Repair, WithinWays
+from seriatim.problems.repair._model import Inspection
 
 WORLD = Repair(robots=3, layout="grid", width=3, height=2)
 MODEL = WORLD.belief_model()
@@ -50,7 +51,7 @@ def test_who_is_not_heard_is_taken_to_do_what_the_guess_says():
     known = jax.tree.map(lambda leaf: leaf[0], jax.jit(FILTER.initial)(jax.random.key(1)))
     control = jax.jit(BASE.__call__)(known, jax.random.key(0))
     heard = jnp.array([True, False, False])
-    told = st.problems.Inspection(jnp.zeros(3, jnp.int32), jnp.zeros(3, jnp.int32))
+    told = Inspection(jnp.zeros(3, jnp.int32), jnp.zeros(3, jnp.int32))
     after = jax.jit(FILTER.update)(known, jnp.int32(0), jnp.where(heard, control, 0), told, heard, jnp.zeros(6))
     expected = jax.jit(MODEL.filter.update)(known, control, told)
     np.testing.assert_array_equal(after.known, expected.known)

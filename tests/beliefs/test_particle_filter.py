@@ -11,7 +11,7 @@ from hypothesis import strategies as some
 from small import random_problem
 
 import seriatim as st
-from seriatim.beliefs._particle_filter import systematic
+from seriatim.beliefs._particle_filter import ParticleBelief, systematic
 
 MODEL = random_problem(30, states=4, controls=2, observations=3, end=0.3)
 EXACT = st.beliefs.ExactFilter(MODEL)
@@ -29,7 +29,7 @@ def followed(filter, key):
         return filter.update(belief, u[None], o, filter.sample_disturbance(key)), None
 
     belief, _ = jax.lax.scan(heard, filter.initial(start), (jnp.array(HISTORY, jnp.int32), keys))
-    if not isinstance(belief, st.beliefs.ParticleBelief):
+    if not isinstance(belief, ParticleBelief):
         return belief
     return jnp.zeros(4).at[belief.states].add(belief.weights)
 
@@ -76,9 +76,7 @@ def certain():
 
 def test_a_deprived_cloud_says_so_and_keeps_what_it_believed():
     filter = st.beliefs.ParticleFilter(certain(), num_particles=4, resample_below=0.0)
-    belief = st.beliefs.ParticleBelief(
-        jnp.array([0, 1, 1, 0], jnp.int32), jnp.array([0.4, 0.3, 0.2, 0.1]), jnp.int32(0)
-    )
+    belief = ParticleBelief(jnp.array([0, 1, 1, 0], jnp.int32), jnp.array([0.4, 0.3, 0.2, 0.1]), jnp.int32(0))
     noise, control = filter.sample_disturbance(jax.random.key(0)), jnp.array([0])
     update = jax.jit(filter.update)
     lost = update(belief, control, jnp.int32(2), noise)
@@ -103,9 +101,7 @@ def test_the_end_is_no_deprivation():
 
 def test_the_most_likely_state_is_that_of_most_weight_together():
     filter = st.beliefs.ParticleFilter(MODEL, num_particles=4)
-    belief = st.beliefs.ParticleBelief(
-        jnp.array([3, 1, 0, 1], jnp.int32), jnp.array([0.4, 0.3, 0.1, 0.2]), jnp.int32(0)
-    )
+    belief = ParticleBelief(jnp.array([3, 1, 0, 1], jnp.int32), jnp.array([0.4, 0.3, 0.1, 0.2]), jnp.int32(0))
     assert int(filter.most_likely(belief)) == 1
 
 

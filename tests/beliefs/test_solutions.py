@@ -15,6 +15,7 @@ from small import bayes, grid, random_problem, tree_value
 import seriatim as st
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "examples"))
+from seriatim.beliefs._particle_filter import ParticleBelief
 from tiger import Tiger
 
 # Tables are made from single-precision probabilities.
@@ -24,7 +25,7 @@ ROUNDING = 2e-6
 @pytest.mark.parametrize(("discount", "end"), [(1.0, 0.0), (0.9, 0.3), pytest.param(0.5, 0.0, marks=pytest.mark.slow)])
 def test_value_iteration_agrees_with_the_tree(discount, end):
     model = random_problem(7, states=3, observations=2, discount=discount, end=end)
-    stages = st.beliefs.value_iteration(model, horizon=4)
+    stages = st.beliefs.incremental_pruning(model, horizon=4)
     for t, vectors in enumerate(stages, 1):
         for belief in grid(3, 2):
             best, q = tree_value(model, belief, t)
@@ -35,15 +36,15 @@ def test_value_iteration_agrees_with_the_tree(discount, end):
 
 def test_value_iteration_of_a_team():
     model = random_problem(8, states=3, agents=2, controls=2, observations=3)
-    vectors = st.beliefs.value_iteration(model, horizon=3)[-1]
+    vectors = st.beliefs.incremental_pruning(model, horizon=3)[-1]
     for belief in grid(3, 3):
         assert abs(vectors.at(belief) - tree_value(model, belief, 3)[0]) < 3 * ROUNDING
 
 
 def test_a_tolerance_costs_no_more_than_it_says():
     model = random_problem(9, states=3, observations=3)
-    exact = st.beliefs.value_iteration(model, horizon=4)[-1]
-    rough = st.beliefs.value_iteration(model, horizon=4, tolerance=0.05)[-1]
+    exact = st.beliefs.incremental_pruning(model, horizon=4)[-1]
+    rough = st.beliefs.incremental_pruning(model, horizon=4, tolerance=0.05)[-1]
     assert len(rough.vectors) < len(exact.vectors)
     excess = [rough.at(b) - exact.at(b) for b in grid(3, 8)]
     assert min(excess) > -ROUNDING
@@ -52,7 +53,7 @@ def test_a_tolerance_costs_no_more_than_it_says():
 
 @given(some.integers(0, 10**6), some.integers(2, 4), some.integers(1, 30))
 def test_pruning_keeps_the_minimum_and_nothing_more(seed, states, count):
-    from seriatim.beliefs.solvers._prune import pruned
+    from seriatim.beliefs.solvers._incremental_pruning import pruned
 
     rng = np.random.default_rng(seed)
     vectors = rng.integers(0, 20, (count, states)) / 4
@@ -78,7 +79,7 @@ def test_the_bounds_hold_what_many_stages_cost(discount, without_type_checks):
     model = Tiger(discount=discount)
     found = without_type_checks(lambda: st.beliefs.bounds(model, tolerance=1e-2))
     horizon, belief = 8, np.array([0.5, 0.5])
-    stages = st.beliefs.value_iteration(model, horizon=horizon)[-1]
+    stages = st.beliefs.incremental_pruning(model, horizon=horizon)[-1]
     # What comes after the horizon costs between -10 and 1 a stage, in any case.
     tail = discount**horizon / (1 - discount)
     assert stages.at(belief) - 10 * tail <= found.upper
@@ -142,7 +143,7 @@ def test_blind_policies_cost_what_playing_them_costs():
 def test_values_and_policies_take_beliefs_and_particles():
     model = random_problem(14, discount=0.8)
     vectors = st.beliefs.qmdp(model)
-    cloud = st.beliefs.ParticleBelief(jnp.array([0, 2, 2, 1]), jnp.array([0.4, 0.3, 0.2, 0.1]), jnp.int32(0))
+    cloud = ParticleBelief(jnp.array([0, 2, 2, 1]), jnp.array([0.4, 0.3, 0.2, 0.1]), jnp.int32(0))
     same = jnp.array([0.4, 0.1, 0.5])
     assert float(vectors.value(cloud)) == pytest.approx(vectors.at(same), abs=1e-5)
     assert float(vectors.value(same)) == pytest.approx(vectors.at(same), abs=1e-5)
@@ -160,10 +161,10 @@ def test_mistakes_are_told(without_type_checks):
     model = random_problem(15)
     endless = dataclasses.replace(model, discount=1.0)
     for mistake, message in {
-        lambda: st.beliefs.bounds(endless): "discount 1.*value_iteration",
+        lambda: st.beliefs.bounds(endless): "discount 1.*incremental_pruning",
         lambda: st.beliefs.qmdp(endless): "did not converge",
         lambda: st.beliefs.blind_policies(endless): "No constant joint control",
-        lambda: st.beliefs.value_iteration(model, horizon=0): "horizon=0",
+        lambda: st.beliefs.incremental_pruning(model, horizon=0): "horizon=0",
         lambda: st.beliefs.qmdp(model, horizon=0): "horizon=0",
         lambda: st.beliefs.bounds(model, tolerance=0.0): "tolerance=0",
     }.items():

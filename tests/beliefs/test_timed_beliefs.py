@@ -7,6 +7,7 @@ import pytest
 from small import random_problem, tree_value
 
 import seriatim as st
+from seriatim.beliefs.decentralised._information import Information
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,7 @@ def test_tree_search_stops_where_the_problem_does(world, filter):
 
 
 def test_agents_with_their_own_information_know_the_time():
-    tables = st.formats.Tables(
+    tables = st.formats.TeamTables(
         transition=np.full((4, 2, 2), 0.5),
         observation=np.ones((4, 2, 1)),
         cost=np.zeros((4, 2, 2)),
@@ -56,7 +57,7 @@ def test_agents_with_their_own_information_know_the_time():
     exact = st.beliefs.ExactFilter(st.formats.TeamPOMDP(tables, 1.0))
     team = st.beliefs.ExactAgentFilter(exact, lambda belief, key: jnp.zeros(2, jnp.int32))
     policy = st.beliefs.IndependentPlanning(lambda info, key: jnp.full(2, info.left) + (info.state[0] < 0), team)
-    info = st.beliefs.Information(jnp.int32(0), team.initial(jax.random.key(0)))
+    info = Information(jnp.int32(0), team.initial(jax.random.key(0)))
     assert policy(timed(info, 4), jax.random.key(0)).tolist() == [4, 4]
 
 

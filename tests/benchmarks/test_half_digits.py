@@ -13,6 +13,7 @@ import pytest
 from benchmarks import _half_digits as half_digits
 from benchmarks import _half_digits_training as training
 from seriatim import gradients
+from seriatim.gradients._evaluations import count_evaluations
 
 KEY = jax.random.key(0)
 CONTESTANTS = training.contestants(100)
@@ -35,7 +36,9 @@ def digits():
 @pytest.fixture(scope="module")
 def exact(model, digits):
     """The loss and its gradient, by enumeration."""
-    return jax.jit(lambda: loss_and_gradient(training.Contestant(gradients.exact, 9), {}, model, digits, KEY))()
+    return jax.jit(
+        lambda: loss_and_gradient(training.Contestant(gradients.estimator("exact"), 9), {}, model, digits, KEY)
+    )()
 
 
 def loss_and_gradient(contestant, settings, model, digits, key):
@@ -102,7 +105,7 @@ def test_gradients_of_both_networks_are_those_of_enumeration(name, model, digits
 def test_budgets_count_what_is_evaluated(name):
     contestant = CONTESTANTS[name]
     estimator = functools.partial(contestant.estimator, **contestant.settings(contestant.start))
-    counted = gradients.count_evaluations(estimator, jnp.zeros((8, 10)), KEY)
+    counted = count_evaluations(estimator, jnp.zeros((8, 10)), KEY)
     assert counted == contestant.evaluations
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import seriatim as st
 from seriatim.cli import _jax, _progress, main
-from seriatim.testing import Report
+from seriatim.testing._report import Report
 
 # A team counts down from `start`, and luck adds to the count again. The heuristic lets only the first agent work.
 COUNTDOWN = """

@@ -5,7 +5,7 @@ import json
 import pytest
 
 import seriatim as st
-from seriatim.testing import Report
+from seriatim.testing._report import Report
 
 SMALL = ("repair", "--set", "layout=line", "--set", "width=4", "--set", "robots=2")
 

@@ -4,10 +4,9 @@ import pytest
 from click.shell_completion import ShellComplete
 
 from seriatim.cli import main
-from seriatim.cli._completion import MODELS, POLICIES
+from seriatim.cli._completion import MODELS
 from seriatim.cli._load import built_in_models
 from seriatim.cli._main import commands
-from seriatim.cli._policies import NAMES
 
 FILE = """
 raise SystemExit("executed")
@@ -43,7 +42,6 @@ def offered(tmp_path, monkeypatch):
 
 def test_the_names_offered_are_those_there_are():
     assert set(MODELS) == set(built_in_models())
-    assert POLICIES == NAMES
 
 
 def test_models(offered):

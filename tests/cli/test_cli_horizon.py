@@ -13,6 +13,7 @@ from seriatim.cli._options import Planning
 from seriatim.cli._policies import _optimal, _simulation, base_policy
 from seriatim.cli._solve import _narrowed, _starts
 from seriatim.cli._solved import Answer, Between, Row, Starts, _head, _printed
+from seriatim.exact._solution import StagePolicy
 from seriatim.finite_horizon import TimedState
 
 # To run pays 1 where the machine is good, to repair costs 3 and makes it good. The start is known to be bad.
@@ -68,7 +69,7 @@ def test_a_horizon_is_part_of_a_problem_that_nothing_else_ends(machine):
     simulation = _simulation(played, DEFAULT)
     assert (simulation.horizon, simulation.terminal_cost) == (None, None)
     assert isinstance(base_policy(played, None), type(st.at_any_time(lambda x, key: x)))
-    assert isinstance(_optimal(played), st.exact.StagePolicy)
+    assert isinstance(_optimal(played), StagePolicy)
 
 
 def test_elsewhere_a_horizon_is_where_episodes_are_cut(machine):

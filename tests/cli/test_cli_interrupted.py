@@ -8,9 +8,10 @@ import pytest
 
 import seriatim as st
 from seriatim.cli import _progress
-from seriatim.evaluation import Comparison, Difference, Interrupted, Row
+from seriatim.evaluation import Comparison, Interrupted
+from seriatim.evaluation._compare import Difference, Row
 from seriatim.evaluation._estimate import estimate
-from seriatim.testing import Report
+from seriatim.testing._report import Report
 
 
 @pytest.fixture

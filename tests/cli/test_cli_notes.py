@@ -3,7 +3,8 @@
 import numpy as np
 
 from seriatim.cli._compare import _notes
-from seriatim.evaluation import Comparison, Row
+from seriatim.evaluation import Comparison
+from seriatim.evaluation._compare import Row
 from seriatim.evaluation._estimate import estimate
 
 

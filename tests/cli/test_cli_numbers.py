@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from seriatim.cli import _numbers
-from seriatim.cli._numbers import milliseconds, plural, share, with_errors
+from seriatim.cli import _output
+from seriatim.cli._output import milliseconds, plural, share, with_errors
 
 
 def test_the_examples_hold():
-    failed, tried = doctest.testmod(_numbers)
+    failed, tried = doctest.testmod(_output)
     assert failed == 0
     assert tried > 0
 

@@ -10,6 +10,7 @@ import pytest
 import seriatim as st
 from seriatim.cli._train import at_the_end
 from seriatim.evaluation._estimate import estimate
+from seriatim.networks._classifier import NetworkValue
 from seriatim.training import _policy_iteration
 
 pytestmark = pytest.mark.usefixtures("unchecked")
@@ -96,8 +97,8 @@ def test_a_run_is_a_policy_a_base_a_signal_and_a_terminal_cost(seriatim, trained
     ((_, policies, _),) = asked
     network, planner, signalling = (policies[name] for name in ("base", "one-at-a-time", "signalling-learned"))
     assert planner.base is network
-    assert type(planner.guess) is type(signalling.signal) is type(network)
-    assert isinstance(planner.simulation.terminal_cost, st.networks.NetworkValue)
+    assert type(planner.schedule.guess) is type(signalling.signal) is type(network)
+    assert isinstance(planner.simulation.terminal_cost, NetworkValue)
 
 
 def test_networks_that_were_never_fitted_are_no_policy(seriatim, refused, trained, tmp_path):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import seriatim as st
+from seriatim.networks._decentralised import DecentralisedPolicy
 
 pytestmark = pytest.mark.usefixtures("unchecked")
 MODEL = [
@@ -72,7 +73,7 @@ def test_a_run_is_a_policy_and_a_base_policy(seriatim, trained, planned, monkeyp
     assert result.status == 0, result.err
     place = str(trained[1])
     assert list(json.loads(result.out)["policies"]) == list(asked[0]) == [place, "one-at-a-time"]
-    assert type(asked[0][place]) is type(asked[0]["one-at-a-time"].base) is st.networks.DecentralisedPolicy
+    assert type(asked[0][place]) is type(asked[0]["one-at-a-time"].base) is DecentralisedPolicy
 
 
 @pytest.mark.slow

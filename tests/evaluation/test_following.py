@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.evaluation import Interrupted, _preparation, _timing
+from seriatim.evaluation import Interrupted, _timing
 from seriatim.simulation import _episodes
 
 KEY = jax.random.key(0)
@@ -110,21 +110,21 @@ def test_tracing_and_compiling_are_told_apart():
         time.sleep(0.2)
         return jax.jit(lambda y: time.sleep(0.1) or y + 1)(x)  # traced within the other: its time counts once
 
-    before = _preparation.preparation()
+    before = _timing.preparation()
     begin = time.monotonic()
     jax.jit(slowly)(jnp.ones(3)).block_until_ready()
     passed = time.monotonic() - begin
-    spent = _preparation.preparation().since(before)
+    spent = _timing.preparation().since(before)
     assert spent.tracing >= 0.3
     assert spent.compiling > 0
     assert spent.tracing + spent.compiling <= passed + 0.01
 
 
 def test_spans_within_spans_count_once(monkeypatch):
-    monkeypatch.setattr(_preparation, "_spans", [])
+    monkeypatch.setattr(_timing, "_spans", [])
     for begin, end in ((0.0, 1.0), (2.0, 3.0), (5.00001, 6.0), (6.0, 7.0), (5.0, 8.0), (4.0, 9.0), (9.5, 10.0)):
-        _preparation._join(begin, end)
-    assert _preparation._spans == [(0, 1), (2, 3), (4, 9), (9.5, 10)]
+        _timing._join(begin, end)
+    assert _timing._spans == [(0, 1), (2, 3), (4, 9), (9.5, 10)]
 
 
 def test_a_comparison_that_is_interrupted_hands_over_what_is_finished():

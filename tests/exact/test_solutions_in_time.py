@@ -97,5 +97,7 @@ def test_outcomes_are_not_enumerated_after_the_time():
 @pytest.mark.parametrize("wrong", [-1, float("nan"), "60", True])
 def test_what_is_no_time_is_refused(discounted, wrong, without_type_checks):
     for solve in (*SWEEPS, exact.policy_iteration):
-        with pytest.raises(st.InputError, match=r"max_seconds=.*: give a number from 0 up, or None for no limit"):
+        with pytest.raises(
+            st.InputError, match=r"max_seconds=.*: give a number of seconds from 0 up, or None for no limit"
+        ):
             without_type_checks(lambda solve=solve: solve(discounted, max_seconds=wrong))

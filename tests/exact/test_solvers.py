@@ -11,6 +11,7 @@ from hypothesis import strategies as some
 from scipy import sparse
 
 import seriatim as st
+from seriatim.exact._solution import TablePolicy
 
 exact = st.exact
 
@@ -295,7 +296,7 @@ def test_a_solution_is_a_policy_and_a_value_of_its_model():
         np.testing.assert_array_equal(solution.policy(jax.numpy.int32(x), jax.random.key(0)), solution.control[x])
         np.testing.assert_allclose(solution.value(jax.numpy.int32(x)), solution.cost_to_go[x], rtol=1e-6)
     np.testing.assert_allclose(exact.cost_to_go(model, solution.policy), solution.cost_to_go, atol=1e-9)
-    looked_up = exact.TablePolicy(model, solution.control)
+    looked_up = TablePolicy(model, solution.control)
     in_bulk = jax.vmap(lambda x: looked_up(x, jax.random.key(0)))(model.states())
     np.testing.assert_array_equal(in_bulk, solution.control)
     with pytest.raises(st.InputError, match="cost_to_go has 5 rows; Tabular has 6 states: give a row each"):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import seriatim as st
+from seriatim.problems._tabular import static_team
 
 exact = st.exact
 
@@ -77,7 +78,7 @@ AGREE = np.array([[1.0, 2.0], [2.0, 0.0]])
 
 
 def test_agents_who_each_improve_alone_at_the_same_time_are_worse_than_the_base():
-    team = st.problems.static_team(DISAGREE, discount=0.9)
+    team = static_team(DISAGREE, discount=0.9)
     base = np.zeros((1, 2), int)
     cost = exact.cost_to_go(team, base)
     alone = [exact.improve(team, base, cost, improvement="one-at-a-time", order=order) for order in ((0, 1), (1, 0))]
@@ -89,7 +90,7 @@ def test_agents_who_each_improve_alone_at_the_same_time_are_worse_than_the_base(
 
 
 def test_agent_by_agent_optimal_need_not_be_optimal():
-    team = st.problems.static_team(AGREE, discount=0.9)
+    team = static_team(AGREE, discount=0.9)
     stuck = exact.policy_iteration(team, improvement="one-at-a-time", initial=np.zeros((1, 2), int))
     np.testing.assert_array_equal(stuck.control, [[0, 0]])
     report = exact.agent_by_agent(team, stuck)
@@ -100,7 +101,7 @@ def test_agent_by_agent_optimal_need_not_be_optimal():
     joint = exact.policy_iteration(team, initial=np.zeros((1, 2), int))
     np.testing.assert_array_equal(joint.control, [[1, 1]])
     assert str(exact.agent_by_agent(team, joint)).startswith("The policy is optimal")
-    worse = exact.agent_by_agent(st.problems.static_team(DISAGREE, discount=0.9), np.zeros((1, 2), int))
+    worse = exact.agent_by_agent(static_team(DISAGREE, discount=0.9), np.zeros((1, 2), int))
     assert str(worse).startswith("The policy is not agent-by-agent optimal: at state 0 one agent alone can gain 1")
 
 
@@ -123,7 +124,7 @@ def test_multiagent_value_iteration_falls_in_a_chain_between_the_policies_costs(
 
 def test_multiagent_value_iteration_sweeps_one_agent_with_the_cost_refreshed():
     """Two sweeps by hand on the static team: agent 0 improves at the base's cost, agent 1 at what that left."""
-    team = st.problems.static_team(DISAGREE, discount=0.5)
+    team = static_team(DISAGREE, discount=0.5)
     found = exact.multiagent_value_iteration(team, initial=np.zeros((1, 2), int), tolerance=1e-9)
     # J_0 = 1/(1 - 0.5) = 2; agent 0 moves to (1, 0): 0 + 0.5 * 2 = 1; agent 1 stays: 0.5 * 1; and so on to 0.
     np.testing.assert_allclose(found.history[:4, 0], [2, 1, 0.5, 0.25])

@@ -12,7 +12,7 @@ import pytest
 
 from seriatim._errors import InputError
 from seriatim._files import read_bytes
-from seriatim.formats import GridMap, Tables, load, load_agents, load_map
+from seriatim.formats import GridMap, TeamTables, load, load_agents, load_map
 from seriatim.formats import _lines as of_lines
 from seriatim.formats import _team_pomdp as of_team
 from seriatim.formats._source import read_source, sections
@@ -176,9 +176,9 @@ def test_numbers_that_are_none_are_no_distribution():
     one = np.ones((1, 1, 1))
     for wrong in (np.full((1, 1, 1), np.nan), -one):
         with pytest.raises(InputError, match="transition"):
-            Tables(wrong, one, one, np.ones(1), ("x",), (("a",),), (("o",),))
+            TeamTables(wrong, one, one, np.ones(1), ("x",), (("a",),), (("o",),))
         with pytest.raises(InputError, match="cost"):
-            Tables(one, one, wrong * np.inf, np.ones(1), ("x",), (("a",),), (("o",),))
+            TeamTables(one, one, wrong * np.inf, np.ones(1), ("x",), (("a",),), (("o",),))
 
 
 def test_large_tables_are_multiplied_without_their_zeros(monkeypatch):
@@ -188,7 +188,7 @@ def test_large_tables_are_multiplied_without_their_zeros(monkeypatch):
     np.put_along_axis(transition, rng.integers(0, s, (a, s, 2)), 0.5, axis=2)
     transition /= transition.sum(axis=2, keepdims=True)
     names = (tuple(map(str, range(s))), (tuple(map(str, range(a))),), (("0",),))
-    tables = Tables(transition, np.ones((a, s, 1)), rng.random((a, s, s)), np.full(s, 1 / s), *names)
+    tables = TeamTables(transition, np.ones((a, s, 1)), rng.random((a, s, s)), np.full(s, 1 / s), *names)
     with_zeros = blind_costs(tables, 0.9)
     monkeypatch.setattr(of_team, "MANY", 0)
     monkeypatch.setattr(np, "matmul", None)  # not the way with zeros

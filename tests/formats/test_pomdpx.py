@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from seriatim._errors import InputError
-from seriatim.formats import Tables, TeamPOMDP, load, save
+from seriatim.formats import TeamPOMDP, TeamTables, load, save
 
 TIGER = """<?xml version="1.0" encoding="ISO-8859-1"?>
 <pomdpx version="0.1" id="tiger" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">
@@ -314,7 +314,7 @@ def written(tables, discount):
 def test_random_problems_are_the_same_in_both_formats_to_the_last_bit(read, tmp_path, seed):
     rng = np.random.default_rng(seed)
     s, a, o = rng.integers(1, 5, 3)
-    tables = Tables(
+    tables = TeamTables(
         transition=rng.dirichlet(np.ones(s), (a, s)),
         observation=rng.dirichlet(np.ones(o), (a, s)),
         cost=rng.normal(size=(a, s, s)),

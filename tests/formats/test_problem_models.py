@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 import seriatim
 from seriatim._errors import InputError
-from seriatim.formats import Tables, TeamPOMDP, load, save
+from seriatim.formats import TeamPOMDP, TeamTables, load, save
 from seriatim.formats._team_pomdp import blind_costs
 
 FOLDER = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -107,7 +107,7 @@ def random_tables(seed, states, actions, observations, names=None):
         return drawn / drawn.sum(axis=2, keepdims=True)
 
     cost = np.where(rng.random((a, states, 1)) < 0.5, 1.0, rng.random((a, states, states)))
-    return Tables(
+    return TeamTables(
         transition=rows(states, states),
         observation=rows(states, o),
         cost=cost * rng.normal(size=(a, states, 1)) * 10.0 ** rng.integers(-12, 12, (a, states, 1)),

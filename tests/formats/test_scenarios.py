@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from seriatim._errors import InputError
-from seriatim.formats import GridMap, Scenario, load_scenarios
+from seriatim.formats import GridMap, load_scenarios
+from seriatim.formats._scenarios import Scenario
 from seriatim.problems import SpidersAndFlies
 
 #    . . @

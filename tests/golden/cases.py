@@ -14,6 +14,7 @@ from tests.golden import models
 from tests.golden.golden import TOLERANCE, flat
 
 import seriatim as st
+from seriatim.training._labels import costs_to_go, labels_of
 
 # ---- Spelling ----
 EVERY = 99  # a window for all turns
@@ -46,7 +47,7 @@ def exact_own_beliefs(exact, guess):
 
 
 def labels(states, decisions):
-    return st.training.labels_of(states, decisions)
+    return labels_of(states, decisions)
 
 
 def visited_states(model, policy, keys, horizon, noise):
@@ -54,7 +55,7 @@ def visited_states(model, policy, keys, horizon, noise):
 
 
 def visited_costs(model, policy, keys, horizon):
-    return st.training.costs_to_go(model, policy, keys, horizon)
+    return costs_to_go(model, policy, keys, horizon)
 
 
 # What a decision says, and an estimate; what a version does not say is left out.

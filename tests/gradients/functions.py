@@ -99,7 +99,7 @@ def _as_data(function):
 
 @jax.jit
 def _exact(function, logits):
-    return gradients.exact(function, logits, None)
+    return gradients.estimator("exact")(function, logits, None)
 
 
 @functools.partial(jax.jit, static_argnums=0)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from seriatim import gradients
+from seriatim.gradients._control_variate import NeuralControlVariate
 
 INF = float("inf")
 EXTREMES = jnp.array(
@@ -66,15 +67,12 @@ def learned_rebar(temperature):
 
 def learned_relax(temperature):
     started = gradients.neural_control_variate(jax.random.key(1), EXTREMES.shape)
-    return {
-        "control_variate": gradients.NeuralControlVariate(
-            started.hidden, started.shift, jnp.ones(16), jnp.log(temperature)
-        )
-    }
+    return {"control_variate": NeuralControlVariate(started.hidden, started.shift, jnp.ones(16), jnp.log(temperature))}
 
 
 @pytest.mark.parametrize(
-    ("estimator", "settings"), [(gradients.rebar, learned_rebar), (gradients.relax, learned_relax)]
+    ("estimator", "settings"),
+    [(gradients.estimator("rebar"), learned_rebar), (gradients.estimator("relax"), learned_relax)],
 )
 def test_settings_are_learned_where_categories_are_masked(estimator, settings):
     """A temperature divides logits of -inf, and its derivative multiplies them."""
@@ -90,7 +88,9 @@ def test_settings_are_learned_where_categories_are_masked(estimator, settings):
 
 def test_exact_is_finite_and_zero_where_masked():
     for dtype in (jnp.float32, jnp.bfloat16):
-        value, gradient = jax.jit(lambda logits: gradients.exact(smooth, logits, None))(EXTREMES.astype(dtype))
+        value, gradient = jax.jit(lambda logits: gradients.estimator("exact")(smooth, logits, None))(
+            EXTREMES.astype(dtype)
+        )
         assert np.isfinite(float(value))
         assert np.isfinite(np.asarray(gradient, np.float64)).all()
         assert (np.asarray(gradient)[np.isneginf(np.asarray(EXTREMES))] == 0).all()

@@ -11,7 +11,7 @@ def squares(choices):
     return jnp.sum(choices**2)
 
 
-@pytest.mark.parametrize("estimator", [*gradients.ESTIMATORS.values(), gradients.exact])
+@pytest.mark.parametrize("estimator", [*gradients.ESTIMATORS.values(), gradients.estimator("exact")])
 def test_types_that_differ_are_the_librarys_to_bring_together(estimator):
     """Rules of promotion speak while a program is written; so nothing needs to be compiled."""
     logits, key = jnp.zeros((2, 3), jnp.bfloat16), jax.random.key(0)

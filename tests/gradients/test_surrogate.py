@@ -10,7 +10,7 @@ import pytest
 
 from seriatim import gradients
 
-ALL = {**gradients.ESTIMATORS, "exact": gradients.exact}
+ALL = {**gradients.ESTIMATORS, "exact": gradients.estimator("exact")}
 SHAPE = (2, 3)
 
 
@@ -95,7 +95,7 @@ def test_surrogates_of_stages_nest(name):
         return surrogate(cost_to_go, parameters[:2], keys[0])
 
     parameters = jnp.concatenate([first, functions.logits((6,), 8)])
-    truth = jax.jit(jax.grad(lambda p: total(gradients.exact.surrogate, p, jax.random.key(0))))(parameters)
+    truth = jax.jit(jax.grad(lambda p: total(gradients.estimator("exact").surrogate, p, jax.random.key(0))))(parameters)
     keys = jax.random.split(jax.random.key(1), 10_000)
     run = jax.jit(jax.vmap(jax.grad(lambda p, key: total(ALL[name].surrogate, p, key)), in_axes=(None, 0)))
     found = np.asarray(run(parameters, keys), np.float64)

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from seriatim import gradients
+from seriatim.gradients._control_variate import NeuralControlVariate
 
 REPEATS = 20_000
 SIGMAS = 5.5
@@ -28,17 +29,17 @@ CASES = {
 def control_variate(shape):
     """A control variate with arbitrary weights: any leaves RELAX unbiased."""
     started = gradients.neural_control_variate(jax.random.key(1), shape)
-    return gradients.NeuralControlVariate(started.hidden, started.shift + 0.3, jnp.linspace(-1.0, 1.0, 16), -0.5)
+    return NeuralControlVariate(started.hidden, started.shift + 0.3, jnp.linspace(-1.0, 1.0, 16), -0.5)
 
 
 def with_settings(shape):
     return {
         **{name: each for name, each in gradients.ESTIMATORS.items() if each.unbiased},
-        "baseline": functools.partial(gradients.score_function, baseline=0.7),
-        "leave-one-out of 5": functools.partial(gradients.leave_one_out, num_samples=5),
-        "REBAR, cold": functools.partial(gradients.rebar, temperature=0.3, scale=0.6),
-        "REBAR, warm": functools.partial(gradients.rebar, temperature=3.0),
-        "RELAX with a network": functools.partial(gradients.relax, control_variate=control_variate(shape)),
+        "baseline": functools.partial(gradients.estimator("score-function"), baseline=0.7),
+        "leave-one-out of 5": functools.partial(gradients.estimator("leave-one-out"), num_samples=5),
+        "REBAR, cold": functools.partial(gradients.estimator("rebar"), temperature=0.3, scale=0.6),
+        "REBAR, warm": functools.partial(gradients.estimator("rebar"), temperature=3.0),
+        "RELAX with a network": functools.partial(gradients.estimator("relax"), control_variate=control_variate(shape)),
     }
 
 
@@ -92,7 +93,7 @@ def test_bias_is_found_where_there_is_some(name):
 def test_straight_through_is_unbiased_on_multilinear_functions():
     function, logits = functions.table((3, 3), 5), functions.logits((3, 3), 5, (1,))
     truth = functions.exact(function, logits)[1]
-    assert_unbiased(functions.estimates(gradients.straight_through, function, logits, REPEATS)[1], truth)
+    assert_unbiased(functions.estimates(gradients.estimator("straight-through"), function, logits, REPEATS)[1], truth)
 
 
 def test_a_moving_baseline_leaves_it_unbiased_and_lowers_its_variance():
@@ -100,7 +101,7 @@ def test_a_moving_baseline_leaves_it_unbiased_and_lowers_its_variance():
     truth = functions.exact(function, logits)[1]
 
     def step(baseline, key):
-        value, gradient = gradients.score_function(function, logits, key, baseline=baseline.mean)
+        value, gradient = gradients.estimator("score-function")(function, logits, key, baseline=baseline.mean)
         return baseline.updated(value), gradient.ravel()
 
     keys = jax.random.split(jax.random.key(0), REPEATS)
@@ -108,7 +109,7 @@ def test_a_moving_baseline_leaves_it_unbiased_and_lowers_its_variance():
     last, found = jax.jit(lambda keys: jax.lax.scan(step, start, keys))(keys)
     # Errors are martingale differences: uncorrelated, though not independent.
     assert_unbiased(np.asarray(found, np.float64), truth)
-    plain = functions.estimates(gradients.score_function, function, logits, REPEATS)[1]
+    plain = functions.estimates(gradients.estimator("score-function"), function, logits, REPEATS)[1]
     assert functions.total_variance(np.asarray(found, np.float64))[0] < 0.5 * functions.total_variance(plain)[0]
     assert float(last.mean) == pytest.approx(functions.exact(function, logits)[0], abs=1.5)
 
@@ -124,7 +125,7 @@ def test_the_pathwise_gradient_of_gaussians_has_its_closed_form():
     """E[sum z^4] = sum mean^4 + 6 mean^2 std^2 + 3 std^4."""
     mean, std = jnp.array([0.5, -1.0]), jnp.array([0.3, 0.8])
     keys = jax.random.split(jax.random.key(0), REPEATS)
-    run = jax.jit(jax.vmap(lambda key: gradients.pathwise(lambda z: jnp.sum(z**4), (mean, std), key)))
+    run = jax.jit(jax.vmap(lambda key: gradients.estimator("pathwise")(lambda z: jnp.sum(z**4), (mean, std), key)))
     values, (by_mean, by_std) = jax.tree.map(lambda x: np.asarray(x, np.float64), run(keys))
     m, s = np.asarray(mean, np.float64), np.asarray(std, np.float64)
     assert_unbiased(values, np.sum(m**4 + 6 * m**2 * s**2 + 3 * s**4))

@@ -41,8 +41,8 @@ def mean_of(estimator, count):
 
 @pytest.mark.parametrize("num_samples", [2, pytest.param(8, marks=pytest.mark.slow)])
 def test_leave_one_out_is_below_as_many_plain_samples_where_costs_are_positive(num_samples):
-    leave_one_out = functools.partial(gradients.leave_one_out, num_samples=num_samples)
-    plain = mean_of(gradients.score_function, num_samples)
+    leave_one_out = functools.partial(gradients.estimator("leave-one-out"), num_samples=num_samples)
+    plain = mean_of(gradients.estimator("score-function"), num_samples)
     function, logits = functions.table((3, 3), 4, offset=4.0), functions.logits((3, 3), 4)
     assert below(leave_one_out, plain, function, logits) > 5
 
@@ -51,16 +51,16 @@ def test_leave_one_out_is_below_as_many_plain_samples_where_costs_are_positive(n
 def test_leave_one_out_gains_from_samples_more_than_their_mean():
     """Its baseline gets better, too."""
     function, logits = functions.table((3, 3), 4, offset=4.0), functions.logits((3, 3), 4)
-    eight = functools.partial(gradients.leave_one_out, num_samples=8)
-    assert below(eight, mean_of(gradients.leave_one_out, 4), function, logits) > 5
+    eight = functools.partial(gradients.estimator("leave-one-out"), num_samples=8)
+    assert below(eight, mean_of(gradients.estimator("leave-one-out"), 4), function, logits) > 5
 
 
 @pytest.mark.parametrize("temperature", [0.1, pytest.param(1.0, marks=pytest.mark.slow)])
 def test_rao_blackwell_is_below_straight_through_gumbel_softmax(temperature):
     """And its mean is the same: within 5.5 standard errors in each of 6 components."""
     function, logits = functions.wavy((2, 3), 0), functions.logits((2, 3), 0)
-    averaged = functools.partial(gradients.gumbel_rao, temperature=temperature, num_samples=10)
-    single = functools.partial(gradients.straight_through_gumbel_softmax, temperature=temperature)
+    averaged = functools.partial(gradients.estimator("gumbel-rao"), temperature=temperature, num_samples=10)
+    single = functools.partial(gradients.estimator("straight-through-gumbel-softmax"), temperature=temperature)
     found = [functions.estimates(each, function, logits, REPEATS, n)[1] for n, each in enumerate((averaged, single))]
     assert falls(*found) > 5
     means = [each.mean(axis=0) for each in found]
@@ -70,26 +70,26 @@ def test_rao_blackwell_is_below_straight_through_gumbel_softmax(temperature):
 
 def test_one_sample_of_gumbel_rao_is_straight_through_gumbel_softmax_in_distribution():
     function, logits = functions.wavy((2, 3), 0), functions.logits((2, 3), 0)
-    one = functools.partial(gradients.gumbel_rao, num_samples=1)
-    assert abs(below(one, gradients.straight_through_gumbel_softmax, function, logits)) < 5
+    one = functools.partial(gradients.estimator("gumbel-rao"), num_samples=1)
+    assert abs(below(one, gradients.estimator("straight-through-gumbel-softmax"), function, logits)) < 5
 
 
 @pytest.mark.parametrize("log_odds", [1.0, pytest.param(3.0, marks=pytest.mark.slow)])
 def test_rebar_is_below_the_score_function_on_the_toy_problem(log_odds):
     logits = jnp.array([0.0, log_odds])
-    rebar = functools.partial(gradients.rebar, temperature=4.0)
-    assert below(rebar, gradients.score_function, functions.toy, logits) > 5
+    rebar = functools.partial(gradients.estimator("rebar"), temperature=4.0)
+    assert below(rebar, gradients.estimator("score-function"), functions.toy, logits) > 5
 
 
 def test_an_antithetic_pair_is_below_two_independent_samples_on_the_toy_problem():
     logits = jnp.array([0.0, 1.0])
-    assert below(gradients.disarm, gradients.leave_one_out, functions.toy, logits) > 5
+    assert below(gradients.estimator("disarm"), gradients.estimator("leave-one-out"), functions.toy, logits) > 5
 
 
 def test_at_even_odds_an_antithetic_pair_of_one_coin_is_exact():
     """Both sides are always seen, each with its weight."""
     logits = jnp.zeros(2)
-    found = functions.estimates(gradients.disarm, functions.toy, logits, 100)[1]
+    found = functions.estimates(gradients.estimator("disarm"), functions.toy, logits, 100)[1]
     np.testing.assert_allclose(found, np.tile(functions.exact(functions.toy, logits)[1], (100, 1)), atol=1e-7)
 
 
@@ -109,16 +109,32 @@ def descend(estimator, settings, logits, rate, steps=300, batch=64):
 def test_settings_learned_from_the_variance_lower_it():
     logits = jnp.array([0.0, 1.0])
     start = {"temperature": jnp.asarray(2.0), "scale": jnp.asarray(0.0)}
-    learned = descend(gradients.rebar, start, logits, rate=3.0)
-    assert below(functools.partial(gradients.rebar, **learned), gradients.score_function, functions.toy, logits) > 5
+    learned = descend(gradients.estimator("rebar"), start, logits, rate=3.0)
+    assert (
+        below(
+            functools.partial(gradients.estimator("rebar"), **learned),
+            gradients.estimator("score-function"),
+            functions.toy,
+            logits,
+        )
+        > 5
+    )
 
 
 @pytest.mark.slow
 def test_relax_with_a_learned_network_is_below_the_score_function():
     logits = jnp.array([0.0, 1.0])
     start = {"control_variate": gradients.neural_control_variate(jax.random.key(0), (2,))}
-    learned = descend(gradients.relax, start, logits, rate=0.3)
-    assert below(functools.partial(gradients.relax, **learned), gradients.score_function, functions.toy, logits) > 5
+    learned = descend(gradients.estimator("relax"), start, logits, rate=0.3)
+    assert (
+        below(
+            functools.partial(gradients.estimator("relax"), **learned),
+            gradients.estimator("score-function"),
+            functions.toy,
+            logits,
+        )
+        > 5
+    )
 
 
 def test_the_variance_gradient_is_the_derivative_of_the_variance():
@@ -128,13 +144,15 @@ def test_the_variance_gradient_is_the_derivative_of_the_variance():
 
     @jax.jit
     def mean_square(scale):
-        found = jax.vmap(lambda key: gradients.rebar(function, logits, key, scale=scale)[1])(keys)
+        found = jax.vmap(lambda key: gradients.estimator("rebar")(function, logits, key, scale=scale)[1])(keys)
         return jnp.sum(found**2) / 50
 
     @jax.jit
     def slope(scale):
         settings = {"scale": scale}
-        slopes = jax.vmap(lambda key: gradients.variance_gradient(gradients.rebar, function, logits, key, settings))
+        slopes = jax.vmap(
+            lambda key: gradients.variance_gradient(gradients.estimator("rebar"), function, logits, key, settings)
+        )
         return jnp.mean(slopes(keys)["scale"])
 
     assert float(slope(0.7)) == pytest.approx(float(mean_square(0.75) - mean_square(0.65)) / 0.1, rel=1e-3)

@@ -77,10 +77,11 @@ def test_an_option_of_the_calling_thread_holds_in_the_threads_that_work(on, name
 @pytest.mark.parametrize("on", [None, Local(2), Devices()], ids=str)
 def test_numbers_have_64_bits_where_the_calling_thread_has_them(on):
     def work(shared, inputs, keys):
-        return keys * shared + 2.0**-40
+        return inputs * shared + 2.0**-40
 
     with jax.enable_x64():
-        found = over_keys(work, jnp.arange(3.0), shared=jnp.float64(2.0), part=2, on=on)
+        keys = jax.random.split(jax.random.key(0), 3)
+        found = over_keys(work, keys, shared=jnp.float64(2.0), inputs=jnp.arange(3.0), part=2, on=on)
     assert found.dtype == np.float64
     assert found.tolist() == [2.0**-40, 2 + 2.0**-40, 4 + 2.0**-40]
 

@@ -13,8 +13,8 @@ from seriatim.controls import is_admissible
 from seriatim.planning import _standard
 from seriatim.planning._anytime import PIECES
 from seriatim.planning._decision import planner_keys
-from seriatim.planning._order import given_order
 from seriatim.planning._pace import MARGIN, Pace, affordable
+from seriatim.planning._schedule import given_order
 
 # Of each kind one: coupled constraints and few controls, in several samples; many controls and a deterministic model.
 MODELS = {

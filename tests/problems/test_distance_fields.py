@@ -8,7 +8,7 @@ from scipy import sparse
 from scipy.sparse import csgraph
 
 import seriatim as st
-from seriatim.problems import UNREACHABLE, distance_fields
+from seriatim.problems._distance_fields import UNREACHABLE, distance_fields
 
 
 def reference(neighbours, sources):

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 import seriatim as st
+from seriatim.problems._tabular import static_team
 
 PROBLEMS = {
     "tabular": lambda: st.problems.random_team(0, states=6, agents=2, controls=(2, 3), discount=0.9, infeasible=0.3),
-    "static team": lambda: st.problems.static_team(np.array([[1.0, 0.0], [0.0, 2.0]]), discount=0.9),
+    "static team": lambda: static_team(np.array([[1.0, 0.0], [0.0, 2.0]]), discount=0.9),
     "spiders on a line": lambda: st.problems.SpidersOnALine(length=5),
     "flies stay, in any cell": lambda: st.problems.SpidersAndFlies(spiders=2, flies=1, width=3, height=2),
     "flies stay, in given cells": lambda: st.problems.SpidersAndFlies(

@@ -13,7 +13,8 @@ import pytest
 from tests.compiled import compiled
 
 import seriatim as st
-from seriatim.problems import Hunt, RelaxedHunt
+from seriatim.problems import Hunt
+from seriatim.problems.spiders_and_flies._relaxed import RelaxedHunt
 
 STAGES = 3
 STAY, UP, DOWN, LEFT, RIGHT = range(5)

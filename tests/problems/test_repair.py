@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.problems import DamageForever, Inspection, NearestDamage, Repair, RepairState
+from seriatim.problems import DamageForever, Repair, RepairState
+from seriatim.problems.repair._beliefs import NearestDamage
+from seriatim.problems.repair._model import Inspection
 from seriatim.problems.repair._sites import graph32
 
 SMALL = Repair(

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.problems import NearestLikelyRock, RockSample, RockState
+from seriatim.problems import RockSample
+from seriatim.problems._rock_sample import NearestLikelyRock, RockState
 
 SMALL = RockSample(size=2, rocks=((0, 1), (1, 0)), start=(0, 0), half_distance=1)
 

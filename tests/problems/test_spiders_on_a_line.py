@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import pytest
 
 import seriatim as st
+from seriatim.problems._spiders_on_a_line import LineState
 
 LEFT, RIGHT = 0, 1
 
@@ -40,7 +41,7 @@ def step(positions, alive, moves, length):
 
 
 def stages(model, policy, start, horizon=80):
-    state = st.problems.LineState(jnp.array(start, jnp.int32), jnp.ones(2, bool))
+    state = LineState(jnp.array(start, jnp.int32), jnp.ones(2, bool))
     played = st.simulate(model, policy, jax.random.key(0), horizon=horizon, state=state)
     return int(played.length) if played.terminated else None
 

@@ -13,7 +13,8 @@ from tests.compiled import compiled
 
 import seriatim as st
 from seriatim._inverse import inverse
-from seriatim.problems import Tabular, random_team, static_team
+from seriatim.problems import Tabular, random_team
+from seriatim.problems._tabular import static_team
 
 
 def small(**fields):
@@ -167,7 +168,7 @@ MISTAKES = {
     "termination=1.0: give a chance": lambda: random_team(0, states=3, agents=2, controls=2, termination=1.0),
     "discount=1 without termination": lambda: random_team(0, states=3, agents=2, controls=2, discount=1.0),
     "costs has shape (2, 3); give one axis for each agent": lambda: static_team(np.ones((2, 3)), discount=0.5),
-    "discount=1: a team that never ends": lambda: static_team(np.ones((2, 2)), discount=1),
+    "discount=1: give a number above 0 and below 1": lambda: static_team(np.ones((2, 2)), discount=1),
 }
 
 

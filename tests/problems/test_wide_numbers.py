@@ -18,7 +18,8 @@ from seriatim._errors import InputError
 from seriatim.controls import joint_index
 from seriatim.formats import GridMap
 from seriatim.lanes import lanes
-from seriatim.problems import Repair, RockSample, SpidersAndFlies, SpidersOnALine, Tabular, distance_fields, random_team
+from seriatim.problems import Repair, RockSample, SpidersAndFlies, SpidersOnALine, Tabular, random_team
+from seriatim.problems._distance_fields import distance_fields
 from seriatim.problems.repair._sites import line, sites
 from seriatim.problems.spiders_and_flies._flies import Swarm
 from seriatim.problems.spiders_and_flies._hunt import Hunt, in_sight

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import seriatim as st
-from seriatim.rendering import Mark, animated_svg, grid_svg
+from seriatim.rendering import Mark, grid_svg
+from seriatim.rendering._animated_svg import animated_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 WALLS = np.eye(3, 4, dtype=bool)

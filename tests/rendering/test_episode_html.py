@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import seriatim as st
-from seriatim.rendering import Mark, episode_html, grid_svg
+from seriatim.rendering import Mark, grid_svg
+from seriatim.rendering._save import episode_html
 
 NAMESPACE = "http://www.w3.org/2000/svg"
 NASTY = some.text(alphabet="<>/!-&$\"'\\é\u2028", max_size=12) | some.sampled_from(

@@ -15,10 +15,9 @@ from hypothesis import strategies as some
 import seriatim as st
 from seriatim.rendering import Mark, grid_svg
 from seriatim.rendering._frames import share
-from seriatim.rendering._grid_svg import CELL
-from seriatim.rendering._layout import SLOTS
+from seriatim.rendering._grid_svg import CELL, wall_path
+from seriatim.rendering._marks import SLOTS
 from seriatim.rendering._palette import AGENT, PAPER, TARGET, ink_on, level_colour
-from seriatim.rendering._walls import wall_path
 
 MAP = Path(__file__).parents[3] / "shared" / "data" / "maps" / "random-64-64-10.map"
 SVG = "{http://www.w3.org/2000/svg}"

@@ -15,8 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import seriatim as st
-from seriatim.rendering import LeftOut, Mark, animated_svg, episode_html, grid_svg
-from seriatim.rendering._safe_svg import safe_frames
+from seriatim.rendering import Mark, grid_svg
+from seriatim.rendering._animated_svg import animated_svg
+from seriatim.rendering._safe_svg import LeftOut, safe_frames
+from seriatim.rendering._save import episode_html
 
 NAMES = 'xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 9 9"'
 SVG = "{http://www.w3.org/2000/svg}"
@@ -249,7 +251,7 @@ def test_in_a_browser_the_page_plays_and_nothing_of_a_drawing_runs(tmp_path, mon
     with pytest.warns(LeftOut):
         safe = episode_html(frames, ["1", "2", "3"], "Title")
     # The policy and the way of insertion hold by themselves, should something slip through the list.
-    monkeypatch.setattr("seriatim.rendering._episode_html.safe_frames", lambda frames: frames)
+    monkeypatch.setattr("seriatim.rendering._save.safe_frames", lambda frames: frames)
     for name, page in (("safe", safe), ("unsafe", episode_html(frames, ["1", "2", "3"], "Title"))):
         (tmp_path / name).mkdir()
         document = browsed(page, tmp_path / name, STEPS)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 from hypothesis.extra.numpy import array_shapes, arrays
 
-from seriatim.rendering._walls import wall_path
+from seriatim.rendering._grid_svg import wall_path
 
 GRIDS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12), elements=some.booleans())
 RECTANGLE = re.compile(r"M(\d+) (\d+)h(\d+)v1h-(\d+)z")

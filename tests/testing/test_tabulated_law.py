@@ -8,7 +8,7 @@ import seriatim as st
 from seriatim.testing._finite_laws import _tabulated, finite_laws
 from seriatim.testing._report import Broken
 
-TABLES = st.formats.Tables(
+TABLES = st.formats.TeamTables(
     transition=np.array([[[0.3, 0.7], [1.0, 0.0]]] * 6),
     observation=np.ones((6, 2, 1)),
     cost=np.arange(24.0).reshape(6, 2, 2),

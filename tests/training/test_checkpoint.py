@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 import seriatim as st
-from seriatim.training import about_checkpoint, load_checkpoint, save_checkpoint
+from seriatim.training.runs._checkpoint import about_checkpoint, load_checkpoint, save_checkpoint
 
 TYPES = ["float32", "bfloat16", "float16", "int8", "int32", "uint32", "bool", "float8_e4m3fn", "complex64"]
 

@@ -13,7 +13,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import seriatim as st
-from seriatim.training import Run, load_checkpoint, save_checkpoint, trained_policy
+from seriatim.training import Run, trained_policy
+from seriatim.training.runs._checkpoint import load_checkpoint, save_checkpoint
 from seriatim.training.runs._stamp import Kind, stamped
 
 STATE = {"w": np.arange(4.0, dtype=np.float32), "step": np.int32(5)}

@@ -10,17 +10,10 @@ import scipy.stats
 
 import seriatim as st
 from seriatim.networks import clusters, partitioned, policy_classifier, value_network
-from seriatim.training import (
-    Fitting,
-    Labels,
-    classifier_loss,
-    confidence,
-    costs_to_go,
-    fit,
-    labels_of,
-    loss_of,
-    visited,
-)
+from seriatim.training import Fitting, visited
+from seriatim.training._fit import fit, loss_of
+from seriatim.training._fit_networks import classifier_loss
+from seriatim.training._labels import Labels, confidence, costs_to_go, labels_of
 
 CHAIN = 6
 EPISODES = 600

@@ -265,7 +265,7 @@ def test_a_run_whose_trainer_fails_says_so_and_was_not_killed(tmp_path):
 def test_what_is_no_run_and_what_json_cannot_say_is_refused(tmp_path, without_type_checks):
     with pytest.raises(st.InputError, match="run='runs/x' is no run; give"):
         without_type_checks(lambda: train(Descent(), KEY, steps=3, run="runs/x"))
-    with pytest.raises(st.InputError, match=r"steps=2\.5: give a positive whole number"):
+    with pytest.raises(st.InputError, match=r"steps=2\.5: give a whole number from 1 up"):
         without_type_checks(lambda: train(Descent(), KEY, steps=2.5))
     with pytest.raises(st.InputError, match="cannot be written as JSON"):
         Run.create(tmp_path / "new", {"policy": train})
@@ -445,7 +445,7 @@ def test_another_setting_is_refused(tmp_path, unbroken):
     _, run = unbroken
     with pytest.raises(st.InputError, match="it was written by another setting"):
         run.restore({"step": jnp.int32(0)})
-    with pytest.raises(st.InputError, match="steps=0: give a positive whole number"):
+    with pytest.raises(st.InputError, match="steps=0: give a whole number from 1 up"):
         train(Descent(), KEY, steps=0)
     with pytest.raises(st.InputError, match="max_seconds=0: give a number above 0"):
         train(Descent(), KEY, steps=1, max_seconds=0)

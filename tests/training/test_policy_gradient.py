@@ -16,11 +16,12 @@ import pytest
 from watched import expected_cost, watched
 
 import seriatim as st
-from seriatim.gradients import CHOICES
+from seriatim.gradients._list import CHOICES
 from seriatim.networks import WithMemory, decentralised_policy, network_policy
 from seriatim.simulation._stage import streams
-from seriatim.training import TRAJECTORY_ESTIMATORS, PolicyGradient
+from seriatim.training import PolicyGradient
 from seriatim.training._counterfactual_costs import counterfactual_costs
+from seriatim.training._policy_gradient import TRAJECTORY_ESTIMATORS
 from seriatim.training._trajectories import log_probabilities, logits_of, played, relaxed
 
 SIGMAS = 5.5
@@ -302,12 +303,12 @@ MISTAKES = {
     "estimator='rebar' does not serve trajectories": {"estimator": "rebar"},
     "differentiates the model, and Watched takes no soft controls": {"estimator": "gumbel-softmax"},
     "with through_observations differentiates the model": {"estimator": "gumbel-rao", "through_observations": True},
-    "batch=0: give a positive whole number": {"batch": 0},
+    "batch=0: give a whole number from 1 up": {"batch": 0},
     "batch=10, num_samples=4: leave-one-out plays groups": {"batch": 10},
     "learning_rate=-1.0: give a finite number above 0": {"learning_rate": -1.0},
     "decay=1.0: give a number from 0 to below 1": {"decay": 1.0},
-    "horizon=1.5: give a positive whole number": {"horizon": 1.5},
-    "batch=many: give a positive whole number": {"batch": "many", "estimator": "score-function"},
+    "horizon=1.5: give a whole number from 1 up": {"horizon": 1.5},
+    "batch='many': give a whole number from 1 up": {"batch": "many", "estimator": "score-function"},
     "temperature=None: give a finite number above 0": {"temperature": None},
     "entropy=nan: give a finite number from 0 up": {"entropy": float("nan")},
     "optimiser='adam': give a transformation of Optax": {"optimiser": "adam"},

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 
 import seriatim as st
 from seriatim.controls import joint_controls
-from seriatim.networks import DecentralisedPolicy
+from seriatim.networks._decentralised import DecentralisedPolicy
 
 
 @st.record

@@ -8,9 +8,13 @@ observation, and the filter's random numbers, all without knowing the belief: be
 draws.
 
 Source: D. Bertsekas, Dynamic Programming and Optimal Control, vol. I, 4th ed., Athena Scientific, 2017, chapter 4.
+
+Many beliefs are mapped side by side, lanes last. A belief is itself an array, of states or particles. Its sums run over
+many places, and a filter resamples by looking places up; `jax.vmap` compiles that ten times as fast as a transformation
+made for scalar models, and it runs ten times as fast. So models over beliefs say `lanes_last`, and map themselves.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -18,11 +22,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from seriatim import _optional
 from seriatim._errors import InputError
-from seriatim._preconditions import require_model
 from seriatim._record import record, static
 from seriatim._wrapped_model import Method, WrappedModel, passed_on
-from seriatim.beliefs._filter import Belief, Filter
-from seriatim.beliefs._lanes import one_or_many
+from seriatim.beliefs._filter import Belief, Filter, require_filter, require_observed
 from seriatim.model import Disturbance, Key, ObservedModel, Transition
 
 
@@ -67,7 +69,7 @@ class BeliefModel(WrappedModel):
         consistent: whether the filter was made for this very model; found out when the record is built.
 
     Raises:
-        InputError: the model is not observed.
+        InputError: the model is not observed, or the filter is none.
     """
 
     model: ObservedModel
@@ -77,7 +79,8 @@ class BeliefModel(WrappedModel):
     feasible = passed_on(_wherever_it_may_be)
 
     def __post_init__(self) -> None:
-        check_observed(self.model)
+        require_observed(self.model, "observation", "observation_likelihood")
+        require_filter(self.filter)
         object.__setattr__(self, "consistent", self.filter.model is self.model)
 
     def initial_state(self, key: Key) -> Belief:
@@ -136,12 +139,7 @@ class BeliefModel(WrappedModel):
         return jnp.asarray(expected(belief, control), float)
 
 
-def check_observed(model: Any) -> None:
-    """Refuse a model with which nothing can be computed, or that has no observations."""
-    require_model(model, starts=True)
-    missing = _optional.missing_methods(model, _optional.OBSERVED)
-    if missing:
-        raise InputError(
-            f"{type(model).__name__} has no {missing[0]}(); beliefs need an observed model, with "
-            "observation(state, control, disturbance) and observation_likelihood(observation, state, control)."
-        )
+def one_or_many(transition: Any, state: Any, control: Any, disturbance: Any) -> Transition:
+    """Apply the transition of one state, or map it over lanes, the last axis, where the control has one."""
+    mapped = transition if control.ndim == 1 else jax.vmap(transition, in_axes=-1, out_axes=-1)
+    return cast(Transition, mapped(state, control, disturbance))

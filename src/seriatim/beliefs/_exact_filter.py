@@ -16,7 +16,8 @@ from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 from seriatim import _optional
 from seriatim._inverse import inverse
 from seriatim._record import record, static
-from seriatim.beliefs._tables import dense, likelihood_table, motion_rows, prior_of
+from seriatim.beliefs._filter import require_observed
+from seriatim.beliefs._tables import dense, likelihood_table, motion_rows, prior_of, require_finite_model
 from seriatim.controls import joint_index
 from seriatim.model import Key, Observation, ObservedModel, State
 
@@ -52,6 +53,8 @@ class ExactFilter:
     ends: bool = static(init=False)
 
     def __post_init__(self) -> None:
+        require_finite_model(self.model)
+        require_observed(self.model, "observation_likelihood")
         costs, rows = motion_rows(self.model)
         transitions = dense(rows)
         seen = likelihood_table(self.model, rows) if _optional.observations(self.model) is not None else None

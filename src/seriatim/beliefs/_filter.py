@@ -15,17 +15,14 @@ Source: K. J. Astrom, Optimal Control of Markov Processes with Incomplete State 
 Analysis and Applications 10, 1965.
 """
 
-from collections.abc import Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, ArrayLike, Float, Int, Shaped
+from jaxtyping import Array, Float, Int
 
 from seriatim import _optional
+from seriatim._arguments import require_callable
 from seriatim._errors import InputError
-from seriatim._preconditions import require_key
+from seriatim._preconditions import require_model
 from seriatim.model import Disturbance, Key, Observation, ObservedModel, State
 
 Belief: TypeAlias = Any  # a pytree of arrays; the same structure, shapes and dtypes at every stage
@@ -80,69 +77,37 @@ class Filter(Protocol):
         ...
 
 
-def observe(
-    filter: Filter, belief: Belief, control: Shaped[ArrayLike, " m"] | Sequence[int], observation: Observation, key: Key
-) -> Belief:
-    """Update a belief by a real observation: one stage of a team at work, outside compiled code.
-
-    Args:
-        filter: keeps the belief.
-        belief: before the stage.
-        control: what was applied.
-        observation: what was seen then.
-        key: decides what is random in the filter.
+def require_filter(filter: Any, kind: type = Filter) -> None:
+    """Refuse what is no filter of a kind: a class, or an object that lacks a method.
 
     Raises:
-        InputError: the control or the observation is none of the model's, or the observation is impossible under the
-            belief, so that Bayes' rule says nothing.
+        InputError: `filter` is the argument.
     """
-    require_key(key)
-    # Observations from people and robots are lists, Python numbers, integers of 64 bits.
-    control, observation = jnp.asarray(control, jnp.int32), jax.tree.map(_as_compiled, observation, is_leaf=_is_list)
-    disturbance = filter.sample_disturbance(key)
-    seen = jax.tree.map(lambda leaf: leaf.tolist(), observation)
-    _check_stage(filter.model, control, observation, seen)
-    likelihood = float(filter.likelihood(belief, control, observation, disturbance))
-    if not likelihood > 0:
+    if isinstance(filter, type):
         raise InputError(
-            f"The observation {seen} after control {control.tolist()} has probability {likelihood:g} under this "
-            "belief; check observation_likelihood, the prior, and that the belief has followed every stage, or take "
-            "more particles."
+            f"filter={filter.__name__} is a class; give a filter made of it, such as {filter.__name__}(model)."
         )
-    return filter.update(belief, control, observation, disturbance)
+    if not isinstance(filter, kind):
+        what = (
+            "filter; give an ExactFilter, or another"
+            if kind is Filter
+            else "filter of agents; give an ExactAgentFilter"
+        )
+        raise InputError(f"filter is a {type(filter).__name__}, which is no {what}.")
+    update: Any = getattr(filter, "update", None)
+    require_callable("filter.update", update, f"that of a {kind.__name__}", 4 if kind is Filter else 6)
 
 
-def _is_list(leaf: Any) -> bool:
-    return isinstance(leaf, list)
+def require_observed(model: Any, *methods: str) -> None:
+    """Refuse a model with which nothing can be computed, or that does not say what is seen.
 
-
-def _as_compiled(leaf: Any) -> Array:
-    array = np.asarray(leaf)
-    return jnp.asarray(array, jax.dtypes.canonicalize_dtype(array.dtype))
-
-
-def _check_stage(model: Any, control: Int[Array, "..."], observation: Observation, seen: Any) -> None:
-    """Refuse a control that compiled code would quietly take for the nearest that exists."""
-    m, c = model.num_agents, model.num_controls
-    if control.shape != (m,) or not bool(jnp.all((control >= 0) & (control < c))):
+    Raises:
+        InputError: it lacks one of the methods.
+    """
+    require_model(model, starts=True)
+    missing = _optional.missing_methods(model, methods)
+    if missing:
         raise InputError(
-            f"The control {control.tolist()} is none of {type(model).__name__}; give a number from 0 to {c - 1} for "
-            f"each of its agents, of which there are {m}."
+            f"{type(model).__name__} has no {missing[0]}(); beliefs need an observed model, with "
+            "observation(state, control, disturbance) and observation_likelihood(observation, state, control)."
         )
-    listed = _optional.observations(model)
-    if listed is not None and not _is_among(observation, listed()):
-        raise InputError(
-            f"The observation {seen} is none of those that {type(model).__name__}.observations() lists; give one of "
-            "them, of the same shape."
-        )
-
-
-def _is_among(one: Any, many: Any) -> bool:
-    parts, listed = jax.tree.leaves(one), jax.tree.leaves(many)
-    if len(parts) != len(listed):
-        return False
-    leaves = list(zip(parts, listed, strict=True))
-    if any(a.shape != b.shape[1:] for a, b in leaves):
-        return False
-    same = [jnp.all((a == b).reshape(b.shape[0], -1), axis=1) for a, b in leaves]
-    return bool(jnp.any(jnp.all(jnp.stack(same), axis=0)))

@@ -2,17 +2,21 @@
 
 A belief model is what a planner imagines. How good its decisions are is found out here, where the world may be another
 than the one imagined: another model, or one the filter is wrong about.
+
+Certainty equivalence makes a policy of beliefs of one of states: the most likely state is taken for the true one.
+
+Source: D. Bertsekas, Dynamic Programming and Optimal Control, vol. I, 4th ed., Athena Scientific, 2017, section 6.2.
 """
 
 import jax
 from jaxtyping import Array, Int
 
 from seriatim._optional import is_planner
+from seriatim._preconditions import require_policy
 from seriatim._record import record
 from seriatim._wrapped_model import WrappedModel, of_state, passed_on
-from seriatim.beliefs._belief_model import BeliefDisturbance, check_observed
-from seriatim.beliefs._filter import Belief, Filter
-from seriatim.beliefs._lanes import one_or_many
+from seriatim.beliefs._belief_model import BeliefDisturbance, one_or_many
+from seriatim.beliefs._filter import Belief, Filter, require_filter, require_observed
 from seriatim.finite_horizon import TimedState
 from seriatim.model import Key, ObservedModel, State, Transition
 from seriatim.policy import Decision, Planner, Policy
@@ -39,7 +43,7 @@ class HiddenModel(WrappedModel):
         filter: the team's filter; its model may be wrong.
 
     Raises:
-        InputError: the model is not observed.
+        InputError: the model is not observed, or the filter is none.
     """
 
     model: ObservedModel
@@ -49,7 +53,8 @@ class HiddenModel(WrappedModel):
     feasible = passed_on(of_state)
 
     def __post_init__(self) -> None:
-        check_observed(self.model)
+        require_observed(self.model, "observation", "observation_likelihood")
+        require_filter(self.filter)
 
     def initial_state(self, key: Key) -> HiddenState:
         """Draw the true state, and begin with the filter's first belief."""
@@ -115,5 +120,36 @@ def on_belief(policy: Policy) -> OnBelief | PlanningOnBelief:
     Args:
         policy: of the beliefs of the filter it will be played with; of timed beliefs, where a
             `FiniteHorizon(HiddenModel(...), N)` is played.
+
+    Raises:
+        InputError: it cannot be called.
     """
+    require_policy("policy", policy)
     return PlanningOnBelief(policy) if is_planner(policy) else OnBelief(policy)
+
+
+@record
+class CertaintyEquivalent:
+    """The policy of beliefs that asks a policy of states what to do in the most likely state.
+
+    Guarantee: none. It never looks for its own sake, and where it is surely wrong it may repeat itself for ever. As a
+    base policy of rollout it often serves well.
+
+    Attributes:
+        policy: of the model's states: a heuristic, or `exact.value_iteration(model).policy`.
+        filter: whose beliefs they are.
+
+    Raises:
+        InputError: the policy cannot be called, or the filter is none.
+    """
+
+    policy: Policy
+    filter: Filter
+
+    def __post_init__(self) -> None:
+        require_policy("policy", self.policy)
+        require_filter(self.filter)
+
+    def __call__(self, info: Belief, key: Key) -> Int[Array, " m"]:
+        """Return the control of the most likely state."""
+        return self.policy(self.filter.most_likely(info), key)

@@ -11,22 +11,23 @@ Proceedings F 140(2), 1993; A. Doucet and A. Johansen, A Tutorial on Particle Fi
 Handbook of Nonlinear Filtering, 2011.
 """
 
-import operator
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from seriatim._errors import InputError
+from seriatim._arguments import require_real, require_whole
 from seriatim._inverse import inverse
-from seriatim._preconditions import require_model
 from seriatim._record import record, static
 from seriatim.beliefs._exact_filter import normalised
+from seriatim.beliefs._filter import require_observed
 from seriatim.model import Disturbance, Key, Observation, ObservedModel, State
 
 # Sets the particles of the prior apart from the state that the model itself draws with the same key.
 PRIOR = 0x5EED
+# Numbers that all particles together, and what is random in their moves, may take.
+MOST_NUMBERS = 2**28
 
 
 @record
@@ -68,7 +69,7 @@ class ParticleFilter:
             share of n: 1 does so always, 0 never.
 
     Raises:
-        InputError: an argument is out of range.
+        InputError: the model is not observed, or an argument is out of range.
     """
 
     model: ObservedModel
@@ -76,15 +77,12 @@ class ParticleFilter:
     resample_below: float | Float[Array, ""] = 0.5
 
     def __post_init__(self) -> None:
-        require_model(self.model, starts=True)
-        try:
-            enough = operator.index(self.num_particles) >= 1
-        except TypeError:
-            enough = False
-        if not enough:
-            raise InputError(f"num_particles={self.num_particles!r}: give a whole number from 1 up.")
-        if not 0 <= float(self.resample_below) <= 1:
-            raise InputError(f"resample_below={self.resample_below}: give a share of the particles, from 0 to 1.")
+        require_observed(self.model, "observation_likelihood")
+        each = 1 + sum(leaf.size for leaf in jax.tree.leaves(jax.eval_shape(self._one)))
+        most = max(1, MOST_NUMBERS // each)
+        require_whole("num_particles", self.num_particles, 1, most, advice=f", each of which takes {each} numbers")
+        share = "a share of the particles, from 0 to 1"
+        require_real("resample_below", self.resample_below, share, least=0, most=1)
 
     def initial(self, key: Key) -> ParticleBelief:
         """Draw particles from the model's initial states, independent of the one that it draws with the same key."""
@@ -139,6 +137,10 @@ class ParticleFilter:
         """Estimate the probability of an observation by the particles that go on, moved by the same disturbance."""
         _, going_on, seen = self._moved(belief, control, observation, disturbance)
         return jnp.sum(normalised(belief.weights * going_on, jnp.zeros_like(belief.weights)) * seen)
+
+    def _one(self) -> tuple[State, Disturbance]:
+        key = jax.random.key(0)
+        return self.model.initial_state(key), self.model.sample_disturbance(key)
 
     def _equal(self) -> Float[Array, " n"]:
         return jnp.full(self.num_particles, 1 / self.num_particles, float)

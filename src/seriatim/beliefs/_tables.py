@@ -15,15 +15,15 @@ from scipy import sparse
 from seriatim import _optional
 from seriatim._compile import jit
 from seriatim._errors import InputError
+from seriatim._preconditions import require_discount, require_sizes
 from seriatim._record import record
+from seriatim.beliefs._probabilities import ROUNDING, probabilities
 from seriatim.controls import joint_controls, num_joint_controls
 from seriatim.exact import tabulate
 from seriatim.exact._rows import as_sparse
 
 # Numbers that one table may hold.
 MAX_NUMBERS = 2**26
-# Single-precision probabilities that sum further than this from one are mistakes, not rounding.
-ROUNDING = 1e-4
 
 
 @record
@@ -81,12 +81,8 @@ def motion_rows(model: Any) -> tuple[Float[np.ndarray, "s a"], sparse.csr_array]
     Raises:
         InputError: the model is not finite, or too large.
     """
+    require_finite_model(model)
     name = type(model).__name__
-    if _optional.states(model) is None:
-        raise InputError(
-            f"{name} has no states(): exact beliefs need a finite model, with states(), index(state) and "
-            "outcomes(state, control); for others there is ParticleFilter."
-        )
     s = jax.tree.leaves(jax.eval_shape(model.states))[0].shape[0]
     numbers = num_joint_controls(model.num_agents, model.num_controls) * s * s
     if numbers > MAX_NUMBERS:
@@ -96,6 +92,21 @@ def motion_rows(model: Any) -> tuple[Float[np.ndarray, "s a"], sparse.csr_array]
         )
     tables = tabulate(model)
     return tables.costs, as_sparse(tables.transitions)
+
+
+def require_finite_model(model: Any) -> None:
+    """Refuse what does not list its states.
+
+    Raises:
+        InputError: it is no model, or a class, or not finite.
+    """
+    require_sizes(model)
+    require_discount(model)
+    if _optional.states(model) is None:
+        raise InputError(
+            f"{type(model).__name__} has no states(): exact beliefs need a finite model, with states(), index(state) "
+            "and outcomes(state, control); for others there is ParticleFilter."
+        )
 
 
 def dense(rows: sparse.csr_array) -> Float[np.ndarray, "a s s"]:
@@ -162,12 +173,7 @@ def prior_of(model: Any, prior: Any = None) -> Float[np.ndarray, " s"]:
     own = _optional.initial_distribution(model)
     if prior is None and own is None:
         raise InputError(f"{name} has no initial_distribution(); add it, or give prior=, a probability for each state.")
-    given = np.asarray(own() if prior is None and own is not None else prior, np.float64)
     s = jax.tree.leaves(jax.eval_shape(model.states))[0].shape[0]
-    if given.shape != (s,) or not ((given >= 0).all() and abs(given.sum() - 1) <= ROUNDING):
-        raise InputError(
-            f"The prior has shape {given.shape} and sum {given.sum():.6g}; {s} probabilities that sum to 1 are "
-            f"expected, one for each state of {name}."
-        )
+    given = probabilities(model.initial_distribution() if prior is None else prior, s, "The prior", f" of {name}")
     normal: Float[np.ndarray, " s"] = given / given.sum()
     return normal

@@ -12,8 +12,7 @@ from seriatim.cli._options import Problem
 from seriatim.cli._output import console, print_json
 from seriatim.cli._policies import base_policy, has_base_policy
 from seriatim.cli._progress import progress
-from seriatim.testing import Finding
-from seriatim.testing._report import folded
+from seriatim.testing._report import Finding, folded
 
 _MARKS = {True: Text("ok", style="green"), False: Text("wrong", style="bold red"), None: Text("-", style="dim")}
 

@@ -10,12 +10,12 @@ import seriatim as st
 from seriatim.cli._faults import INTERRUPTED, exit_with, say
 from seriatim.cli._jax import keeps_compiled_programs
 from seriatim.cli._load import Loaded, load, over_stages, title
-from seriatim.cli._numbers import milliseconds, plural, share, with_errors
 from seriatim.cli._options import Planning, Problem
-from seriatim.cli._output import console, print_json, print_table
+from seriatim.cli._output import console, milliseconds, plural, print_json, print_table, share, with_errors
 from seriatim.cli._policies import make_policies, read_names
 from seriatim.cli._progress import Show, progress
-from seriatim.evaluation import Interrupted, Row
+from seriatim.evaluation import Interrupted
+from seriatim.evaluation._compare import Row
 
 # A difference of more standard errors than this is coloured: a chance in 20 if there is none.
 STRIKING = 1.96

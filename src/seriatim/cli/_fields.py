@@ -79,12 +79,14 @@ def _read(owner: str, known: Mapping[str, Field], assignments: Mapping[str, str]
 def _read_one(owner: str, name: str, field: Field, text: str) -> Any:
     try:
         return read_value(text, field.kind)
-    except ValueError:
+    except ValueError as error:
         example = field.default
         shown = isinstance(example, (bool, int, float, str)) and example != ""
         advice = f"--set {name}={example}".lower() if shown and isinstance(example, bool) else f"--set {name}={example}"
+        reason = getattr(error, "reason", "")
+        why = f", and {reason}" if reason else ""
         hint = f"; give it as in {advice}" if shown else ""
-        raise InputError(f"--set {name}={text}: {name} of {owner} is {in_words(field.kind)}{hint}.") from None
+        raise InputError(f"--set {name}={text}: {name} of {owner} is {in_words(field.kind)}{why}{hint}.") from None
 
 
 def parameters(maker: Callable[..., Any]) -> dict[str, Field]:

@@ -85,7 +85,7 @@ def _without_module(name: str, latest: float) -> Any:
     """Return the model of a problem file, or the class of a built-in one."""
     if not is_problem_file(name):
         return built_in(name)
-    return st.formats.load(name, max_seconds=None if latest == math.inf else latest - time.monotonic())
+    return st.formats.load(name, max_seconds=None if latest == math.inf else max(0.0, latest - time.monotonic()))
 
 
 def is_problem_file(name: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from seriatim.cli import _completion, _faults, _interruptions, _options
+from seriatim.cli import _completion, _faults, _interruptions, _option_types, _options, _training_options
 from seriatim.cli._options import Planning, Problem
 
 MODEL_HELP = f"""
@@ -98,7 +98,7 @@ def _prepare() -> None:
     show_default=True,
     metavar="N",
     type=str,
-    callback=_options.whole_number(1),
+    callback=_option_types.whole_number(1),
     help="Episodes that each policy plays.",
 )
 @_options.horizon
@@ -129,7 +129,7 @@ def compare(problem: Problem, planning: Planning, policies: str, episodes: int, 
 @click.option(
     "--budget-ms",
     metavar="MS",
-    callback=_options.number_above_zero,
+    callback=_option_types.number_above_zero,
     help="Decide within so many milliseconds (one-at-a-time, standard), and say how punctually.  [default: no limit]",
 )
 @click.option("--save", metavar="FILE", help="Save the episode as a picture: .html (play, pause, step) or .svg.")
@@ -140,7 +140,7 @@ def compare(problem: Problem, planning: Planning, policies: str, episodes: int, 
     show_default=True,
     metavar="SECONDS",
     type=str,
-    callback=_options.number_from_zero,
+    callback=_option_types.number_from_zero,
     help="Least time for which each stage is shown.",
 )
 def run(problem: Problem, planning: Planning, **settings: Any) -> None:
@@ -173,7 +173,7 @@ def check(problem: Problem) -> None:
     show_default=True,
     metavar="COST",
     type=str,
-    callback=_options.number_above_zero,
+    callback=_option_types.number_above_zero,
     help="How near the optimum the costs are.",
 )
 @click.option(
@@ -182,7 +182,7 @@ def check(problem: Problem) -> None:
     show_default=True,
     metavar="S",
     type=str,
-    callback=_options.number_above_zero,
+    callback=_option_types.number_above_zero,
     help="What was found when they are over, counted from the start, is printed; reading counts too.",
 )
 def solve(problem: Problem, horizon: int | None, tolerance: float, max_seconds: float) -> None:
@@ -209,11 +209,14 @@ def train() -> None:
 
 @train.command("policy-gradient", epilog=MODEL_HELP)
 @_options.problem_without_base
-@_options.network
-@_options.gradient
-@_options.training_loop
+@_training_options.network
+@_training_options.gradient
+@_training_options.training_loop
 def policy_gradient(
-    problem: Problem, network: _options.Network, gradient: _options.Gradient, training_loop: _options.Loop
+    problem: Problem,
+    network: _training_options.Network,
+    gradient: _training_options.Gradient,
+    training_loop: _training_options.Loop,
 ) -> None:
     """Descend the expected cost of a team of networks, each of which sees what one agent sees.
 
@@ -228,15 +231,15 @@ def policy_gradient(
 @train.command("policy-iteration", epilog=MODEL_HELP)
 @_options.problem
 @_options.labelling
-@_options.classifier
-@_options.iteration
-@_options.iteration_loop
+@_training_options.classifier
+@_training_options.iteration
+@_training_options.iteration_loop
 def policy_iteration(
     problem: Problem,
     labelling: Planning,
-    classifier: _options.Classifier,
-    iteration: _options.Iteration,
-    iteration_loop: _options.Loop,
+    classifier: _training_options.Classifier,
+    iteration: _training_options.Iteration,
+    iteration_loop: _training_options.Loop,
 ) -> None:
     """Improve the base policy by rollout, imitate the result with networks, and go on from there.
 

@@ -11,6 +11,7 @@ from typing import Any
 import seriatim as st
 from seriatim import _optional
 from seriatim._errors import InputError
+from seriatim.cli._completion import POLICIES
 from seriatim.cli._faults import asked
 from seriatim.cli._files import did_you_mean, is_in_file, listed, load_name, name_in, public_names
 from seriatim.cli._load import Loaded
@@ -19,14 +20,12 @@ from seriatim.cli._options import Planning
 # Stages that planners simulate of a problem that never ends, where the user names no number.
 CUT = 10
 
-NAMES = ("base", "standard", "one-at-a-time", "signalling-base", "signalling-learned", "optimal")
-
 
 def read_names(text: str, module: ModuleType | None) -> list[str]:
     """Split names of policies, refusing unknown ones before any work is done."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     if not names:
-        raise InputError(f"--policies {text!r}: give names separated by commas, of {listed(NAMES)}.")
+        raise InputError(f"--policies {text!r}: give names separated by commas, of {listed(POLICIES)}.")
     for name in names:
         if names.count(name) > 1:
             raise InputError(f"--policies {text}: {name} is named {names.count(name)} times; name it once.")
@@ -36,10 +35,10 @@ def read_names(text: str, module: ModuleType | None) -> list[str]:
 
 def _require_known(name: str, module: ModuleType | None) -> None:
     own = public_names(module) if module is not None else []
-    if name not in NAMES and not is_in_file(name) and not is_run(name) and not hasattr(module, name):
-        near = did_you_mean(name, [*NAMES, *own])
+    if name not in POLICIES and not is_in_file(name) and not is_run(name) and not hasattr(module, name):
+        near = did_you_mean(name, [*POLICIES, *own])
         raise InputError(
-            f"policy {name} is unknown{near}; give one of {listed(NAMES)}, file.py:name, or the directory of a run."
+            f"policy {name} is unknown{near}; give one of {listed(POLICIES)}, file.py:name, or the directory of a run."
         )
 
 
@@ -79,7 +78,7 @@ def _make(name: str, loaded: Loaded, get_base: Callable[[], Any], planning: Plan
         return get_base()
     if name == "optimal":
         return _optimal(loaded)
-    if name in NAMES:
+    if name in POLICIES:
         signal = None if planning.signal is None else require_lawful(_signal(planning.signal, loaded), loaded, key)
         return _planner(name, loaded, get_base(), planning, signal)
     return require_lawful(_from_file(name, loaded), loaded, key)
@@ -105,19 +104,20 @@ def _value(place: str, loaded: Loaded, planning: Planning) -> Any:
 
 def _simulation(loaded: Loaded, planning: Planning) -> Any:
     """Return the user's settings; what never ends is cut, or a decision would simulate thousands of stages."""
-    horizon, value, lookahead = planning.simulation_horizon, None, planning.lookahead or 1
+    horizon, value = planning.simulation_horizon, None
+    given: dict[str, Any] = {} if planning.lookahead is None else {"lookahead": planning.lookahead}
     if horizon is None and _optional.endless(loaded.model):
-        horizon = max(CUT, lookahead)
+        horizon = max(CUT, planning.lookahead or 0)
     if planning.value is not None:
         value = _value(planning.value, loaded, planning)
     elif horizon is not None and _optional.terminal_cost(loaded.model) is not None:
         value = asked(loaded.model, "terminal_cost")
-    return st.Simulation(horizon=horizon, num_samples=planning.samples, terminal_cost=value, lookahead=lookahead)
+    return st.Simulation(horizon=horizon, num_samples=planning.samples, terminal_cost=value, **given)
 
 
 def _planner(name: str, loaded: Loaded, base: Any, planning: Planning, signal: Any) -> Any:
     model, simulation = loaded.model, _simulation(loaded, planning)
-    given: dict[str, Any] = {} if planning.significance is None else {"significance": planning.significance}
+    given = significance(planning)
     if name == "standard":
         return st.StandardRollout(model, base, simulation, **given)
     if name == "one-at-a-time":
@@ -128,6 +128,11 @@ def _planner(name: str, loaded: Loaded, base: Any, planning: Planning, signal: A
     # Agents that choose all at once have no turns to optimise.
     order = None if planning.order == "optimised" else planning.order
     return st.SignallingRollout(model, base, guessed, simulation, order=order, **given)
+
+
+def significance(planning: Planning) -> dict[str, Any]:
+    """Return the argument `significance` of a planner, or none: then it is the planner's own."""
+    return {} if planning.significance is None else {"significance": planning.significance}
 
 
 def schedule(order: Any, guess: Any = None) -> Any:

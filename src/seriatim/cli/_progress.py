@@ -11,7 +11,7 @@ import rich.progress
 from rich.console import Console
 
 from seriatim.cli._faults import say
-from seriatim.cli._numbers import share
+from seriatim.cli._output import share
 
 # Seconds without any sign of life that a person does not mind.
 PATIENCE = 1.0

@@ -14,14 +14,12 @@ from seriatim._errors import InputError
 from seriatim.cli._episode import Decided, Stage, episode_key, stages, start, trajectory
 from seriatim.cli._faults import INTERRUPTED, asked, exit_with, say
 from seriatim.cli._load import Loaded, load, over_stages, title
-from seriatim.cli._numbers import plural
 from seriatim.cli._options import Planning, Problem
-from seriatim.cli._output import print_json
+from seriatim.cli._output import plural, print_json
 from seriatim.cli._policies import make_policies, read_names
 from seriatim.cli._progress import progress
 from seriatim.cli._watch import not_watching, watching
-from seriatim.evaluation import Timing
-from seriatim.evaluation._deadlines import Punctual, timed, timing
+from seriatim.evaluation._deadlines import Punctual, Timing, timed, timing
 
 
 class _Episode(NamedTuple):

@@ -11,8 +11,7 @@ from rich.text import Text
 from seriatim._errors import InputError
 from seriatim._files import save_bytes
 from seriatim.cli._faults import say
-from seriatim.cli._numbers import plural, with_errors
-from seriatim.cli._output import console, print_json, print_table
+from seriatim.cli._output import console, plural, print_json, print_table, with_errors
 from seriatim.cli._train import at_the_end, training_part
 
 # Where runs are made unless one says otherwise, and where names of runs are looked for.

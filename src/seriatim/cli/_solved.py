@@ -8,8 +8,7 @@ from jaxtyping import Float
 from rich.text import Text
 
 from seriatim.cli._load import Loaded, title
-from seriatim.cli._numbers import plural, share
-from seriatim.cli._output import console, print_table
+from seriatim.cli._output import console, plural, print_table, share
 
 
 class Row(NamedTuple):

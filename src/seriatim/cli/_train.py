@@ -17,11 +17,11 @@ import seriatim as st
 from seriatim._errors import InputError
 from seriatim.cli._faults import INTERRUPTED, exit_with, say
 from seriatim.cli._load import Loaded, load
-from seriatim.cli._numbers import plural, with_errors
-from seriatim.cli._options import Classifier, Gradient, Iteration, Loop, Network, Planning, Problem
-from seriatim.cli._output import console, described, print_json, print_table
-from seriatim.cli._policies import base_policy, require_lawful, schedule
+from seriatim.cli._options import Planning, Problem
+from seriatim.cli._output import console, described, plural, print_json, print_table, with_errors
+from seriatim.cli._policies import base_policy, require_lawful, schedule, significance
 from seriatim.cli._progress import Show, progress
+from seriatim.cli._training_options import Classifier, Gradient, Iteration, Loop, Network
 
 # Labels made between two checkpoints.
 PART = 1024
@@ -68,7 +68,7 @@ def policy_iteration(
             None if cut is None else st.networks.value_network(loaded.model, for_value, **sizes),
             long if cut is None else st.Simulation(horizon=cut, num_samples=labelling.samples),
             first_simulation=long,
-            significance=1.0 if labelling.significance is None else labelling.significance,
+            **significance(labelling),
             schedule=schedule(labelling.order),
             part=min(PART, settings["states"]),
             fitting=training.Fitting(passes=passes),

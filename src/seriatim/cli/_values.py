@@ -65,12 +65,13 @@ def _one_of(text: str, options: tuple[Any, ...]) -> Any:
 
 def _first_that_fits(text: str, options: tuple[Any, ...]) -> Any:
     """Read the narrowest of several types; any text fits `str`, so that it comes last."""
+    reason = ""
     for option in sorted(options, key=lambda option: (option in (str, Path), option is not type(None))):
         try:
             return read_value(text, option)
-        except ValueError:
-            continue
-    return _refuse(text)
+        except ValueError as error:
+            reason = reason or getattr(error, "reason", "")
+    return _refuse(text, reason)
 
 
 def _several(text: str, options: tuple[Any, ...]) -> list[Any]:
@@ -98,7 +99,7 @@ def _whole(text: str) -> int:
 
 def _number(text: str) -> float:
     value = float(text)
-    return _refuse(text) if math.isnan(value) else value
+    return _refuse(text, "nan is no number") if math.isnan(value) else value
 
 
 def _truth(text: str) -> bool:
@@ -157,5 +158,13 @@ def _literal(text: str, kind: Any) -> Any:
     return _refuse(text) if wrong else value
 
 
-def _refuse(text: str) -> Any:
-    raise ValueError(text)
+class NoValue(ValueError):
+    """A text is no value of a type; `reason` says why, where the type alone does not."""
+
+    def __init__(self, text: str, reason: str = "") -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def _refuse(text: str, reason: str = "") -> Any:
+    raise NoValue(text, reason)

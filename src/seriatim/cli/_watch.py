@@ -16,8 +16,7 @@ from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim.cli._episode import Stage
 from seriatim.cli._faults import asked
-from seriatim.cli._numbers import with_errors
-from seriatim.cli._output import console
+from seriatim.cli._output import console, with_errors
 from seriatim.cli._progress import progress
 
 # Arrays of more elements are shortened.

@@ -13,12 +13,10 @@ integers; NaN and +inf are not logits.
 """
 
 from seriatim.distributions._categorical import entropy, log_probability
-from seriatim.distributions._conditional import conditional_gumbels
 from seriatim.distributions._gaussian import gaussian, gaussian_log_density
-from seriatim.distributions._gumbel import gumbel_max, gumbel_top_k, gumbels
+from seriatim.distributions._gumbel import conditional_gumbels, gumbel_max, gumbel_top_k, gumbels
 from seriatim.distributions._masks import masked
-from seriatim.distributions._relaxed import gumbel_log_softmax, gumbel_softmax, log_density
-from seriatim.distributions._straight_through import straight_through
+from seriatim.distributions._relaxed import gumbel_log_softmax, gumbel_softmax, log_density, straight_through
 from seriatim.distributions._temperature import temperature_schedule
 
 __all__ = [

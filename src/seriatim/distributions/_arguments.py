@@ -3,6 +3,7 @@
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from seriatim._errors import InputError
@@ -29,6 +30,20 @@ def as_floats(name: str, values: Any) -> Float[Array, "..."]:
     if jnp.issubdtype(given.dtype, jnp.complexfloating):
         raise InputError(f"{name} are {given.dtype} numbers; give real ones.")
     return given if jnp.issubdtype(given.dtype, jnp.floating) else given.astype(float)
+
+
+def require_whole_numbers(name: str, values: Any) -> None:
+    """Refuse what is no array of whole numbers: a category between two others has no probability.
+
+    Raises:
+        InputError: naming the type.
+    """
+    try:
+        kind: Any = jnp.result_type(values if hasattr(values, "dtype") else np.asarray(values))
+    except (TypeError, ValueError):
+        kind = type(values).__name__
+    if not (isinstance(kind, np.dtype) and jnp.issubdtype(kind, jnp.integer)):
+        raise InputError(f"{name} is of type {kind}; give whole numbers, the numbers of categories.")
 
 
 def check_shapes(**shapes: tuple[int, ...]) -> tuple[int, ...]:

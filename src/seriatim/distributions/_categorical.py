@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, ArrayLike, Float, Int, Real
 
-from seriatim.distributions._arguments import as_logits, check_shapes, precise
+from seriatim.distributions._arguments import as_logits, check_shapes, precise, require_whole_numbers
 from seriatim.distributions._masks import is_admissible, masked_log_softmax, masked_softmax
 
 
@@ -13,8 +13,12 @@ def log_probability(logits: Real[ArrayLike, "*batch c"], index: Int[ArrayLike, "
 
     A category that is inadmissible or does not exist has `-inf`, with derivative zero. Making no choice (-1) where
     nothing is admissible is certain: 0, so that absent agents drop out of sums.
+
+    Raises:
+        InputError: `index` is no array of whole numbers, or the shapes do not fit together.
     """
     given = as_logits(logits)
+    require_whole_numbers("index", index)
     check_shapes(logits=given.shape[:-1], index=jnp.shape(index))
     given = given.astype(precise(given))
     chosen = jax.nn.one_hot(index, given.shape[-1], dtype=bool) & is_admissible(given)

@@ -9,6 +9,13 @@ grows. Among n admissible categories, x has the ExpConcrete density
 
 Sources: C. Maddison, A. Mnih, Y. W. Teh, The Concrete Distribution: A Continuous Relaxation of Discrete Random
 Variables, ICLR 2017; E. Jang, S. Gu, B. Poole, Categorical Reparameterization with Gumbel-Softmax, ICLR 2017.
+
+The straight-through derivative joins the two: the value of the choice, the derivative of its relaxation. The usual
+`soft + stop_gradient(hard - soft)` is off by rounding, so that a "one-hot" vector holds 0.99999994. Here the value is
+passed on untouched, and only the rule of differentiation says otherwise.
+
+Source: Y. Bengio, N. Leonard, A. Courville, Estimating or Propagating Gradients Through Stochastic Neurons for
+Conditional Computation, 2013.
 """
 
 from typing import Any
@@ -18,10 +25,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Real
 
+from seriatim._errors import InputError
 from seriatim.distributions._arguments import as_floats, as_logits, check_shapes, precise
 from seriatim.distributions._gumbel import choice_among, perturbed
 from seriatim.distributions._masks import centred, is_admissible, masked_log_softmax, masked_softmax
-from seriatim.distributions._straight_through import straight_through
 from seriatim.distributions._temperature import as_temperature, for_categories
 from seriatim.model import Key
 
@@ -124,3 +131,28 @@ def _tempered(values: Float[Array, "*batch c"], temperature: Real[ArrayLike, "..
     warmth = for_categories(as_temperature(temperature, values.dtype, values.shape[:-1]))
     finite = jnp.where(is_admissible(values), centred(values), 0)
     return jnp.where(is_admissible(values), finite / warmth, -jnp.inf)
+
+
+def straight_through(hard: Float[Array, "*shape"], soft: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return `hard`, exactly, with the derivatives of `soft`, of all orders.
+
+    As an estimate of the derivative of an expectation it is biased.
+
+    Raises:
+        InputError: the two are not of one shape and one type.
+    """
+    kinds = [f"{jnp.result_type(each)}{list(jnp.shape(each))}" for each in (hard, soft)]
+    if kinds[0] != kinds[1]:
+        raise InputError(f"hard is {kinds[0]} and soft is {kinds[1]}; give two of one shape and one floating type.")
+    return _hard(hard, soft)
+
+
+@jax.custom_jvp
+def _hard(hard: Float[Array, "*shape"], soft: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    del soft
+    return hard
+
+
+@_hard.defjvp
+def _derivative_of_soft(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Any, Any]:
+    return _hard(*primals), tangents[1]

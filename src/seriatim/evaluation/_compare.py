@@ -10,12 +10,13 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from seriatim._arguments import require_callable
 from seriatim._errors import InputError
+from seriatim._preconditions import require_model, require_playable, require_policy
 from seriatim._record import record
 from seriatim.evaluation._estimate import Estimate, mean_and_error
-from seriatim.evaluation._evaluate import followed
-from seriatim.evaluation._preparation import preparation
-from seriatim.evaluation._timing import Visited, effort
+from seriatim.evaluation._evaluate import followed, require_counts
+from seriatim.evaluation._timing import Visited, effort, preparation
 from seriatim.model import Key, Model
 from seriatim.policy import Policy
 
@@ -103,8 +104,10 @@ def compare(
         InputError: there is no policy, or as `evaluate` does.
         Interrupted: Ctrl-C; a `KeyboardInterrupt` whose `finished` is the comparison of the policies evaluated so far.
     """
-    if not policies:
-        raise InputError("policies={}: there is nothing to compare; give at least one policy by name.")
+    require_counts(episodes, horizon)
+    _check_policies(model, policies)
+    if progress is not None:
+        require_callable("progress", progress, "a function (name, episodes done, episodes)", 3)
     rows: dict[str, Row] = {}
     try:
         for name, policy in policies.items():
@@ -114,6 +117,19 @@ def compare(
     except KeyboardInterrupt:
         raise Interrupted(Comparison(rows, int(episodes), int(horizon))) from None
     return Comparison(rows, int(episodes), int(horizon))
+
+
+def _check_policies(model: Any, policies: Any) -> None:
+    if not isinstance(policies, Mapping):
+        kind = type(policies).__name__
+        raise InputError(f'policies is a {kind}; give policies by name, such as {{"base": model.base_policy()}}.')
+    if not policies:
+        raise InputError("policies={}: there is nothing to compare; give at least one policy by name.")
+    for name, policy in policies.items():
+        require_policy(f"policies[{name!r}]", policy)
+    require_model(model, starts=True)
+    for policy in policies.values():  # before the first of them is played
+        require_playable(model, policy)
 
 
 def _row(

@@ -14,9 +14,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Int
 
+from seriatim._arguments import require_whole
 from seriatim._compile import jit
 from seriatim._errors import InputError
-from seriatim._numbers import Budget, is_whole, real_number
+from seriatim._numbers import Budget, real_number
 from seriatim._preconditions import require_key, require_model
 from seriatim._record import record
 from seriatim.model import Key, Model, State
@@ -99,8 +100,7 @@ def time_decisions(
             keeps no deadline.
     """
     for name, value in (("decisions", decisions), ("horizon", horizon)):
-        if not is_whole(value, 1):
-            raise InputError(f"{name}={value!r}: give a whole number from 1 up.")
+        require_whole(name, value)
     if not isinstance(planner, Punctual):
         raise InputError(
             f"{type(planner).__name__} has no methods act and warmup, so it keeps no deadline; give "

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 
 from seriatim import _optional
+from seriatim._arguments import require_callable, require_whole
 from seriatim._errors import InputError
-from seriatim._numbers import is_whole
 from seriatim._preconditions import (
     name_of,
     require_key,
@@ -19,6 +19,7 @@ from seriatim._preconditions import (
 from seriatim.evaluation._estimate import Estimate, estimate
 from seriatim.model import Key, Model
 from seriatim.parallel import Backend
+from seriatim.parallel._backends import require_backend
 from seriatim.policy import Policy
 from seriatim.simulation._episodes import Played, UnderWay, play_episodes
 from seriatim.simulation._stage import streams
@@ -26,9 +27,6 @@ from seriatim.simulation._trajectory import fault_at, play_up_to
 
 # Episodes of one part, where several workers play.
 PLAYED_AT_ONCE, PLANNED_AT_ONCE = 1000, 50
-
-# Episodes and stages are counted in 32 bits.
-MOST = 2**31 - 1
 
 Progress: TypeAlias = Callable[[float | int, int], None]
 Look: TypeAlias = Callable[[UnderWay], None]
@@ -81,10 +79,11 @@ def followed(
     look: Look | None = None,
 ) -> Estimate:
     """Do as `evaluate` says, and let `look` see now and then what is under way in this process."""
-    for name, value in (("episodes", episodes), ("horizon", horizon)):
-        if not (is_whole(value, 1) and value <= MOST):
-            raise InputError(f"{name}={value!r}: at least 1 is needed; give a positive whole number, at most {MOST:,}.")
+    require_counts(episodes, horizon)
     require_key(key)
+    if progress is not None:
+        require_callable("progress", progress, "a function (episodes done, episodes)", 2)
+    require_backend(on)
     require_model(model, starts=True)
     require_playable(model, policy)
     played = within_problem(model, horizon)
@@ -105,6 +104,16 @@ def followed(
         terminated |= stages == played
     discount = float(model.discount)
     return estimate(costs, stages, terminated, horizon=int(horizon), discount=discount, incomparable=share)
+
+
+def require_counts(episodes: Any, horizon: Any) -> None:
+    """Refuse numbers of episodes or stages that cannot be counted.
+
+    Raises:
+        InputError: one of them is no whole number from 1 to 2**31 - 1.
+    """
+    for name, value in (("episodes", episodes), ("horizon", horizon)):
+        require_whole(name, value)
 
 
 def _share_played(under_way: UnderWay | None, horizon: int) -> float:

@@ -21,16 +21,19 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from seriatim import _optional
+from seriatim._arguments import require_whole
 from seriatim._errors import InputError
-from seriatim._numbers import is_whole
 from seriatim.exact._checks import check_cost_to_go, check_iterations, latest_of, team_order, warn_not_converged
 from seriatim.exact._evaluation import policy_chain
 from seriatim.exact._improvement import Improvement, falls, improved
 from seriatim.exact._policies import policy_control
 from seriatim.exact._rows import Source, backup, least
+from seriatim.exact._solution import StageSolution
 from seriatim.exact._sources import Problem, controls_of, remembered, source
-from seriatim.exact._stage_solution import StageSolution
 from seriatim.finite_horizon import FiniteHorizon
+
+# Costs-to-go and controls that a solution of all stages may have.
+MOST_NUMBERS = 2**26
 
 # One problem for all stages, or one for each stage.
 Problems: TypeAlias = Problem | Sequence[Problem]
@@ -131,10 +134,12 @@ def _stages(problem: Any, stages: int | None, final_cost: Any, latest: float = m
         timed = isinstance(problem, FiniteHorizon)
         own = problem.stages if timed else _optional.ends_after(problem)
         stages = own if stages is None else stages
-        if not is_whole(stages, 1):
-            raise InputError(f"stages={stages!r}: give the number of stages, a whole number from 1 up.")
-        # One source for all stages: its rows are enumerated once.
-        sources = [remembered(source(problem.model if timed else problem, latest))] * int(stages)  # type: ignore[arg-type]
+        require_whole("stages", stages, what="the number of stages, a whole number")
+        only = remembered(source(problem.model if timed else problem, latest))
+        numbers = only.num_states * (1 + only.num_agents)
+        most, advice = max(1, MOST_NUMBERS // numbers), f"; {numbers:,} numbers are kept of each stage"
+        require_whole("stages", stages, 1, most, what="the number of stages, a whole number", advice=advice)
+        sources = [only] * int(stages)  # type: ignore[arg-type]
         final_cost = _final(problem) if timed and final_cost is None else final_cost
     nothing = np.zeros(sources[0].num_states)
     return _Stages(

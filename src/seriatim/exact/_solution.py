@@ -1,4 +1,4 @@
-"""The result of a solver, and its use as a policy and as a value."""
+"""What solvers return, of states and of states with their time, and its use as a policy and as a value."""
 
 import dataclasses
 from typing import Any
@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Int, Shaped
 from seriatim import _optional
 from seriatim._errors import InputError
 from seriatim._record import record
+from seriatim.finite_horizon import FiniteHorizon, TimedState
 from seriatim.model import Key, Model, State
 
 
@@ -95,3 +96,80 @@ class Solution:
                 f"Tables have no states to look up, so their solution has no {what}; use its arrays, or solve a model."
             )
         return self.problem
+
+
+@record
+class StagePolicy:
+    """The policy of timed states that looks its joint control up: `control[N - left, model.index(x)]`."""
+
+    model: Model
+    control: Shaped[Any, "N s m"]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "control", jnp.asarray(self.control, jnp.int32))
+
+    def __call__(self, info: TimedState, key: Key) -> Int[Array, " m"]:
+        """Return the row of the stage and the state; `key` is not used."""
+        del key
+        model: Any = self.model
+        control: Int[Array, " m"] = self.control[self.control.shape[0] - info.left, model.index(info.state)]
+        return control
+
+
+@record
+class StageValue:
+    """The cost-to-go of timed states, looked up: `cost_to_go[N - left, model.index(x)]`, in JAX's precision."""
+
+    model: Model
+    cost_to_go: Shaped[Any, "stages s"]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "cost_to_go", jnp.asarray(self.cost_to_go, float))
+
+    def __call__(self, info: TimedState) -> Float[Array, ""]:
+        """Return the cost-to-go of the state with so many stages left."""
+        model: Any = self.model
+        last = self.cost_to_go.shape[0] - 1
+        value: Float[Array, ""] = self.cost_to_go[last - info.left, model.index(info.state)]
+        return value
+
+
+@record
+class StageSolution:
+    """What was found for a finite horizon of N stages.
+
+    Attributes:
+        cost_to_go: of the stages k, ..., N - 1 and the final cost, `[N + 1, s]`, in double precision; row 0 is that of
+            the whole problem.
+        control: a joint control for each stage and state, `[N, s, m]`.
+        history: the cost-to-go of each policy, the first included, `[iterations + 1, N + 1, s]`; empty for backward
+            induction, which needs none.
+        iterations: improvements made.
+        converged: whether the last policy was left by no agent. If not, a warning was given too.
+        problem: what was solved.
+    """
+
+    cost_to_go: Float[np.ndarray, "stages s"]
+    control: Int[np.ndarray, "N s m"]
+    history: Float[np.ndarray, "n stages s"]
+    iterations: int
+    converged: bool
+    problem: Any = dataclasses.field(repr=False)
+
+    @property
+    def policy(self) -> StagePolicy:
+        """The control as a policy of `FiniteHorizon(model, N)`."""
+        return StagePolicy(self._model("policy"), self.control)
+
+    @property
+    def value(self) -> StageValue:
+        """The cost-to-go as a value of `FiniteHorizon(model, N)`."""
+        return StageValue(self._model("value"), self.cost_to_go)
+
+    def _model(self, what: str) -> Any:
+        model = self.problem.model if isinstance(self.problem, FiniteHorizon) else self.problem
+        if _optional.index(model) is None:
+            raise InputError(
+                f"Tables have no states to look up, so their solution has no {what}; use its arrays, or solve a model."
+            )
+        return model

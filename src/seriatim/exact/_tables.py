@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Shaped
 from scipy import sparse
 
+from seriatim._arguments import as_numbers, require_real, require_whole
 from seriatim._errors import InputError
 from seriatim._record import record, static
 
@@ -46,7 +47,7 @@ class Tables:
     num_agents: int = static(default=1)
 
     def __post_init__(self) -> None:
-        costs = np.ascontiguousarray(self.costs, np.float64)
+        costs = np.ascontiguousarray(as_numbers("costs", self.costs))
         _check_sizes(self, costs)
         _check_costs(costs)
         rows = _as_rows(self.transitions, *costs.shape)
@@ -70,18 +71,18 @@ def _root(count: int, power: int) -> int:
     return root
 
 
-def check_discount(discount: float) -> None:
+def check_discount(discount: Any) -> None:
     """Refuse a discount outside (0, 1]."""
-    if not 0 < discount <= 1:
-        raise InputError(f"discount={discount}: give a number above 0 and at most 1.")
+    require_real("discount", discount, "a number above 0 and at most 1", above=0, most=1)
 
 
 def _check_sizes(tables: Tables, costs: Float[np.ndarray, "s a"]) -> None:
-    check_discount(float(tables.discount))
+    check_discount(tables.discount)
+    require_whole("num_agents", tables.num_agents)
     if costs.ndim != 2 or costs.size == 0:
         raise InputError(f"costs has shape {costs.shape}; give [states, joint controls], at least one of each.")
     m, a = tables.num_agents, costs.shape[1]
-    if m < 1 or _root(a, m) ** m != a:
+    if _root(a, m) ** m != a:
         raise InputError(
             f"costs has {a} joint controls, which is no c**{m} for num_agents={m}; give controls**agents columns, "
             "infinite where agents have fewer controls."

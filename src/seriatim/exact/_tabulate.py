@@ -1,8 +1,21 @@
-"""Tables of a model: the same `f` and `g`, with the disturbance summed out."""
+"""A model as its tables, and the Bellman operators on it.
+
+    (T_mu J)(x) = Q(x, mu(x)),     (T J)(x) = min_u Q(x, u),     Q(x, u) = g(x, u) + a sum_y P(x, u; y) J(y).
+
+Tables have the same `f` and `g` as the model, with the disturbance summed out.
+
+Source: D. Bertsekas, Dynamic Programming and Optimal Control, vol. II, Athena Scientific, 4th ed. 2012, section 1.1.
+"""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
 
 from seriatim._record import with_fields
-from seriatim.exact._rows import as_sparse
-from seriatim.exact._sources import source
+from seriatim.exact._checks import check_cost_to_go
+from seriatim.exact._rows import as_sparse, backup
+from seriatim.exact._sources import Problem, source
 from seriatim.exact._tables import Tables
 from seriatim.model import Model
 
@@ -25,3 +38,19 @@ def tabulate(model: Model, *, dense: bool = False) -> Tables:
     tables = Tables(rows.costs, rows.transitions, rows.discount, found.num_agents)
     # Tables takes a small chance of ending for a user's rounding; the model's is no accident.
     return with_fields(tables, transitions=as_sparse(rows.transitions).toarray() if dense else rows.transitions)
+
+
+def bellman(problem: Problem, cost_to_go: Any) -> Float[np.ndarray, "s a"]:
+    """Return the Q-factors of all joint controls, `[s, c**m]`; infinity where one may not be chosen.
+
+    `bellman(problem, J).min(axis=1)` is T J; joint controls are numbered as in `seriatim.controls.joint_controls`.
+
+    Args:
+        problem: a finite model, or `Tables`.
+        cost_to_go: J, `[s]`.
+
+    Raises:
+        InputError: the problem is not finite or has too many joint controls, or `cost_to_go` has another shape.
+    """
+    found = source(problem)
+    return backup(found.joint_rows(), check_cost_to_go(found, cost_to_go))

@@ -14,7 +14,7 @@ import time
 import numpy as np
 from jaxtyping import Float, Int
 
-from seriatim._errors import InputError
+from seriatim._arguments import require_whole
 from seriatim.exact._checks import check_limits, latest_of, warn_not_converged
 from seriatim.exact._evaluation import chain_cost, within
 from seriatim.exact._rows import Rows, backup, chain, least
@@ -74,8 +74,8 @@ def modified_policy_iteration(
         evaluations: sweeps of the greedy policy after each full one; None goes on while that pays.
         max_seconds: as in `value_iteration`.
     """
-    if evaluations is not None and evaluations < 0:
-        raise InputError(f"evaluations={evaluations}: give a whole number from 0 up, or None.")
+    if evaluations is not None:
+        require_whole("evaluations", evaluations, 0, advice=", or None")
     return _solved("modified_policy_iteration", problem, tolerance, max_iterations, evaluations, latest_of(max_seconds))
 
 

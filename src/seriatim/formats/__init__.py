@@ -1,20 +1,20 @@
 """Readers of published file formats; every mistake in a file is one sentence with its name and line number."""
 
-from seriatim.formats._cells import Cell, load_agents, load_tasks
+from typing import TYPE_CHECKING
+
+from seriatim._moved import moved_names
+from seriatim.formats._cells import load_agents, load_tasks
 from seriatim.formats._grid_map import GridMap, load_map
 from seriatim.formats._load import load
 from seriatim.formats._save import save
-from seriatim.formats._scenarios import Scenario, load_scenarios
-from seriatim.formats._tables import Tables
-from seriatim.formats._team_pomdp import BlindPolicy, TeamPOMDP
+from seriatim.formats._scenarios import load_scenarios
+from seriatim.formats._tables import TeamTables
+from seriatim.formats._team_pomdp import TeamPOMDP
 
 __all__ = [
-    "BlindPolicy",
-    "Cell",
     "GridMap",
-    "Scenario",
-    "Tables",
     "TeamPOMDP",
+    "TeamTables",
     "load",
     "load_agents",
     "load_map",
@@ -22,3 +22,6 @@ __all__ = [
     "load_tasks",
     "save",
 ]
+
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+    __getattr__ = moved_names(__name__)

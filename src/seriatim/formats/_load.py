@@ -17,14 +17,16 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float, Int
 
+from seriatim._arguments import seconds_of
 from seriatim._errors import InputError
+from seriatim._files import as_path
 from seriatim.formats._axes import Axis, make_axis
 from seriatim.formats._elements import ALL, make_elements
 from seriatim.formats._entries import Entry, read_entry
 from seriatim.formats._pomdpx import load_pomdpx
 from seriatim.formats._preamble import MAX_NUMBERS, Preamble, read_preamble
 from seriatim.formats._source import Sections, Source, read_source, sections
-from seriatim.formats._tables import Tables, wrong_rows
+from seriatim.formats._tables import TeamTables, wrong_rows
 from seriatim.formats._team_pomdp import TeamPOMDP
 
 SUFFIXES = (".pomdp", ".dpomdp", ".mdp", ".pomdpx")
@@ -49,8 +51,8 @@ def load(path: str | Path, *, max_seconds: float | int | None = None) -> TeamPOM
         InputError: the file is missing, of another suffix, not text, or malformed, its tables would have more than
             30 million numbers, or the time was over; the sentence gives the line.
     """
-    latest = math.inf if max_seconds is None else time.monotonic() + max_seconds
-    suffix = Path(path).suffix.lower()
+    latest = time.monotonic() + seconds_of(max_seconds)
+    suffix = as_path(path).suffix.lower()
     if suffix not in SUFFIXES:
         raise InputError(
             f"{path}: the name ends in {suffix or 'no suffix'!r}; .pomdp, .dpomdp, .mdp or .pomdpx is expected."
@@ -64,12 +66,12 @@ def load(path: str | Path, *, max_seconds: float | int | None = None) -> TeamPOM
     return TeamPOMDP(tables, preamble.discount, suffix == ".mdp")
 
 
-def _tables(source: Source, found: Sections, preamble: Preamble) -> Tables:
+def _tables(source: Source, found: Sections, preamble: Preamble) -> TeamTables:
     actions, states = make_axis(preamble.actions), make_axis((preamble.states,))
     seen = make_axis(preamble.observations)
     transition = _distributions(source, found, "T", (actions, states, make_axis((preamble.states,))), preamble)
     observation = _distributions(source, found, "O", (actions, states, seen), preamble)
-    return Tables(
+    return TeamTables(
         transition=transition,
         observation=observation,
         cost=preamble.sign * _values(source, found, (actions, states, states, seen), preamble, observation),
@@ -81,7 +83,7 @@ def _tables(source: Source, found: Sections, preamble: Preamble) -> Tables:
     )
 
 
-def _observed_tables(source: Source, found: Sections, preamble: Preamble) -> Tables:
+def _observed_tables(source: Source, found: Sections, preamble: Preamble) -> TeamTables:
     """Return the tables of a file without observations: what is seen of a state is the state."""
     for section in found.of("O"):
         raise source.mistake(section.offset, "'O:' stands in a file without observations; name the file .pomdp.")
@@ -90,7 +92,7 @@ def _observed_tables(source: Source, found: Sections, preamble: Preamble) -> Tab
     observation = np.broadcast_to(np.eye(states.size), transition.shape)
     # One observation, which no entry need name: so rows and matrices of R run over next states.
     nothing = make_axis((make_elements("observation", ("0",)),))
-    return Tables(
+    return TeamTables(
         transition=transition,
         observation=observation,
         cost=preamble.sign * _values(source, found, (actions, states, after, nothing), preamble, observation),

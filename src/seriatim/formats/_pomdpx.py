@@ -24,7 +24,7 @@ from seriatim.formats._factors import Factor, Variable, conditional, function, j
 from seriatim.formats._lines import quoted, whole_number
 from seriatim.formats._numbers import number
 from seriatim.formats._preamble import MAX_NUMBERS
-from seriatim.formats._tables import Tables
+from seriatim.formats._tables import TeamTables
 from seriatim.formats._xml import Document, Element
 
 SECTIONS = (
@@ -53,7 +53,7 @@ class _Variables(NamedTuple):
     rewards: list[str]
 
 
-def load_pomdpx(path: str | Path, latest: float = math.inf) -> tuple[Tables, float, bool]:
+def load_pomdpx(path: str | Path, latest: float = math.inf) -> tuple[TeamTables, float, bool]:
     """Read a `.pomdpx` file: its tables, its discount, and whether all state variables are fully observed.
 
     Raises:
@@ -73,7 +73,7 @@ def load_pomdpx(path: str | Path, latest: float = math.inf) -> tuple[Tables, flo
     sights = [*variables.actions, *variables.after, *variables.observations]
     of_sights = _conditionals(file, "ObsFunction", sights, variables.observations)
     observation = _product(of_sights, [variables.actions, variables.after, variables.observations])
-    tables = Tables(
+    tables = TeamTables(
         transition=transition,
         observation=_with_seen(variables, observation),
         cost=-_rewards(file, variables, observation),

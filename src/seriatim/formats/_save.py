@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Float
 
 from seriatim._errors import InputError
-from seriatim._files import save_text
+from seriatim._files import as_path, save_text
 from seriatim.formats._elements import is_plain
-from seriatim.formats._tables import Names, Tables
+from seriatim.formats._tables import Names, TeamTables
 from seriatim.formats._team_pomdp import TeamPOMDP
 
 
@@ -27,7 +27,9 @@ def save(model: TeamPOMDP, path: str | Path) -> None:
         InputError: another suffix, several agents in a `.pomdp` file, a state that is hidden or has other observations
             in an `.mdp` file, or the file cannot be written.
     """
-    suffix = Path(path).suffix.lower()
+    if not isinstance(model, TeamPOMDP):
+        raise InputError(f"model is a {type(model).__name__}; only a TeamPOMDP, as load(path) returns, can be saved.")
+    suffix = as_path(path).suffix.lower()
     m, possible = model.num_agents, _suffixes(model)
     if suffix not in possible:
         expected = " or ".join(possible)
@@ -83,7 +85,7 @@ def _referred(names: Names, index: int) -> str:
     return names[index] if names[index] == str(index) else _written(names[index])
 
 
-def _entries(tables: Tables, suffix: str) -> Iterator[str]:
+def _entries(tables: TeamTables, suffix: str) -> Iterator[str]:
     """Write what is not zero, one number a line."""
     before = " :" if suffix == ".dpomdp" else ""
     actions = [_joint(tables.actions, a) for a in range(tables.num_joint_actions)]

@@ -21,7 +21,7 @@ Names = tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Tables:
+class TeamTables:
     """The numbers and names of a partially observed team problem.
 
     Tables are equal if all their numbers and names are, to the last bit. Compiled functions are shared by models of
@@ -72,7 +72,7 @@ class Tables:
         object.__setattr__(self, "digest", _digest(self))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Tables) and self.digest == other.digest
+        return isinstance(other, TeamTables) and self.digest == other.digest
 
     def __hash__(self) -> int:
         return hash(self.digest)
@@ -88,7 +88,7 @@ class Tables:
         return math.prod(len(names) for names in self.observations)
 
 
-def _digest(tables: Tables) -> bytes:
+def _digest(tables: TeamTables) -> bytes:
     """Return what stands for all that the tables say; the names give the shapes."""
     names = (tables.states, tables.actions, tables.observations, tables.agents)
     digest = hashlib.sha256(repr(names).encode())
@@ -112,7 +112,7 @@ def _check_rows(name: str, rows: Float[np.ndarray, "*batch k"]) -> None:
         )
 
 
-def _check_names(tables: Tables) -> None:
+def _check_names(tables: TeamTables) -> None:
     m = len(tables.agents)
     if not m or len(tables.actions) != m or len(tables.observations) != m:
         raise InputError(

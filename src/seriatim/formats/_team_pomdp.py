@@ -25,7 +25,7 @@ from seriatim._errors import InputError
 from seriatim._inverse import inverse
 from seriatim._record import record, static
 from seriatim.controls import radix_number
-from seriatim.formats._tables import Tables
+from seriatim.formats._tables import TeamTables
 from seriatim.model import Key, Transition
 
 # Costs of a blind policy whose discount is below this share are not looked at.
@@ -87,7 +87,7 @@ class TeamPOMDP:
         InputError: the discount is out of range.
     """
 
-    tables: Tables = static()
+    tables: TeamTables = static()
     discount: float
     observed: bool = static(default=False)
     successors: Int[Array, "s a k"] = dataclasses.field(init=False)
@@ -241,7 +241,7 @@ class TeamPOMDP:
         return 0 if alone else int(np.argmin(blind_costs(self.tables, float(self.discount))))
 
 
-def blind_costs(tables: Tables, discount: float) -> Float[np.ndarray, " a"]:
+def blind_costs(tables: TeamTables, discount: float) -> Float[np.ndarray, " a"]:
     """Return the expected cost from the start of repeating each joint control, `[a]`.
 
     The distribution of the state is played forward until the discount leaves less than 1e-4 of a stage's cost.
@@ -288,7 +288,7 @@ def _normalised(rows: Float[np.ndarray, "*batch k"]) -> Float[np.ndarray, "*batc
 
 
 def _outcomes(
-    tables: Tables,
+    tables: TeamTables,
 ) -> tuple[Int[np.ndarray, "s a k"], Float[np.ndarray, "s a k"], Float[np.ndarray, "s a k"]]:
     """Return successors, probabilities and costs, those of probability 0 left out as far as all rows allow."""
     a, s, _ = tables.transition.shape

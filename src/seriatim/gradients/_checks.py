@@ -1,6 +1,5 @@
 """Checks of the arguments of estimators. Values inside `jit` and `vmap` cannot be read and are not checked."""
 
-import operator
 from typing import Any
 
 import jax
@@ -8,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from seriatim._errors import InputError
+from seriatim._numbers import is_whole
 
 
 def check_parameters(parameters: Any, name: str = "parameters") -> None:
@@ -27,6 +27,9 @@ def check_logits(logits: Any) -> None:
     if not logits.shape or logits.shape[-1] == 0:
         raise InputError(f"logits of shape {logits.shape} have no categories; give at least one along the last axis.")
     check_parameters(logits)
+    if not isinstance(logits, jax.core.Tracer) and not bool((np.asarray(logits, np.float64) < np.inf).all()):
+        place = np.argwhere(~(np.asarray(logits, np.float64) < np.inf))[0].tolist()
+        raise InputError(f"logits{place} is {logits[tuple(place)]}; give numbers below infinity, -inf for never.")
 
 
 def check_mean_and_std(mean_and_std: Any) -> None:
@@ -60,9 +63,5 @@ def check_temperature(temperature: Any) -> None:
 
 def check_count(name: str, count: Any, least: int, why: str) -> None:
     """Refuse a number of samples that is no whole number, or too small for the estimator."""
-    try:
-        enough = operator.index(count) >= least
-    except TypeError:
-        enough = False
-    if not enough:
-        raise InputError(f"{name}={count}: {why}; give a whole number from {least} up.")
+    if not is_whole(count, least):
+        raise InputError(f"{name}={count!r}: {why}; give a whole number from {least} up.")

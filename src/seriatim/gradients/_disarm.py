@@ -21,12 +21,12 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
+from seriatim.gradients._estimator import Function, Logits, Scalar, from_surrogate
 from seriatim.gradients._parts import finite, mixed, one_hot, slope, value_at
 from seriatim.model import Key
 
 
-@estimator(unbiased=True, needs_gradient=False)
+@from_surrogate(unbiased=True, needs_gradient=False)
 def disarm(function: Function, logits: Logits, key: Key) -> Scalar:
     """Estimate with the difference of `f` at two antithetic choices.
 

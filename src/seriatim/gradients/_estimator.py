@@ -23,6 +23,7 @@ from typing import Any, Concatenate, ParamSpec, Protocol, TypeAlias, cast, runti
 import jax
 from jaxtyping import Array, Float
 
+from seriatim._arguments import require_callable
 from seriatim._preconditions import require_key
 from seriatim.gradients._checks import check_logits
 from seriatim.model import Key
@@ -58,7 +59,7 @@ class Estimator(Protocol[P]):
         ...
 
 
-def estimator(
+def from_surrogate(
     *, unbiased: bool, needs_gradient: bool, check: Callable[[Any], None] = check_logits, is_random: bool = True
 ) -> Callable[[Surrogate[P]], Estimator[P]]:
     """Make an estimator of a surrogate. It keeps name, docstring and settings, and returns (value, gradient).
@@ -72,6 +73,7 @@ def estimator(
         def estimate(
             function: Function, logits: Any, key: Key | None, /, *args: P.args, **settings: P.kwargs
         ) -> tuple[Scalar, Any]:
+            require_callable("function", function, "a function of choices that returns one number", 1)
             check(logits)
             if is_random:
                 require_key(key)

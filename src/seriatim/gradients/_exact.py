@@ -7,13 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from seriatim._arguments import require_whole
 from seriatim._errors import InputError
-from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
+from seriatim.gradients._estimator import Function, Logits, Scalar, from_surrogate
 from seriatim.gradients._parts import log_probability, mixed, one_hot, values_at
 from seriatim.model import Key
 
 
-@estimator(unbiased=True, needs_gradient=False, is_random=False)
+@from_surrogate(unbiased=True, needs_gradient=False, is_random=False)
 def exact(
     function: Function,
     logits: Logits,
@@ -34,6 +35,7 @@ def exact(
     Raises:
         InputError: there are more than `max_choices` joint choices.
     """
+    require_whole("max_choices", max_choices)
     index = _all_choices(logits.shape, max_choices)
     # Where nothing is admissible nothing is chosen (-1): one outcome, which stands where 0 does.
     absent = jnp.all(jnp.isneginf(logits), axis=-1)

@@ -14,12 +14,12 @@ from jaxtyping import Array, Float
 
 from seriatim import distributions
 from seriatim.gradients._checks import check_count, check_temperature
-from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
+from seriatim.gradients._estimator import Function, Logits, Scalar, from_surrogate
 from seriatim.gradients._parts import centred, mixed, relaxed, sample, slope, value_at
 from seriatim.model import Key
 
 
-@estimator(unbiased=False, needs_gradient=True)
+@from_surrogate(unbiased=False, needs_gradient=True)
 def gumbel_rao(
     function: Function,
     logits: Logits,

@@ -5,13 +5,20 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from seriatim import distributions
+from seriatim._errors import InputError
 from seriatim.gradients._disarm import disarm
 from seriatim.gradients._estimator import Estimator
+from seriatim.gradients._exact import exact
 from seriatim.gradients._gumbel_rao import gumbel_rao, gumbel_rao_choices
-from seriatim.gradients._gumbel_softmax import gumbel_softmax, straight_through_gumbel_softmax
 from seriatim.gradients._relax import rebar, relax
+from seriatim.gradients._relaxed import (
+    gumbel_softmax,
+    pathwise,
+    straight_through,
+    straight_through_choices,
+    straight_through_gumbel_softmax,
+)
 from seriatim.gradients._score_function import leave_one_out, score_function
-from seriatim.gradients._straight_through import straight_through, straight_through_choices
 
 ESTIMATORS: Mapping[str, Estimator[...]] = {
     "score-function": score_function,
@@ -34,3 +41,24 @@ CHOICES: Mapping[str, Callable[..., Any]] = {
     "straight-through-gumbel-softmax": functools.partial(distributions.gumbel_softmax, hard=True),
     "gumbel-rao": gumbel_rao_choices,
 }
+
+# Called like the others, but none of them: enumeration, which judges them, and the estimator for Gaussian choices.
+_OTHERS: Mapping[str, Estimator[...]] = {"exact": exact, "pathwise": pathwise}
+
+
+def estimator(name: str) -> Estimator[...]:
+    """Return the estimator of that name; its docstring has its settings, its guarantee and its source.
+
+    Args:
+        name: a key of `ESTIMATORS`; or `"exact"`, which enumerates all choices; or `"pathwise"`, for Gaussian choices.
+
+    Raises:
+        InputError: there is none of that name.
+
+    >>> estimator("rebar").unbiased
+    True
+    """
+    every = {**ESTIMATORS, **_OTHERS}
+    if name not in every:
+        raise InputError(f"There is no estimator of gradients {name!r}; give one of {', '.join(every)}.")
+    return every[name]

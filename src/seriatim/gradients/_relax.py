@@ -32,7 +32,7 @@ from jaxtyping import Array, Float
 
 from seriatim import distributions
 from seriatim.gradients._checks import check_temperature
-from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
+from seriatim.gradients._estimator import Function, Logits, Scalar, from_surrogate
 from seriatim.gradients._parts import (
     centred,
     finite,
@@ -49,7 +49,7 @@ from seriatim.gradients._parts import (
 from seriatim.model import Key
 
 
-@estimator(unbiased=True, needs_gradient=True)
+@from_surrogate(unbiased=True, needs_gradient=True)
 def rebar(
     function: Function,
     logits: Logits,
@@ -90,7 +90,7 @@ def rebar(
     return _controlled(function, logits, key, control_variate)
 
 
-@estimator(unbiased=True, needs_gradient=False)
+@from_surrogate(unbiased=True, needs_gradient=False)
 def relax(
     function: Function, logits: Logits, key: Key, *, control_variate: Callable[[Any], Any] = lambda _: 0.0
 ) -> Scalar:

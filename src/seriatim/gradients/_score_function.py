@@ -6,6 +6,8 @@ It needs nothing but values of f. Its variance is the trouble, and the baseline 
 
 Sources: R. Williams, Simple Statistical Gradient-Following Algorithms for Connectionist Reinforcement Learning, 1992;
 W. Kool, H. van Hoof, M. Welling, Buy 4 REINFORCE Samples, Get a Baseline for Free!, 2019.
+
+Of one sample, the moving average of past values is a baseline (Williams); of several, the mean of the others is.
 """
 
 import functools
@@ -15,14 +17,16 @@ import jax.numpy as jnp
 from jax.lax import stop_gradient
 from jaxtyping import Array, Float
 
+from seriatim._arguments import require_real
 from seriatim._errors import InputError
+from seriatim._record import record
 from seriatim.gradients._checks import check_count
-from seriatim.gradients._estimator import Function, Logits, Scalar, estimator
+from seriatim.gradients._estimator import Function, Logits, Scalar, from_surrogate
 from seriatim.gradients._parts import log_probability, mixed, sample, slope, value_at, values_at
 from seriatim.model import Key
 
 
-@estimator(unbiased=True, needs_gradient=False)
+@from_surrogate(unbiased=True, needs_gradient=False)
 def score_function(function: Function, logits: Logits, key: Key, *, baseline: Float[Array, ""] | float = 0.0) -> Scalar:
     """Estimate with one sample: `(f(z) - baseline) grad log p(z)`.
 
@@ -47,7 +51,7 @@ def score_function(function: Function, logits: Logits, key: Key, *, baseline: Fl
         return value + (stop_gradient(value) - baseline) * slope(log_probability(logits, index))
 
 
-@estimator(unbiased=True, needs_gradient=False)
+@from_surrogate(unbiased=True, needs_gradient=False)
 def leave_one_out(function: Function, logits: Logits, key: Key, *, num_samples: int = 2) -> Scalar:
     """Estimate with n samples, each having the mean of the others as its baseline.
 
@@ -73,3 +77,45 @@ def leave_one_out(function: Function, logits: Logits, key: Key, *, num_samples: 
     scores = jax.vmap(functools.partial(log_probability, logits))(index)
     with mixed():
         return jnp.mean(values) + jnp.sum(stop_gradient(advantage) * slope(scores))
+
+
+@record
+class MovingBaseline:
+    """The exponentially weighted mean of the values seen so far, as state that is handed on.
+
+        value, gradient = estimator("score-function")(function, logits, key, baseline=baseline.mean)
+        baseline = baseline.updated(value)
+
+    In this order the baseline never depends on the sample it is subtracted from, and the estimate stays unbiased.
+
+    The values may be arrays, a baseline for each of their elements (one a stage, say).
+
+    Attributes:
+        decay: weight of the past, in [0, 1); 0.99 remembers about a hundred values.
+        total: weighted sum of the values seen.
+        weight: sum of their weights, so that the first values count in full.
+
+    Raises:
+        InputError: `decay` is out of range.
+    """
+
+    decay: Float[Array, ""] | float = 0.99
+    total: Float[Array, "*shape"] | float = 0.0
+    weight: Float[Array, ""] | float = 0.0
+
+    def __post_init__(self) -> None:
+        require_real("decay", self.decay, "the weight of the past, from 0 to below 1", least=0, below=1)
+
+    @property
+    def mean(self) -> Float[Array, "*shape"]:
+        """The baseline: the weighted mean of the values seen, 0 before the first."""
+        weight = jnp.asarray(self.weight, float)
+        return jnp.where(weight > 0, self.total / jnp.where(weight > 0, weight, 1.0), 0.0)
+
+    def updated(self, value: Float[Array, "*shape"] | float) -> "MovingBaseline":
+        """Take one more value in."""
+        return MovingBaseline(
+            self.decay,
+            self.decay * jnp.asarray(self.total, float) + (1 - self.decay) * value,
+            self.decay * jnp.asarray(self.weight, float) + (1 - self.decay),
+        )

@@ -1,30 +1,23 @@
 """Policies and values made of networks: the agents' inputs, their memories, and their choices."""
 
-from seriatim._extra import require_extra
+from typing import TYPE_CHECKING
 
-require_extra("seriatim.networks", "equinox")
+from seriatim._errors import require_extra
+
+if not TYPE_CHECKING:  # what is missing is named before an import below fails
+    require_extra("seriatim.networks", "equinox")
 
 # isort: split
-from seriatim.networks._classifier import NetworkValue, TeamNetwork, policy_classifier, value_network
-from seriatim.networks._decentralised import DecentralisedPolicy, decentralised_policy, network_policy
+from seriatim.networks._classifier import Featured, policy_classifier, value_network
+from seriatim.networks._decentralised import decentralised_policy, network_policy
 from seriatim.networks._feasible_fallback import FeasibleFallback
-from seriatim.networks._features import Featured
-from seriatim.networks._network import AgentNetwork
-from seriatim.networks._partition import NearestCentre, PartitionedPolicy, PartitionedValue, clusters, partitioned
-from seriatim.networks._with_memory import IgnoreMemory, Remembered, WithMemory
+from seriatim.networks._partition import clusters, partitioned
+from seriatim.networks._with_memory import IgnoreMemory, WithMemory
 
 __all__ = [
-    "AgentNetwork",
-    "DecentralisedPolicy",
     "FeasibleFallback",
     "Featured",
     "IgnoreMemory",
-    "NearestCentre",
-    "NetworkValue",
-    "PartitionedPolicy",
-    "PartitionedValue",
-    "Remembered",
-    "TeamNetwork",
     "WithMemory",
     "clusters",
     "decentralised_policy",

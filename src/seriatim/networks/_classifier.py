@@ -7,7 +7,11 @@ All agents share the weights unless they are told to differ, so experience with 
 whose order and number then do not matter. A classifier decides for all agents at once: m evaluations of a small
 network, no simulation.
 
-Source: M. Lagoudakis, R. Parr, Reinforcement Learning as Classification: Leveraging Modern Classifiers, ICML 2003.
+*Features* are the numbers that networks are told of a state on behalf of each agent. Whoever knows the problem names
+good features; where nobody did, the whole state is told as it is, with the agent's number, which serves small problems.
+
+Sources: M. Lagoudakis, R. Parr, Reinforcement Learning as Classification: Leveraging Modern Classifiers, ICML 2003;
+D. Bertsekas, Feature-Based Aggregation and Deep Reinforcement Learning, 2018, for the role of features.
 """
 
 from typing import Any
@@ -17,9 +21,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from seriatim import _optional
 from seriatim._errors import InputError
-from seriatim._preconditions import require_key
+from seriatim._preconditions import require_key, require_model
 from seriatim._record import record, static
+from seriatim._wrapped_model import WrappedModel, passed_on
 from seriatim.model import Key, Model, State
 from seriatim.networks._decentralised import (
     DecentralisedPolicy,
@@ -28,8 +34,44 @@ from seriatim.networks._decentralised import (
     network_policy,
     what_one_sees,
 )
-from seriatim.networks._features import Featured
 from seriatim.networks._network import Encoder, layers_of, through
+
+
+@record
+class Featured(WrappedModel):
+    """A model whose agents are told features of the whole state, in place of what they see by themselves.
+
+    Attributes:
+        model: says what the features are: by `features(state, agent)`; else by `agent_observations(state)`; else they
+            are all numbers of the state, and a one for the agent's own number.
+
+    Raises:
+        InputError: the model cannot work.
+    """
+
+    model: Model
+
+    lanes_last = passed_on()
+    initial_state = passed_on()
+    control_mask = passed_on()
+    transition = passed_on()
+    feasible = passed_on()
+    nominal_disturbance = passed_on()
+    base_policy = passed_on()
+
+    def __post_init__(self) -> None:
+        require_model(self.model, starts=True)
+
+    def agent_observations(self, state: State) -> Any:
+        """Return the features of each agent: arrays `[m, k]`, or `seriatim.Features` with a leading axis `m`."""
+        told, seen = _optional.features(self.model), _optional.agent_observations(self.model)
+        if told is not None:
+            return jax.vmap(told, (None, 0))(state, jnp.arange(self.num_agents))
+        if seen is not None:
+            return seen(state)
+        everything = jnp.concatenate([jnp.ravel(leaf).astype(float) for leaf in jax.tree.leaves(state)])
+        m = self.num_agents
+        return jnp.concatenate([jnp.broadcast_to(everything, (m, everything.size)), jnp.eye(m)], axis=1)
 
 
 def policy_classifier(

@@ -21,13 +21,13 @@ import numpy as np
 import scipy.cluster.vq
 from jaxtyping import Array, Float, Int
 
+from seriatim._arguments import require_callable, require_whole
 from seriatim._errors import InputError
 from seriatim._preconditions import require_key
 from seriatim._record import record, with_fields
 from seriatim.model import Features, Key, Model, State
-from seriatim.networks._classifier import NetworkValue
+from seriatim.networks._classifier import Featured, NetworkValue
 from seriatim.networks._decentralised import DecentralisedPolicy
-from seriatim.networks._features import Featured
 
 # From a state to the number of its region.
 Region = Callable[[Any], Any]
@@ -91,8 +91,12 @@ def partitioned(
     Raises:
         InputError: there is no region, or `region` does not return one number.
     """
-    if num_regions < 1:
-        raise InputError(f"num_regions={num_regions}: give at least 1 region.")
+    if not isinstance(networks, DecentralisedPolicy | NetworkValue):
+        raise InputError(
+            f"networks is a {type(networks).__name__}; give what policy_classifier or value_network returns."
+        )
+    require_whole("num_regions", num_regions)
+    require_callable("region", region, "a function of a state that returns the number of its region", 1)
     state = jax.eval_shape(networks.model.initial_state, jax.random.key(0))
     number = jax.eval_shape(region, state)
     if getattr(number, "shape", None) != () or not jnp.issubdtype(number.dtype, jnp.integer):

@@ -7,9 +7,33 @@ from typing import Any, Protocol, runtime_checkable
 
 import jax
 
+from seriatim._arguments import require_whole
 from seriatim._errors import InputError
 from seriatim._record import record, static
 from seriatim.parallel._configuration import Configuration, configuration, in_this_thread
+
+# Threads, or processes, that work at a time.
+MOST_WORKERS = 4096
+
+
+def require_workers(workers: Any) -> None:
+    """Refuse a number of workers that no machine has, or that is none.
+
+    Raises:
+        InputError: it is no whole number from 1 to `MOST_WORKERS`, nor None.
+    """
+    if workers is not None:
+        require_whole("workers", workers, 1, MOST_WORKERS, advice=", or None for all cores")
+
+
+def require_backend(on: Any) -> None:
+    """Refuse what cannot share out work.
+
+    Raises:
+        InputError: it is a class, or has no method `run`.
+    """
+    if on is not None and (isinstance(on, type) or not isinstance(on, Backend)):
+        raise InputError(f"on={on!r} shares out no work; give parallel.Local(), Devices() or Ray(), or None.")
 
 
 @runtime_checkable
@@ -39,8 +63,7 @@ class Local:
     workers: int | None = static(default=None)
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise InputError(f"workers={self.workers}: give a positive whole number, or None for all cores.")
+        require_workers(self.workers)
 
     def run(
         self, function: Callable[..., Any], shared: Any, given: Callable[[int], tuple[Any, Any]], count: int

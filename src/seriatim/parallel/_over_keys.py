@@ -15,10 +15,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Shaped
 
+from seriatim._arguments import require_callable, require_whole
 from seriatim._errors import InputError
 from seriatim._preconditions import require_keys
 from seriatim.model import Key
-from seriatim.parallel._backends import Backend, Local
+from seriatim.parallel._backends import Backend, Local, require_backend
 
 # `(shared, inputs [part, ...], keys [part]) -> results [part, ...]`
 Function = Callable[[Any, Any, Any], Any]
@@ -57,6 +58,11 @@ def over_keys(
         RemoteError: the function has raised an error in another process that cannot be sent. Other errors of the
             function are raised as if it had been called here.
     """
+    require_callable("function", function, "a function (shared, inputs, keys) -> results", 3)
+    require_whole("part", part)
+    require_backend(on)
+    if progress is not None:
+        require_callable("progress", progress, "a function (results so far, n)", 2)
     if getattr(keys, "shape", (1,))[:1] == (0,):
         raise InputError("There are no keys; give at least one (jax.random.split(key, n)).")
     require_keys(keys)
@@ -64,8 +70,6 @@ def over_keys(
     if len(lengths) != 1:
         seen = ", ".join(str(n[0]) if n else "none" for n in sorted(lengths))
         raise InputError(f"The leading axes of inputs and keys have lengths {seen}; give as many keys as inputs.")
-    if part < 1:
-        raise InputError(f"part={part}: give a positive whole number.")
     count = int(keys.shape[0])
     parts = -(-count // part)
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from seriatim._errors import InputError
 from seriatim._record import record, static
-from seriatim.parallel._backends import cores
+from seriatim.parallel._backends import cores, require_workers
 from seriatim.parallel._configuration import configuration
 from seriatim.parallel._worker import Failure, portable, with_keys, work
 
@@ -48,8 +48,9 @@ class Ray:
     workers: int | None = static(default=None)
 
     def __post_init__(self) -> None:
-        if self.workers is not None and self.workers < 1:
-            raise InputError(f"workers={self.workers}: give a positive whole number, or None for all cores.")
+        require_workers(self.workers)
+        if not isinstance(self.address, str | None):
+            raise InputError(f"address={self.address!r}: give a text, such as 'auto', or None for this machine.")
 
     def run(
         self, function: Callable[..., Any], shared: Any, given: Callable[[int], tuple[Any, Any]], count: int

@@ -1,5 +1,8 @@
 """Planners: they make a better policy of a base policy, by simulating the future after each joint control."""
 
+from typing import TYPE_CHECKING
+
+from seriatim._moved import moved_names
 from seriatim.planning._anytime import Anytime
 from seriatim.planning._candidates import Proposal, Sampled
 from seriatim.planning._contest import Halving, Uniform
@@ -23,3 +26,6 @@ __all__ = [
     "Uniform",
     "decide_many",
 ]
+
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+    __getattr__ = moved_names(__name__)

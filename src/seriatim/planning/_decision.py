@@ -112,7 +112,7 @@ def _is_true(flag: Array) -> bool:
     try:
         flag.block_until_ready()  # waits in less time than reading does
         return bytes(memoryview(flag)) != b"\0"  # a CPU's memory is lent as it is
-    except (BufferError, TypeError, ValueError, RuntimeError):
+    except (AttributeError, BufferError, TypeError, ValueError, RuntimeError):
         return bool(flag)
 
 

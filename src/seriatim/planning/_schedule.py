@@ -5,27 +5,51 @@ that is found with the choices (`BestFirst`) leaves nothing to guess, and turns 
 (`Halving`, `Sampled`) are taken one after the other.
 """
 
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from jaxtyping import Array, Float
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
 
 from seriatim._errors import InputError
 from seriatim._numbers import is_whole
 from seriatim._platform import on_cpu
 from seriatim._preconditions import control_of
 from seriatim._record import record, static
-from seriatim.model import Model, State
+from seriatim.model import Key, Model, State
 from seriatim.planning._best_first import BestDeviation
 from seriatim.planning._candidates import Sampled, drawn_from
 from seriatim.planning._contest import Allocation, Halving, Uniform
 from seriatim.planning._decision import MOST_FUTURES, PlannerKeys
 from seriatim.planning._in_turn import TurnsInOrder
-from seriatim.planning._order import Order, check_order, given_order
 from seriatim.planning._search import Search
 from seriatim.planning._speculative import GuessedTurns
 from seriatim.planning._turns import Rules
 from seriatim.policy import Policy
 from seriatim.simulation._settings import Simulation, num_samples
+
+Order: TypeAlias = tuple[int, ...] | Literal["random"] | None
+
+
+def check_order(order: Any, num_agents: int) -> None:
+    """Refuse an order that is not a permutation of the agents."""
+    if order is None or (isinstance(order, str) and order == "random"):
+        return
+    if isinstance(order, tuple) and sorted(order) == list(range(num_agents)):
+        return
+    raise InputError(
+        f"order={order!r} is no order of {num_agents} agents; give a tuple with each of 0..{num_agents - 1} once, "
+        "'random', or None for 0, 1, ..."
+    )
+
+
+def given_order(order: Order, num_agents: int, key: Key) -> Int[Array, " m"]:
+    """Return the agents in their turn; "random" draws a permutation."""
+    if order == "random":
+        return jax.random.permutation(key, jnp.arange(num_agents, dtype=jnp.int32))
+    listed = range(num_agents) if order is None else order
+    return jnp.array(list(listed), jnp.int32)
+
 
 # Simulations side by side that take a CPU little longer than one, half a vector of 16-bit numbers or all of it: of
 # small teams, for which wrong guesses are dear, and of teams from `LARGE` on, for which passes are.

@@ -38,7 +38,7 @@ from seriatim.planning._decision import (
     engine_of,
     planner_keys,
 )
-from seriatim.planning._order import Order, check_order, given_order
+from seriatim.planning._schedule import Order, check_order, given_order
 from seriatim.planning._search import Asking, AtOnce, Reference, Search, decided
 from seriatim.planning._state_diagnostics import with_state_diagnostics
 from seriatim.planning._turns import deviations

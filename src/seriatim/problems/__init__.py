@@ -1,45 +1,34 @@
 """Problems: one file each, a model with its heuristic."""
 
-from seriatim.problems._distance_fields import UNREACHABLE, distance_fields
+from typing import TYPE_CHECKING
+
+from seriatim._moved import moved_names
 from seriatim.problems._from_tables import tabular
-from seriatim.problems._rock_sample import NearestLikelyRock, RockBeliefs, RockSample, RockState
-from seriatim.problems._spiders_on_a_line import LineState, NearestEnd, SpidersOnALine
-from seriatim.problems._tabular import TablePlayer, Tabular, random_team, static_team
-from seriatim.problems.repair._beliefs import DamageForever, NearestDamage, RepairBeliefs
-from seriatim.problems.repair._model import Inspection, Repair, RepairState, WithinWays
-from seriatim.problems.spiders_and_flies._hunt import Hunt, NearestFly, NearestSeenFly
-from seriatim.problems.spiders_and_flies._memory import LastSeenFilter, SpiderObservation, WithinMoves
+from seriatim.problems._rock_sample import RockSample
+from seriatim.problems._spiders_on_a_line import SpidersOnALine
+from seriatim.problems._tabular import TablePlayer, Tabular, random_team
+from seriatim.problems.repair._beliefs import DamageForever
+from seriatim.problems.repair._model import Repair, RepairState, WithinWays
+from seriatim.problems.spiders_and_flies._hunt import Hunt
+from seriatim.problems.spiders_and_flies._memory import LastSeenFilter, WithinMoves
 from seriatim.problems.spiders_and_flies._model import SpidersAndFlies
-from seriatim.problems.spiders_and_flies._relaxed import RelaxedHunt
 
 __all__ = [
-    "UNREACHABLE",
     "DamageForever",
     "Hunt",
-    "Inspection",
     "LastSeenFilter",
-    "LineState",
-    "NearestDamage",
-    "NearestEnd",
-    "NearestFly",
-    "NearestLikelyRock",
-    "NearestSeenFly",
-    "RelaxedHunt",
     "Repair",
-    "RepairBeliefs",
     "RepairState",
-    "RockBeliefs",
     "RockSample",
-    "RockState",
-    "SpiderObservation",
     "SpidersAndFlies",
     "SpidersOnALine",
     "TablePlayer",
     "Tabular",
     "WithinMoves",
     "WithinWays",
-    "distance_fields",
     "random_team",
-    "static_team",
     "tabular",
 ]
+
+if not TYPE_CHECKING:  # a type checker would take every name for one that is there
+    __getattr__ = moved_names(__name__)

@@ -17,8 +17,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, ArrayLike, Bool, Float, Int, Shaped
 
+from seriatim._arguments import require_real
 from seriatim._errors import InputError
 from seriatim._inverse import inverse
+from seriatim._numbers import is_whole
 from seriatim._record import record
 from seriatim.controls import joint_controls, joint_index
 from seriatim.model import Key, Transition
@@ -330,7 +332,8 @@ def _check_team(
     masked: float,
     infeasible: float,
 ) -> None:
-    if min(states, agents, successors, *counts) < 1 or len(counts) != agents:
+    sizes = (states, agents, successors, *counts)
+    if not all(is_whole(size, 1) for size in sizes) or len(counts) != agents:
         raise InputError(
             f"states={states}, agents={agents}, controls={counts}, successors={successors}: give whole numbers from 1 "
             "up, and as many numbers of controls as agents."
@@ -344,8 +347,8 @@ def _check_team(
             f"{MAX_NUMBERS:.1e}; give fewer of them."
         )
     for name, chance in (("termination", termination), ("masked", masked), ("infeasible", infeasible)):
-        if not 0 <= chance < 1:
-            raise InputError(f"{name}={chance}: give a chance of at least 0 and less than 1.")
+        require_real(name, chance, "a chance of at least 0 and less than 1", least=0, below=1)
+    require_real("discount", discount, "a number above 0 and at most 1", above=0, most=1)
     if discount == 1 and termination == 0:
         raise InputError("discount=1 without termination leaves costs infinite; give termination > 0 or discount < 1.")
 
@@ -369,8 +372,8 @@ def static_team(
     table = np.asarray(costs, np.float32)
     if table.ndim < 1 or len(set(table.shape)) != 1:
         raise InputError(f"costs has shape {table.shape}; give one axis for each agent, all of the same length.")
-    if not 0 < discount < 1:
-        raise InputError(f"discount={discount}: a team that never ends needs a discount above 0 and below 1.")
+    advice = "a number above 0 and below 1, since the team never ends"
+    require_real("discount", discount, advice, above=0, below=1)
     m, c = table.ndim, table.shape[0]
     flat = [table[u] for u in itertools.product(range(c), repeat=m)]
     return Tabular(

@@ -1,11 +1,8 @@
 """Pictures: a state on a grid as SVG or as text, an episode as a page or a picture that moves."""
 
-from seriatim.rendering._animated_svg import animated_svg
-from seriatim.rendering._episode_html import episode_html
 from seriatim.rendering._grid_svg import grid_svg
 from seriatim.rendering._grid_text import grid_text
 from seriatim.rendering._marks import Mark
-from seriatim.rendering._safe_svg import LeftOut
 from seriatim.rendering._save import save_episode
 
-__all__ = ["LeftOut", "Mark", "animated_svg", "episode_html", "grid_svg", "grid_text", "save_episode"]
+__all__ = ["Mark", "grid_svg", "grid_text", "save_episode"]

@@ -1,11 +1,14 @@
 """A state on a grid as an SVG picture.
 
-The parts that stay (paper, walls, lines) are written first and last and the parts that move in between, in the same way
-for every state of a model: this makes an episode of many pictures small. Nothing is styled by class or identifier, so
-that pictures can be put into any page, several at a time.
+What stays (paper, walls, lines) is written first and last, what moves between, the same way in every state of a model:
+that is what makes an episode of many pictures small. Nothing is styled by class or identifier, so that pictures can be
+put into any page, several at a time.
+
+Walls are one path: a rectangle for each run of blocked cells in a row. A real map has thousands of blocked cells and
+hundreds of runs, so the path is several times smaller than a rectangle a cell, and neighbours in a row show no seam.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import NamedTuple, TypeAlias
 
@@ -14,10 +17,8 @@ import svg
 from jaxtyping import Bool
 
 from seriatim._errors import InputError
-from seriatim.rendering._layout import Placed, spread
-from seriatim.rendering._marks import Mark, check_grid, of_kind
+from seriatim.rendering._marks import Mark, Placed, check_grid, of_kind, spread
 from seriatim.rendering._palette import AGENT, BORDER, FONT, GONE, INK, LINE, PAPER, TARGET, WALL, ink_on, level_colour
-from seriatim.rendering._walls import wall_path
 
 Number: TypeAlias = float | int
 
@@ -254,3 +255,17 @@ def _short(number: Number) -> Number:
     """Round to a hundredth of a unit, less than anybody sees, and write whole numbers without a point."""
     rounded = round(number, 2)
     return int(rounded) if rounded == int(rounded) else rounded
+
+
+def wall_path(walls: Bool[np.ndarray, "height width"]) -> str:
+    """Write the blocked cells as SVG path data, one unit a cell; no two rectangles overlap."""
+    return "".join(f"M{column} {row}h{length}v1h-{length}z" for row, column, length in runs(walls))
+
+
+def runs(walls: Bool[np.ndarray, "height width"]) -> Iterator[tuple[int, int, int]]:
+    """Yield (row, first column, length) of each longest run of blocked cells, row by row."""
+    edges = np.diff(np.pad(np.asarray(walls, np.int8), ((0, 0), (1, 1))), axis=1)
+    rows, starts = np.nonzero(edges == 1)
+    _, ends = np.nonzero(edges == -1)
+    for row, start, end in zip(rows.tolist(), starts.tolist(), ends.tolist(), strict=True):
+        yield row, start, end - start

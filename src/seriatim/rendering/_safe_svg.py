@@ -1,10 +1,13 @@
 """Drawings without anything that could run code or load something in the program that opens the file.
 
 A model's `draw` may show text from anywhere, and a page with an episode is sent to others. So a drawing is parsed, and
-only elements and attributes of the lists in `_svg_names` are kept. Links lead to places in the drawing, pictures inside
+only elements and attributes of two lists are kept. Links lead to places in the drawing, pictures inside
 it are data, and styles refer to nothing else. A drawing that has nothing else is kept to the letter.
 
 Source of what has to be thought of: the HTML5 Security Cheatsheet (html5sec.org), SVG 2, chapters 2.4 and 5.
+
+Left out are scripts, foreign objects, animations (which can change a link), events (`on...`), and metadata. Names are
+those of SVG 2 and of its presentation attributes; letter case counts.
 """
 
 import re
@@ -15,7 +18,38 @@ from typing import Any
 from xml.parsers import expat
 
 from seriatim._errors import InputError
-from seriatim.rendering._svg_names import ATTRIBUTES, ELEMENTS
+
+_ELEMENTS = """
+    svg g defs symbol use switch a title desc style view
+    path rect circle ellipse line polyline polygon image
+    text tspan textPath
+    linearGradient radialGradient stop pattern clipPath mask marker
+    filter feBlend feColorMatrix feComponentTransfer feComposite feConvolveMatrix feDiffuseLighting feDisplacementMap
+    feDistantLight feDropShadow feFlood feFuncA feFuncB feFuncG feFuncR feGaussianBlur feMerge feMergeNode feMorphology
+    feOffset fePointLight feSpecularLighting feSpotLight feTile feTurbulence
+"""
+_ATTRIBUTES = """
+    id class style lang tabindex role xml:space xml:lang href version baseProfile
+    x y x1 y1 x2 y2 cx cy r rx ry fx fy fr d dx dy width height points pathLength viewBox preserveAspectRatio transform
+    transform-origin transform-box gradientUnits gradientTransform spreadMethod offset patternUnits patternContentUnits
+    patternTransform clipPathUnits maskUnits maskContentUnits markerUnits markerWidth markerHeight refX refY orient
+    rotate textLength lengthAdjust startOffset method spacing side media type
+    filterUnits primitiveUnits in in2 result mode values operator k1 k2 k3 k4 order kernelMatrix divisor bias targetX
+    targetY edgeMode kernelUnitLength preserveAlpha surfaceScale diffuseConstant specularConstant specularExponent scale
+    xChannelSelector yChannelSelector stdDeviation azimuth elevation z pointsAtX pointsAtY pointsAtZ limitingConeAngle
+    radius baseFrequency numOctaves seed stitchTiles tableValues slope intercept amplitude exponent
+    alignment-baseline baseline-shift clip clip-path clip-rule color color-interpolation color-interpolation-filters
+    color-rendering cursor direction display dominant-baseline enable-background fill fill-opacity fill-rule filter
+    flood-color flood-opacity font font-family font-feature-settings font-kerning font-size font-size-adjust
+    font-stretch font-style font-variant font-variant-numeric font-weight glyph-orientation-horizontal
+    glyph-orientation-vertical image-rendering isolation kerning letter-spacing lighting-color line-height marker
+    marker-end marker-mid marker-start mask mask-type mix-blend-mode opacity overflow paint-order pointer-events
+    shape-rendering stop-color stop-opacity stroke stroke-dasharray stroke-dashoffset stroke-linecap stroke-linejoin
+    stroke-miterlimit stroke-opacity stroke-width text-anchor text-decoration text-overflow text-rendering
+    unicode-bidi vector-effect visibility white-space word-spacing writing-mode
+"""
+ELEMENTS, ATTRIBUTES = frozenset(_ELEMENTS.split()), frozenset(_ATTRIBUTES.split())
+
 
 SVG, XLINK, XML = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink", "http://www.w3.org/XML/1998/namespace"
 # Attributes of other namespaces, and what they are written as.

@@ -13,7 +13,7 @@ from seriatim._numbers import is_whole, real_number
 from seriatim._preconditions import number_of
 from seriatim._record import record, static
 from seriatim.model import Model
-from seriatim.value import Value
+from seriatim.policy import Value
 
 # An endless simulation must end. Discounted costs are followed until the weight of the stages cut off is below this ...
 TAIL_WEIGHT = 1e-4

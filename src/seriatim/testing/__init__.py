@@ -4,6 +4,5 @@ from seriatim.testing._check_filter import check_filter
 from seriatim.testing._check_model import check_model
 from seriatim.testing._check_policy import check_policy
 from seriatim.testing._compilations import count_compilations
-from seriatim.testing._report import Finding, Report
 
-__all__ = ["Finding", "Report", "check_filter", "check_model", "check_policy", "count_compilations"]
+__all__ = ["check_filter", "check_model", "check_policy", "count_compilations"]

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from seriatim import _optional
-from seriatim._preconditions import name_of, require_key
+from seriatim._preconditions import name_of, require_key, require_model
 from seriatim._structure import in_words, shapes
 from seriatim.controls import is_admissible
 from seriatim.model import Key, Model
@@ -35,12 +35,13 @@ def check_policy(model: Model, policy: Policy, key: Key | None = None, *, quick:
         key: decides the sampled states; by default `jax.random.key(0)`.
         quick: check the first law only, which calls the policy but does not compile it.
 
-    Raises:
-        InputError: `key` is no key.
-
     Returns:
         A report; it never raises for a fault of the policy's.
+
+    Raises:
+        InputError: nothing can be computed with the model, or `key` is no key.
     """
+    require_model(model, starts=True)
     key = jax.random.key(0) if key is None else key
     require_key(key)
     name = name_of(policy)

@@ -19,9 +19,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from seriatim import _optional
+from seriatim._arguments import require_whole
 from seriatim._compile import jit
 from seriatim._errors import InputError
-from seriatim._preconditions import require_key
+from seriatim._preconditions import require_key, require_policy
 from seriatim._record import record, static, with_fields
 from seriatim.beliefs import FactoredBelief, InformationModel
 from seriatim.model import Key, State
@@ -76,13 +77,13 @@ def completion_network(world: InformationModel, key: Key, *, width: int = 64, de
         InputError: a size is out of range, or what agents know is no distribution.
     """
     require_key(key)
-    if width < 1 or depth < 1:
-        raise InputError(f"width={width}, depth={depth}: give whole numbers from 1 up.")
+    for name, size in (("width", width), ("depth", depth)):
+        require_whole(name, size)
     known = jax.tree.map(lambda leaf: leaf[0], world.filter.initial(key))
     if not isinstance(known, FactoredBelief) and getattr(known, "ndim", None) != 1:
         raise InputError(
             f"{type(world.filter).__name__} keeps a {type(known).__name__}; a completion network corrects "
-            "distributions: give a ExactAgentFilter, or an PerAgentFilter with a FactoredFilter."
+            "distributions: give an ExactAgentFilter, or a PerAgentFilter with a FactoredFilter."
         )
     told = _told(known, jnp.int32(0), world.num_agents)
     made = eqx.nn.MLP(told.size, _sites(known).size, width, depth, key=key)
@@ -117,8 +118,9 @@ def fit_completion(
         InputError: a number is out of range.
     """
     require_key(key)
-    if episodes < 1 or horizon < 1:
-        raise InputError(f"episodes={episodes}, horizon={horizon}: give whole numbers from 1 up.")
+    for name, count in (("episodes", episodes), ("horizon", horizon)):
+        require_whole(name, count)
+    require_policy("policy", policy)
     playing, drawing = jax.random.split(key)
     rows, chance = played(world, policy, jax.random.split(playing, episodes), horizon)
     loss = loss_of(completion_loss, network)

@@ -9,6 +9,7 @@ Source: D. Kingma, J. Ba, Adam, 2015; the rate: I. Loshchilov, F. Hutter, SGDR, 
 same, Decoupled Weight Decay Regularization, 2019.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,6 +20,7 @@ import optax
 from jax.tree_util import Partial
 from jaxtyping import Array, Float, Int
 
+from seriatim._arguments import require_real, require_whole
 from seriatim._compile import jit
 from seriatim._preconditions import require_key
 from seriatim._record import record, static
@@ -41,6 +43,9 @@ class Fitting:
         learning_rate: of Adam at the start; it falls to zero.
         weight_decay: pulls weights towards zero, as a share of themselves for each step and unit of the rate.
         clip: largest norm of a gradient.
+
+    Raises:
+        InputError: a number is out of range.
     """
 
     passes: float | int = 20
@@ -49,6 +54,13 @@ class Fitting:
     learning_rate: float = 3e-3
     weight_decay: float = 1e-4
     clip: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_whole("batch", self.batch)
+        require_real("least_steps", self.least_steps, "a number of steps from 0 up", least=0, below=math.inf)
+        require_real("weight_decay", self.weight_decay, "a finite number from 0 up", least=0, below=math.inf)
+        for name in ("passes", "learning_rate", "clip"):
+            require_real(name, getattr(self, name), "a finite number above 0", above=0, below=math.inf)
 
 
 def fit(

@@ -22,8 +22,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim import _optional, distributions
+from seriatim._arguments import require_real, require_whole
 from seriatim._compile import jit
-from seriatim._preconditions import require_keys
+from seriatim._preconditions import require_keys, require_model, require_playable
 from seriatim._record import record
 from seriatim.lanes import map_lanes, materialise
 from seriatim.model import Key, Model, State
@@ -93,18 +94,31 @@ def visited(model: Model, policy: Policy, keys: Key, horizon: int, noise: float 
         noise: the chance, at each stage, that one agent does something at random instead.
 
     Raises:
-        InputError: `keys` is no stack of keys.
+        InputError: the model cannot work, the policy cannot be called, `keys` is no stack of keys, or a number is out
+            of range.
     """
-    require_keys(keys)
+    _check(model, policy, keys, horizon)
+    require_real("noise", noise, "a chance, from 0 to 1", least=0, most=1)
     states: State = _visited(model, policy, keys, jnp.asarray(horizon, jnp.int32), jnp.asarray(noise, float))[0]
     return states
 
 
 def costs_to_go(model: Model, policy: Policy, keys: Key, horizon: int) -> tuple[State, Float[Array, " n"]]:
-    """Return a state of each of many episodes, as `visited`, and the discounted cost from there to the end."""
-    require_keys(keys)
+    """Return a state of each of many episodes, as `visited`, and the discounted cost from there to the end.
+
+    Raises:
+        InputError: as `visited`.
+    """
+    _check(model, policy, keys, horizon)
     states, costs = _visited(model, policy, keys, jnp.asarray(horizon, jnp.int32), jnp.zeros(()))
     return states, costs
+
+
+def _check(model: Model, policy: Policy, keys: Key, horizon: int) -> None:
+    require_keys(keys)
+    require_model(model, starts=True)
+    require_playable(model, policy)
+    require_whole("horizon", horizon)
 
 
 def _sampled(

@@ -28,11 +28,13 @@ from jax.lax import stop_gradient
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim import _optional
+from seriatim._arguments import require_whole
 from seriatim._errors import InputError
-from seriatim._numbers import is_whole
+from seriatim._numbers import real_number
 from seriatim._preconditions import require_model, within_problem
 from seriatim._record import record, static, with_fields
-from seriatim.gradients import CHOICES, MovingBaseline
+from seriatim.gradients import MovingBaseline
+from seriatim.gradients._list import CHOICES
 from seriatim.model import Key
 from seriatim.networks._decentralised import DecentralisedPolicy
 from seriatim.simulation._stage import Streams, streams
@@ -328,8 +330,7 @@ def _check_estimator(trainer: PolicyGradient) -> None:
 def _check_numbers(trainer: PolicyGradient) -> None:
     for name in ("batch", "horizon", "num_samples"):
         value = getattr(trainer, name)
-        if not is_whole(value, 1):
-            raise InputError(f"{name}={value}: give a positive whole number.")
+        require_whole(name, value)
     for name in ("learning_rate", "temperature", "clip"):
         value = getattr(trainer, name)
         if not (callable(value) and name != "clip") and not 0 < _number(value) < math.inf:
@@ -344,9 +345,10 @@ def _check_numbers(trainer: PolicyGradient) -> None:
 def _number(value: Any) -> float:
     """Return a value as a number, NaN if it is none."""
     try:
-        return math.nan if isinstance(value, str) else float(value)
-    except (TypeError, ValueError):
-        return math.nan
+        number = real_number(value)
+    except TypeError:  # it is being traced
+        number = None
+    return math.nan if number is None else number
 
 
 def _check_groups(batch: int, num_samples: int) -> None:

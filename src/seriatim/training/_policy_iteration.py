@@ -27,6 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from seriatim._arguments import require_real, require_whole
 from seriatim._compile import jit
 from seriatim._errors import InputError
 from seriatim._preconditions import require_model, within_problem
@@ -44,9 +45,15 @@ from seriatim.planning._schedule import Schedule, check_schedule
 from seriatim.policy import Policy
 from seriatim.simulation import Simulation
 from seriatim.training._fit import Fitting, loss_of
-from seriatim.training._fit_networks import fit_networks, scaled_to, standardised_to
+from seriatim.training._fit_networks import (
+    agreement,
+    classifier_loss,
+    fit_networks,
+    scaled_to,
+    standardised_to,
+    value_loss,
+)
 from seriatim.training._labels import Labels, blank_labels, costs_to_go, labels_of, visited
-from seriatim.training._losses import agreement, classifier_loss, value_loss
 
 # States whose features show how to standardise them.
 SHOWN = 1024
@@ -397,14 +404,11 @@ def _check(trainer: PolicyIteration) -> None:
     check_schedule(trainer.schedule, trainer.model.num_agents)
     least = {"states": HELD_OUT, "rounds": 1, "part": 1, "episodes": 2, "horizon": 1, "value_states": 1}
     for name, bound in least.items():
-        if getattr(trainer, name) < bound:
-            raise InputError(f"{name}={getattr(trainer, name)}: give a whole number from {bound} up.")
+        require_whole(name, getattr(trainer, name), bound)
     for name in ("share_of_base", "noise"):
-        if not 0 <= getattr(trainer, name) <= 1:
-            raise InputError(f"{name}={getattr(trainer, name)}: give a share, from 0 to 1.")
+        require_real(name, getattr(trainer, name), "a share, from 0 to 1", least=0, most=1)
     for name, number in (("temperature", trainer.temperature), ("gain", 0 if trainer.gain is None else trainer.gain)):
-        if not number >= 0:
-            raise InputError(f"{name}={number}: give a number from 0 up.")
+        require_real(name, number, "a number from 0 up", least=0)
     if trainer.rounds > trainer.states:
         raise InputError(
             f"rounds={trainer.rounds}: each needs a label at least; give no more than states={trainer.states}."

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
 from seriatim._errors import InputError
+from seriatim._preconditions import require_policy
 from seriatim._record import record
 from seriatim.beliefs._exact_filter import ExactFilter, normalised
 from seriatim.model import Disturbance, Key, Observation, State
@@ -84,15 +85,14 @@ class ExactAgentFilter:
     guess: Policy
 
     def __post_init__(self) -> None:
+        if not isinstance(self.exact, ExactFilter):
+            raise InputError(f"exact is a {type(self.exact).__name__}; give an ExactFilter of the team's model.")
         model: Any = self.exact.model
         name = type(model).__name__
         if self.exact.observation_table is None:
             raise InputError(f"{name} has no observations(); one agent's belief needs them: all, stacked, [o, m, ...].")
         check_rows(name, jax.tree.map(lambda leaf: leaf[0], model.observations()), model.num_agents)
-        if not callable(self.guess):
-            raise InputError(
-                f"guess={self.guess!r} cannot be called; give a policy of beliefs, such as the base policy."
-            )
+        require_policy("guess", self.guess)
 
     @property
     def model(self) -> Any:

@@ -21,14 +21,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from seriatim._arguments import seconds_of
 from seriatim._compile import jit
 from seriatim._errors import InputError
+from seriatim._preconditions import require_policy
 from seriatim.beliefs._tables import ObservedTables, observed_tables
 from seriatim.beliefs.decentralised._agent_filter import ExactAgentFilter
 from seriatim.beliefs.decentralised._information import Information, InformationModel
 from seriatim.beliefs.solvers._blind import blind_costs
-from seriatim.beliefs.solvers._informed import informed_sweep, qmdp_sweep
-from seriatim.beliefs.solvers._value_iteration import usable
+from seriatim.beliefs.solvers._incremental_pruning import usable
+from seriatim.beliefs.solvers._informed import informed_sweep, qmdp_sweep, require_stages
 from seriatim.controls import joint_index
 from seriatim.exact._rows import as_sparse
 from seriatim.policy import Policy
@@ -51,7 +53,7 @@ def centralised_value(model: Any, horizon: int) -> float:
     Raises:
         InputError: the model is not finite and observed, `horizon` is out of range, or too many beliefs are reached.
     """
-    _check_horizon(horizon)
+    require_stages(horizon)
     return _value(observed_tables(model), horizon, np.inf)
 
 
@@ -78,8 +80,8 @@ def centralised_bounds(model: Any, horizon: int, *, max_seconds: float | int | N
     Raises:
         InputError: the model is not finite and observed, or an argument is out of range.
     """
-    _check_horizon(horizon)
-    latest = np.inf if max_seconds is None else time.monotonic() + max_seconds
+    require_stages(horizon)
+    latest = time.monotonic() + seconds_of(max_seconds)
     tables = usable(observed_tables(model), type(model).__name__)
     seen = _informed(tables, horizon, latest)
     promising = np.argsort(tables.prior @ seen, kind="stable")
@@ -158,10 +160,16 @@ def decentralised_value(model: InformationModel, policy: Policy | Sequence[Polic
     Raises:
         InputError: messages arrive by chance, the filter is another, or `horizon` or the number of policies is wrong.
     """
-    _check_horizon(horizon)
+    require_stages(horizon)
+    if not isinstance(model, InformationModel):
+        raise InputError(
+            f"model is a {type(model).__name__}; give an InformationModel, in which each agent knows its own."
+        )
     policies = list(policy) if isinstance(policy, Sequence) else [policy] * horizon
     if len(policies) != horizon:
         raise InputError(f"There are {len(policies)} policies for horizon={horizon}; give one, or one for each stage.")
+    for each in policies:
+        require_policy("policy", each)
     if (
         not isinstance(model.filter, ExactAgentFilter)
         or model.in_reach is not None
@@ -169,7 +177,7 @@ def decentralised_value(model: InformationModel, policy: Policy | Sequence[Polic
     ):
         raise InputError(
             f"arrival={model.arrival}, in_reach={model.in_reach} and {type(model.filter).__name__}: histories can be "
-            "enumerated with a ExactAgentFilter and messages that arrive always or never; use evaluate for others."
+            "enumerated with an ExactAgentFilter and messages that arrive always or never; use evaluate for others."
         )
     tables = observed_tables(model.model)
     weights, known = tables.prior[None], jax.tree.map(lambda leaf: leaf[None], model.filter.initial(jax.random.key(0)))
@@ -209,11 +217,6 @@ def _all_learnt(model: InformationModel, known: Any, controls: Int[Array, "n m"]
 
 _controls = jit(_all_controls)
 _learnt = jit(_all_learnt)
-
-
-def _check_horizon(horizon: int) -> None:
-    if horizon < 1:
-        raise InputError(f"horizon={horizon}: give a whole number of stages from 1 up.")
 
 
 def _check_size(beliefs: Float[np.ndarray, "n s"], tables: ObservedTables, stage: int, horizon: int) -> None:

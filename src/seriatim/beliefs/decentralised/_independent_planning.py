@@ -18,14 +18,19 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Int
 
+from seriatim._arguments import require_whole
 from seriatim._errors import InputError
+from seriatim._preconditions import require_policy
 from seriatim._record import record, static, with_fields
+from seriatim.beliefs._filter import require_filter
 from seriatim.beliefs.decentralised._agent_filter import AgentFilter, Known
 from seriatim.beliefs.decentralised._information import Information
 from seriatim.finite_horizon import TimedState
 from seriatim.model import Key
 from seriatim.policy import Policy
 
+# States that each agent may draw: each is planned at.
+MOST_SAMPLES = 10**6
 COMPLETIONS = ("belief", "most-likely", "sampled", "network")
 
 
@@ -54,12 +59,11 @@ class IndependentPlanning:
     network: Callable[[Known, Int[Array, ""]], Any] | None = None
 
     def __post_init__(self) -> None:
-        if not callable(self.policy):
-            raise InputError(f"policy={self.policy!r} cannot be called; give a planner or a policy of completions.")
+        require_policy("policy", self.policy)
+        require_filter(self.filter, AgentFilter)
         if self.completion not in COMPLETIONS:
             raise InputError(f"completion={self.completion!r}: give one of {', '.join(map(repr, COMPLETIONS))}.")
-        if self.num_samples < 1:
-            raise InputError(f"num_samples={self.num_samples}: give a whole number of states from 1 up.")
+        require_whole("num_samples", self.num_samples, 1, MOST_SAMPLES, advice=" of states")
         if callable(self.network) != (self.completion == "network"):
             raise InputError(
                 f"completion={self.completion!r}, network={self.network!r}: give a network with completion='network', "

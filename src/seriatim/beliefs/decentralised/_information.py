@@ -15,12 +15,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from seriatim import _optional
-from seriatim._errors import InputError
-from seriatim._preconditions import require_model
+from seriatim._arguments import require_callable, require_real
 from seriatim._record import record
 from seriatim._wrapped_model import WrappedModel, of_state, passed_on
-from seriatim.beliefs._lanes import one_or_many
+from seriatim.beliefs._belief_model import one_or_many
+from seriatim.beliefs._filter import require_filter, require_observed
 from seriatim.beliefs.decentralised._agent_filter import AgentFilter, Known, check_rows
 from seriatim.model import Disturbance, Key, Observation, State, Transition
 
@@ -74,17 +73,12 @@ class InformationModel(WrappedModel):
     feasible = passed_on(of_state)
 
     def __post_init__(self) -> None:
-        require_model(self.model, starts=True)
-        name = type(self.model).__name__
-        if _optional.observation(self.model) is None:
-            raise InputError(
-                f"{name} has no observation(state, control, disturbance); say what each agent sees, [m, ...]."
-            )
-        if not 0 <= float(self.arrival) <= 1:
-            raise InputError(f"arrival={self.arrival}: the probability that a message arrives; give one from 0 to 1.")
-        if self.in_reach is not None and not callable(self.in_reach):
-            raise InputError(f"in_reach={self.in_reach!r} cannot be called; give a function of the state, or None.")
-        check_rows(name, jax.eval_shape(self._first_observation), self.num_agents)
+        require_observed(self.model, "observation")
+        require_filter(self.filter, AgentFilter)
+        require_real("arrival", self.arrival, "the probability that a message arrives, from 0 to 1", least=0, most=1)
+        if self.in_reach is not None:
+            require_callable("in_reach", self.in_reach, "a function of the state, or None")
+        check_rows(type(self.model).__name__, jax.eval_shape(self._first_observation), self.num_agents)
 
     def initial_state(self, key: Key) -> Information:
         """Draw the true state, and each agent's first knowledge of it."""

@@ -17,9 +17,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Int
 
 from seriatim._errors import InputError
+from seriatim._preconditions import require_policy
 from seriatim._record import record
 from seriatim.beliefs._exact_filter import ExactFilter
-from seriatim.beliefs._filter import Filter
+from seriatim.beliefs._filter import Filter, require_filter
 from seriatim.beliefs.decentralised._agent_filter import Known
 from seriatim.model import Disturbance, Key, Observation, State
 from seriatim.policy import Policy
@@ -49,12 +50,8 @@ class PerAgentFilter:
             raise InputError(
                 "PerAgentFilter cannot leave out what an ExactFilter would sum over; use ExactAgentFilter."
             )
-        if not isinstance(self.filter, Filter):
-            raise InputError(f"filter={self.filter!r} is no filter; give a FactoredFilter or a ParticleFilter.")
-        if not callable(self.guess):
-            raise InputError(
-                f"guess={self.guess!r} cannot be called; give a policy of beliefs, such as the base policy."
-            )
+        require_filter(self.filter)
+        require_policy("guess", self.guess)
 
     @property
     def model(self) -> Any:

@@ -20,6 +20,7 @@ from seriatim._errors import InputError
 from seriatim._record import record
 from seriatim.beliefs._filter import Belief
 from seriatim.beliefs._particle_filter import ParticleBelief
+from seriatim.beliefs._probabilities import probabilities
 from seriatim.model import Key, ObservedModel
 
 
@@ -38,8 +39,12 @@ class AlphaVectors:
     controls: Int[np.ndarray, "k m"]
 
     def at(self, belief: Shaped[Any, " s"]) -> float:
-        """Return J(b), in double precision; infinity where every control is inadmissible somewhere."""
-        b = np.asarray(belief, np.float64)
+        """Return J(b), in double precision; infinity where every control is inadmissible somewhere.
+
+        Raises:
+            InputError: the belief is no distribution of the states.
+        """
+        b = probabilities(belief, self.vectors.shape[1])
         return float(np.where(b > 0, b * self.vectors, 0.0).sum(axis=1).min())
 
     @property

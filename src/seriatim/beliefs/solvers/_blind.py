@@ -20,6 +20,7 @@ from scipy.sparse import csgraph, csr_array
 from seriatim._errors import InputError
 from seriatim.beliefs._tables import motion
 from seriatim.beliefs.solvers._alpha_vectors import AlphaVectors
+from seriatim.beliefs.solvers._informed import require_stages
 from seriatim.controls import joint_controls
 
 # With more states than this a linear system takes seconds, and iteration is stopped at changes below this share.
@@ -39,8 +40,8 @@ def blind_policies(model: Any, *, horizon: int | None = None) -> AlphaVectors:
     Raises:
         InputError: the model is not finite, `horizon` is out of range, or no blind policy has finite cost.
     """
-    if horizon is not None and horizon < 1:
-        raise InputError(f"horizon={horizon}: give a whole number of stages from 1 up, or None for no last stage.")
+    if horizon is not None:
+        require_stages(horizon, " of stages, or None for no last stage")
     costs, transitions = motion(model)
     vectors = blind_costs(costs, transitions, float(model.discount), horizon)
     usable = np.isfinite(vectors).any(axis=1)

@@ -22,14 +22,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from seriatim._arguments import require_real, require_whole, seconds_of
 from seriatim._errors import InputError
 from seriatim._record import record
-from seriatim.beliefs._tables import ObservedTables, observed_tables, prior_of
+from seriatim.beliefs._probabilities import probabilities
+from seriatim.beliefs._tables import ObservedTables, observed_tables, prior_of, require_finite_model
 from seriatim.beliefs.solvers._alpha_vectors import AlphaVectors
 from seriatim.beliefs.solvers._blind import blind_costs
+from seriatim.beliefs.solvers._incremental_pruning import usable
 from seriatim.beliefs.solvers._informed import from_below, informed_sweep, qmdp_sweep, swept
 from seriatim.beliefs.solvers._sawtooth import Sawtooth, SawtoothValue
-from seriatim.beliefs.solvers._value_iteration import usable
 from seriatim.exact._rows import as_sparse
 
 # Stages of one trial, at most.
@@ -73,8 +75,12 @@ class Bounds:
         return SawtoothValue(*(jnp.asarray(part, float) for part in self.sawtooth))
 
     def lower_at(self, belief: Shaped[Any, " s"]) -> float:
-        """Return the lower bound at a belief, in double precision."""
-        return float(self.sawtooth.at(np.asarray(belief, np.float64)[None])[0])
+        """Return the lower bound at a belief, in double precision.
+
+        Raises:
+            InputError: it is no distribution of the states.
+        """
+        return float(self.sawtooth.at(probabilities(belief, self.vectors.vectors.shape[1])[None])[0])
 
     def __str__(self) -> str:
         kept = f"{len(self.vectors.vectors)} vectors, {len(self.sawtooth.points)} beliefs"
@@ -103,16 +109,15 @@ def bounds(
     Raises:
         InputError: the model is not finite or observed, its discount is 1, or an argument is out of range.
     """
-    if not tolerance > 0 or max_trials < 1:
-        raise InputError(
-            f"tolerance={tolerance}, max_trials={max_trials}: give a positive gap in cost units, and trials from 1 up."
-        )
-    latest = np.inf if max_seconds is None else time.monotonic() + max_seconds
+    require_real("tolerance", tolerance, "a positive gap, in cost units", above=0)
+    require_whole("max_trials", max_trials)
+    latest = time.monotonic() + seconds_of(max_seconds)
+    require_finite_model(model)
     discount = float(model.discount)
     if discount >= 1:
         raise InputError(
             f"{type(model).__name__} has discount {discount:g}: without a last stage its bounds may never meet; "
-            "use beliefs.value_iteration(model, horizon=...), centralised_bounds, or a discount below 1."
+            "use beliefs.incremental_pruning(model, horizon=...), centralised_bounds, or a discount below 1."
         )
     tables = usable(observed_tables(model), type(model).__name__)
     start = tables.prior if prior is None else prior_of(model, prior)

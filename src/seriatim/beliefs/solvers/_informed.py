@@ -23,12 +23,15 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy import sparse
 
+from seriatim._arguments import require_real, require_whole
 from seriatim._errors import InputError
 from seriatim.beliefs._tables import likelihood_table, motion_rows
 from seriatim.beliefs.solvers._alpha_vectors import AlphaVectors
 from seriatim.controls import joint_controls
 
 MAX_SWEEPS = 100_000
+# Stages of a problem with a last one: each takes a sweep.
+MOST_STAGES = 1_000_000
 # Numbers that one block of the fast informed bound may hold, and that all blocks may keep from sweep to sweep.
 BLOCK, KEPT = 2**22, 2**26
 # Columns of Q that a block reckons with, and those after which no more are pruned.
@@ -52,6 +55,7 @@ def qmdp(model: Any, *, horizon: int | None = None, tolerance: float = 1e-6) -> 
         InputError: the model is not finite, an argument is out of range, or sweeps do not converge (discount 1 and
             policies that never end).
     """
+    _check(horizon, tolerance)
     costs, transitions = motion_rows(model)
     discount = float(model.discount)
     q = swept("qmdp", qmdp_sweep(costs, transitions, discount), from_below(costs, discount), horizon, tolerance)
@@ -69,11 +73,27 @@ def fast_informed_bound(model: Any, *, horizon: int | None = None, tolerance: fl
     Raises:
         InputError: as `qmdp`, or the model does not list its observations.
     """
+    _check(horizon, tolerance)
     costs, transitions = motion_rows(model)
     discount = float(model.discount)
     sweep = informed_sweep(costs, transitions, likelihood_table(model, transitions), discount)
     q = swept("fast_informed_bound", sweep, from_below(costs, discount), horizon, tolerance)
     return as_vectors(model, q)
+
+
+def _check(horizon: int | None, tolerance: float) -> None:
+    if horizon is not None:
+        require_stages(horizon, " of stages, or None for no last stage")
+    require_real("tolerance", tolerance, "a positive number, in the units of the stage cost", above=0)
+
+
+def require_stages(horizon: Any, advice: str = " of stages") -> None:
+    """Refuse a number of stages that sweeps cannot come to the end of.
+
+    Raises:
+        InputError: it is no whole number from 1 to `MOST_STAGES`.
+    """
+    require_whole("horizon", horizon, 1, MOST_STAGES, advice=advice)
 
 
 def qmdp_sweep(costs: Q, transitions: sparse.csr_array, discount: float) -> Callable[[Q], Q]:
@@ -173,11 +193,6 @@ def from_below(costs: Q, discount: float) -> Q:
 
 def swept(name: str, sweep: Sweep, first: Q, horizon: int | None, tolerance: float, latest: float = np.inf) -> Q:
     """Repeat a sweep: as many times as there are stages or, from below, until nothing changes or the time is over."""
-    if horizon is not None and horizon < 1:
-        raise InputError(f"horizon={horizon}: give a whole number of stages from 1 up, or None for no last stage.")
-    if not tolerance > 0:
-        raise InputError(f"tolerance={tolerance}: give a positive number, in the units of the stage cost.")
-    # With a last stage nothing is paid after it; without one, the sweeps rise from below.
     q = first if horizon is None else np.where(np.isfinite(first), 0.0, np.inf)
     for _ in range(horizon or MAX_SWEEPS):
         after = sweep(q)

@@ -26,21 +26,20 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
 
 from seriatim import _optional
+from seriatim._arguments import require_real, require_whole
 from seriatim._compile import jit, unknown
 from seriatim._errors import InputError
-from seriatim._numbers import is_whole
-from seriatim._preconditions import control_of, require_model, why_not_allowed
+from seriatim._preconditions import control_of, require_policy, why_not_allowed
 from seriatim._record import record, static
-from seriatim.beliefs._certainty_equivalent import CertaintyEquivalent
-from seriatim.beliefs._filter import Belief, Filter
+from seriatim.beliefs._filter import Belief, Filter, require_filter, require_observed
+from seriatim.beliefs._hidden import CertaintyEquivalent
 from seriatim.beliefs.solvers._children import Children, find, mark, no_children
-from seriatim.beliefs.solvers._playouts import First, Uniform
 from seriatim.controls import joint_controls, joint_index, num_joint_controls
 from seriatim.finite_horizon import TimedState
 from seriatim.model import Key, State
 from seriatim.policy import Decision, Policy
 
-# Pairs of a history and a joint control that a tree may hold.
+# Pairs of a history and a joint control that a tree may hold, and stages that a simulation may keep.
 MAX_PAIRS = 2**26
 # Stands for a cost that is no number where controls are tried: above every cost, below that of controls not allowed.
 LARGEST = float(np.finfo(np.float32).max)
@@ -68,7 +67,7 @@ class TreeSearch:
             more than these are.
 
     Raises:
-        InputError: an argument is out of range, or the tree would be too large.
+        InputError: the filter is none, an argument is out of range, or the tree would be too large.
     """
 
     filter: Filter
@@ -78,12 +77,13 @@ class TreeSearch:
     horizon: int = static(default=50)
 
     def __post_init__(self) -> None:
-        require_model(self._model, starts=True)
-        for name, value in (("num_simulations", self.num_simulations), ("horizon", self.horizon)):
-            if not is_whole(value, 1):
-                raise InputError(f"{name}={value!r}: give a whole number from 1 up.")
-        if not float(self.exploration) >= 0:
-            raise InputError(f"exploration={self.exploration}: give a number from 0 up, in the units of the cost.")
+        require_filter(self.filter)
+        require_observed(self._model, "observation")
+        if self.playout is not None:
+            require_policy("playout", self.playout)
+        require_whole("num_simulations", self.num_simulations)
+        require_whole("horizon", self.horizon, 1, MAX_PAIRS)
+        require_real("exploration", self.exploration, "a number from 0 up, in the units of the cost", least=0)
         pairs = (self.num_simulations + 1) * self._num_joint
         if pairs > MAX_PAIRS:
             raise InputError(
@@ -310,3 +310,27 @@ class _Descent(NamedTuple):
 
 
 _decide = jit(TreeSearch._decide)
+
+
+@record
+class Uniform:
+    """Each agent draws one of its admissible controls."""
+
+    model: Any
+
+    def __call__(self, info: State, key: Key) -> Int[Array, " m"]:
+        """Draw a control for each agent."""
+        logits = jnp.where(self.model.control_mask(info), 0.0, -jnp.inf)
+        return jax.random.categorical(key, logits).astype(jnp.int32)
+
+
+@record
+class First:
+    """Each agent takes its first admissible control."""
+
+    model: Any
+
+    def __call__(self, info: State, key: Key) -> Int[Array, " m"]:
+        """Return the first of each; `key` is not used."""
+        del key
+        return jnp.argmax(self.model.control_mask(info), axis=1).astype(jnp.int32)

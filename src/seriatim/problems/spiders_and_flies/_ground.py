@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 from scipy import ndimage
 
+from seriatim._arguments import require_real
 from seriatim._errors import InputError
 from seriatim.formats import GridMap, load_agents, load_map, load_scenarios
 from seriatim.problems.spiders_and_flies._terrain import MAX_CELLS, Terrain, open_terrain, walled_terrain
@@ -71,8 +72,7 @@ def at_least(lowest: int, name: str, value: Any, meaning: str) -> int:
 
 def check_discount(discount: Any) -> None:
     """Refuse a discount outside (0, 1]."""
-    if not 0 < discount <= 1:
-        raise InputError(f"discount={discount}: give a number above 0 and at most 1.")
+    require_real("discount", discount, "a number above 0 and at most 1", above=0, most=1)
 
 
 def _grid(options: Any) -> GridMap:

@@ -20,7 +20,7 @@ import safetensors.numpy
 from jaxtyping import Shaped
 
 from seriatim._errors import InputError
-from seriatim._files import MEGABYTE, read_bytes, write_atomically
+from seriatim._files import MEGABYTE, as_path, read_bytes, write_atomically
 from seriatim.training.runs._stamp import STAMP, Kind, digest_of_arrays, parsed, stamped, without_stamp
 
 CHECKPOINT = Kind(
@@ -53,14 +53,20 @@ def save_checkpoint(path: str | Path, tree: Any, about: Mapping[str, Any] | None
         about: what else to say of it, as JSON can; `about_checkpoint` reads it.
 
     Raises:
+        InputError: there is something else than arrays in the tree, or JSON cannot say `about`.
         OSError: it cannot be written; what was there before is still there.
     """
-    leaves = _stored(tree)
+    path, leaves = as_path(path), _stored(tree)
     arrays = {name: leaf.numbers for name, leaf in leaves.items()}
     kinds = {name: leaf.kind for name, leaf in leaves.items()}
-    head = stamped({"kinds": kinds, "arrays": digest_of_arrays(arrays), "about": dict(about or {})}, CHECKPOINT)
+    said = {"kinds": kinds, "arrays": digest_of_arrays(arrays), "about": {} if about is None else about}
+    try:
+        head = stamped(said, CHECKPOINT)
+        CHECKPOINT.require_types(head)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InputError(f"about cannot be written as JSON ({error}); give texts, numbers, lists and dicts.") from None
     # All under one name: the format keeps several in no order, and equal states shall be equal files.
-    write_atomically(Path(path), safetensors.numpy.save(arrays, {STAMP: json.dumps(head)}))
+    write_atomically(path, safetensors.numpy.save(arrays, {STAMP: json.dumps(head)}))
 
 
 def about_checkpoint(path: str | Path) -> dict[str, Any]:
@@ -102,7 +108,7 @@ def load_checkpoint(path: str | Path, template: T, *, part: str = "") -> T:
 
 def _stored(tree: Any) -> dict[str, _Leaf]:
     named, _ = jax.tree_util.tree_flatten_with_path(tree)
-    return {jax.tree_util.keystr(path) or ALONE: _leaf(value) for path, value in named}
+    return {jax.tree_util.keystr(path) or ALONE: _leaf(value, jax.tree_util.keystr(path)) for path, value in named}
 
 
 def _expected(template: Any) -> dict[str, _Leaf]:
@@ -127,10 +133,16 @@ def _is_below(part: str, name: str) -> bool:
     return not part or (name.startswith(part) and name[len(part)] in ".[")
 
 
-def _leaf(value: Any) -> _Leaf:
+def _leaf(value: Any, place: str) -> _Leaf:
     if isinstance(value, jax.Array) and jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
         return _Leaf(np.asarray(jax.random.key_data(value)), f"key {jax.random.key_impl(value)}")
-    numbers = np.ascontiguousarray(jnp.asarray(value))
+    try:
+        numbers = np.ascontiguousarray(jnp.asarray(value))
+    except (TypeError, ValueError):
+        kind = type(value).__name__
+        raise InputError(
+            f"tree{place} is {value!r:.60} of type {kind}; a checkpoint is of arrays and numbers."
+        ) from None
     kind = numbers.dtype.name
     # Types that numpy knows only by way of an extension (bfloat16 and the like) are stored as their bits.
     if numbers.dtype.isbuiltin != 1:

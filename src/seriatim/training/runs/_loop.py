@@ -22,9 +22,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
+from seriatim._arguments import require_callable, require_real, require_whole
 from seriatim._compile import jit
 from seriatim._errors import InputError
-from seriatim._numbers import is_whole
 from seriatim._preconditions import require_key
 from seriatim.model import Key
 from seriatim.training.runs._run import Run
@@ -120,12 +120,11 @@ def train(
             it has checkpoints and `resume` is false.
         Diverged: a metric or a parameter became infinite or no number. The state before that step is kept.
     """
+    require_key(key)
+    _check_trainer(trainer, progress)
     if checkpoint_every is None:
         checkpoint_every = 1 if _on_host(trainer) else DEFAULT_EVERY
-    require_key(key)
-    _check(steps, checkpoint_every, max_seconds)
-    if run is not None and not isinstance(run, Run):
-        raise InputError(f"run={run!r} is no run; give Run.create(directory, configuration) or Run.open(directory).")
+    _check(steps, checkpoint_every, max_seconds, run)
     with nullcontext() if run is None else run.held():
         if run is not None and run.steps and not resume:
             raise InputError(
@@ -135,7 +134,8 @@ def train(
         if run is not None and run.steps:
             # The first state tells structure, shapes and types of the one that is read.
             state, done = run.restore(state), run.steps[-1]
-        task = _Task(trainer, steps, run, checkpoint_every, max_seconds, progress)
+        limit = None if max_seconds is None else float(max_seconds)
+        task = _Task(trainer, steps, run, checkpoint_every, limit, progress)
         try:
             if run is not None:
                 # Metrics may have been written after the last checkpoint; those steps are made again.
@@ -394,9 +394,17 @@ def _interruptions() -> Iterator[threading.Event]:
             signal.signal(each, handler)
 
 
-def _check(steps: int, checkpoint_every: int, max_seconds: float | int | None) -> None:
+def _check_trainer(trainer: Any, progress: Any) -> None:
+    if isinstance(trainer, type) or not isinstance(trainer, Trainer):
+        raise InputError(f"trainer={trainer!r} has no init and step; give a trainer, such as PolicyGradient(policy).")
+    if progress is not None:
+        require_callable("progress", progress, "a function (steps made, steps, means of metrics)", 3)
+
+
+def _check(steps: int, checkpoint_every: int, max_seconds: float | int | None, run: Any) -> None:
     for name, value in (("steps", steps), ("checkpoint_every", checkpoint_every)):
-        if not is_whole(value, 1):
-            raise InputError(f"{name}={value}: give a positive whole number.")
-    if max_seconds is not None and not max_seconds > 0:
-        raise InputError(f"max_seconds={max_seconds}: give a number above 0, or None for no limit.")
+        require_whole(name, value)
+    if max_seconds is not None:
+        require_real("max_seconds", max_seconds, "a number above 0, or None for no limit", above=0)
+    if run is not None and not isinstance(run, Run):
+        raise InputError(f"run={run!r} is no run; give Run.create(directory, configuration) or Run.open(directory).")

@@ -37,13 +37,30 @@ def write_metrics(path: Path, columns: Columns, run: str) -> None:
     """Write a file whose name is the number of the last step.
 
     Raises:
+        InputError: the columns are none that would be read again; nothing is written.
         OSError: it cannot be written.
     """
+    table = _table(columns, int(path.stem))
     stamp = stamped({"run": run, "columns": digest_of_arrays(columns)}, METRICS)
-    table = pa.table({name: pa.array(values) for name, values in columns.items()}, metadata={STAMP: json.dumps(stamp)})
+    table = table.replace_schema_metadata({STAMP: json.dumps(stamp)})
     content = io.BytesIO()
     pq.write_table(table, content, write_page_checksum=True)
     write_atomically(path, content.getvalue())
+
+
+def _table(columns: Columns, last: int) -> pa.Table:
+    """Return the columns as a table; refuse what `read_metrics` would."""
+    try:
+        table = pa.table({name: pa.array(np.asarray(values)) for name, values in columns.items()})
+        _require_columns(table.schema)
+        _require_rows(table, last)
+    except (pa.ArrowException, TypeError, ValueError) as error:
+        reason = (str(error).splitlines() or ["no message"])[0].rstrip(".")
+        raise InputError(
+            f"The columns are no metrics of the steps up to {last} ({reason}); give arrays of numbers of one length, "
+            "step and seconds among them."
+        ) from None
+    return table
 
 
 def read_metrics(path: Path, run: str) -> pa.Table:
@@ -72,7 +89,14 @@ def read_metrics(path: Path, run: str) -> pa.Table:
 
 def _require_schema(file: Any, size: int) -> None:
     """Refuse tables of other columns, and more rows than a file of `size` bytes has steps."""
-    schema = file.schema_arrow
+    _require_columns(file.schema_arrow)
+    # The numbers of steps differ, so that each takes room.
+    if not 0 < file.metadata.num_rows <= size:
+        raise ValueError(f"it says that it has {file.metadata.num_rows:,} rows in {size:,} bytes")
+
+
+def _require_columns(schema: pa.Schema) -> None:
+    """Refuse what has no columns of numbers."""
     for name, kind in zip(schema.names, schema.types, strict=True):
         if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
             raise ValueError(f"column {name} is {kind}, where numbers are expected")
@@ -81,9 +105,6 @@ def _require_schema(file: Any, size: int) -> None:
     for name in ("step", "seconds"):
         if name not in schema.names:
             raise ValueError(f"it has no column {name}")
-    # The numbers of steps differ, so that each takes room.
-    if not 0 < file.metadata.num_rows <= size:
-        raise ValueError(f"it says that it has {file.metadata.num_rows:,} rows in {size:,} bytes")
 
 
 def _require_rows(table: pa.Table, last: int) -> None:

@@ -23,6 +23,9 @@ def plot_runs(runs: Sequence[Run], *, against: str = "step") -> Any:
     Raises:
         InputError: no run has costs, or matplotlib is not installed.
     """
+    wrong = next((run for run in runs if not isinstance(run, Run)), None) if isinstance(runs, Sequence) else runs
+    if wrong is not None:
+        raise InputError(f"runs has {wrong!r}, which is no run; give a list of them, such as runs_in(directory).")
     try:
         from matplotlib.figure import Figure
     except ImportError:
@@ -37,6 +40,8 @@ def plot_runs(runs: Sequence[Run], *, against: str = "step") -> Any:
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     axes = figure.subplots()
     for label, metrics in curves:
+        if against not in metrics:
+            raise InputError(f"against={against!r} is no column of {label}; it has {', '.join(metrics)}.")
         known = ~np.isnan(metrics["cost"])
         metrics = {name: column[known] for name, column in metrics.items()}
         x, mean = _thinned(metrics[against]), _thinned(metrics["cost"])

@@ -20,6 +20,7 @@ until the next. So what is kept in the end, and which is the best, does not tell
 import json
 import os
 import platform
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
@@ -32,8 +33,9 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Shaped
 
+from seriatim._arguments import require_whole
 from seriatim._errors import InputError
-from seriatim._files import MEGABYTE, is_leftover, read_bytes, remove_leftovers, write_atomically
+from seriatim._files import MEGABYTE, as_path, is_leftover, read_bytes, remove_leftovers, write_atomically
 from seriatim._record import record, static
 from seriatim.training.runs._checkpoint import about_checkpoint, load_checkpoint, save_checkpoint
 from seriatim.training.runs._metrics import Columns, read_metrics, write_metrics
@@ -83,7 +85,7 @@ class Run:
             InputError: there is something in the directory already, JSON cannot say `config`, or an entry of it is of
                 another type; nothing is touched.
         """
-        run = Run(Path(path))
+        run = Run(as_path(path))
         if run.path.exists() and not run.is_blank:
             known = (run.path / "config.json").is_file()
             advice = "resume it, or give another directory" if known else "give a directory that is empty, or new"
@@ -106,7 +108,7 @@ class Run:
         Raises:
             InputError: there is none.
         """
-        run = Run(Path(path))
+        run = Run(as_path(path))
         if not is_run(run.path):
             missing = "checkpoints" if (run.path / "config.json").is_file() else "config.json"
             raise InputError(f"{run.path} is no run, for it has no {missing}; give the directory of one.")
@@ -153,6 +155,8 @@ class Run:
     def metrics(self) -> dict[str, Shaped[np.ndarray, " steps"]]:
         """Return the metrics of all steps up to the last checkpoint; each column is an array, `step` among them.
 
+        Steps whose file is missing are warned of (`UserWarning`), and have nan in place of numbers.
+
         Raises:
             InputError: a file of them is damaged, or is of another run.
         """
@@ -193,8 +197,12 @@ class Run:
         removed by the next.
 
         Raises:
+            InputError: `columns` are not metrics of the steps up to `step` (nothing is written then), or there is
+                something else than arrays in `state`.
             OSError: something cannot be written; the checkpoints that were there still are.
         """
+        require_whole("step", step, 0)
+        require_whole("every", every)
         if columns and len(next(iter(columns.values()))):
             write_metrics(self._metrics / f"{step:08d}.parquet", columns, self._identity)
         cost = self._mean_cost((step - 1) // every * every, step)
@@ -253,12 +261,12 @@ class Run:
         return self._checkpoints / f"{step:08d}.safetensors"
 
     def _metrics_between(self, first: int, last: int) -> dict[str, Shaped[np.ndarray, " steps"]]:
-        """Return the metrics in the files that end after step `first`, and not after `last`."""
+        """Return the metrics in the files that end after step `first`, and not after `last`; nan for steps in none."""
         parts = [path for end, path in _numbered(self._metrics, ".parquet").items() if first < end <= last]
         if not parts:
             return {}
         identity = self._identity
-        tables = [read_metrics(path, identity) for path in parts]
+        tables = _without_gaps([read_metrics(path, identity) for path in parts], first, last, self._metrics)
         try:
             table = pa.concat_tables(tables, promote_options="default")
         except pa.ArrowException as error:
@@ -270,7 +278,8 @@ class Run:
         found = self._metrics_between(first, last)
         if "cost" not in found:
             return None
-        return float(np.mean(found["cost"][found["step"] > first], dtype=float))
+        mean = float(np.mean(found["cost"][found["step"] > first], dtype=float))
+        return None if np.isnan(mean) else mean
 
     def _keep_few(self) -> None:
         steps = self.steps
@@ -318,7 +327,7 @@ def is_run(folder: str | Path) -> bool:
 
 def runs_in(folder: str | Path) -> list[Run]:
     """List the runs in a directory, by name; the directory itself, if it is one."""
-    here = Path(folder)
+    here = as_path(folder)
     if not here.is_dir():
         raise InputError(f"{here} is no directory; give one with runs in it.")
     places = [here, *sorted(path for path in here.iterdir() if path.is_dir())]
@@ -329,6 +338,20 @@ def _numbered(folder: Path, suffix: str) -> dict[int, Path]:
     """Return the files of a folder that are named by a number, in its order; others are none of ours."""
     found = {int(path.stem): path for path in folder.glob(f"*{suffix}") if path.stem.isdecimal()}
     return {number: found[number] for number in sorted(found) if found[number].name == f"{number:08d}{suffix}"}
+
+
+def _without_gaps(tables: list[pa.Table], first: int, last: int, folder: Path) -> list[pa.Table]:
+    """Put rows that have nothing but their number where steps are missing, and say so."""
+    whole: list[pa.Table] = []
+    for table in [*tables, None]:
+        begin, end = (last + 1, last) if table is None else (table["step"][0].as_py(), table["step"][-1].as_py())
+        if begin > first + 1:
+            missing = f"the metrics of steps {first + 1} to {begin - 1} are missing"
+            warnings.warn(f"{folder}: {missing}, and nan stands in their place; restore the file.", stacklevel=4)
+            whole.append(pa.table({"step": np.arange(first + 1, begin)}))
+        whole += [] if table is None else [table]
+        first = max(first, end)
+    return whole
 
 
 def _numbers(column: pa.ChunkedArray) -> Shaped[np.ndarray, " steps"]:

@@ -86,9 +86,10 @@ def without_stamp(path: Path, text: str | bytes, kind: Kind) -> dict[str, Any]:
     try:
         found = parsed(text)
         stamp = _stamp(found)
+        intact = stamp.pop("digest") == digest_of_object(found)
         if stamp["format"] != kind.form:
-            raise _other_format(path, stamp, kind)
-        if stamp.pop("digest") != digest_of_object(found):
+            raise _other_format(path, stamp, kind, intact=intact)
+        if not intact:
             raise ValueError("it is not what was written")
         content = {name: entry for name, entry in found.items() if name != STAMP}
         kind.require_types(content)
@@ -138,8 +139,10 @@ def _stamp(found: dict[str, Any]) -> dict[str, str]:
     return stamp
 
 
-def _other_format(path: Path, stamp: dict[str, str], kind: Kind) -> InputError:
-    return InputError(
-        f"{path} is of the format {stamp['format']!r}, and this version of seriatim reads {kind.form!r}; read it by "
-        f"seriatim {stamp['version']}, which wrote it."
-    )
+def _other_format(path: Path, stamp: dict[str, str], kind: Kind, *, intact: bool) -> InputError:
+    """Return the error for a file of another format; where its digest is not right either, it may be damaged."""
+    differs = f"is of the format {stamp['format']!r}, and this version of seriatim reads {kind.form!r}"
+    if intact:
+        return InputError(f"{path} {differs}; read it by seriatim {stamp['version']}, which wrote it.")
+    advice = f"{kind.advice}, or read it by seriatim {stamp['version']}, which wrote it"
+    return InputError(f"{path} is damaged, or {differs}; {advice}.")
