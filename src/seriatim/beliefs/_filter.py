@@ -32,7 +32,7 @@ Belief: TypeAlias = Any  # a pytree of arrays; the same structure, shapes and dt
 class Filter(Protocol):
     """A rule that keeps a belief; its methods are pure and can be traced by JAX.
 
-    An observation that the belief rules out gives no NaN. What it gives is each filter's word; to have it refused, use
+    An observation that the belief rules out gives no NaN. Each filter says what it gives; to have it refused, use
     `observe`.
 
     Optional methods, which belief models and policies use where they exist:

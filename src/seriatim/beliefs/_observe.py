@@ -1,7 +1,7 @@
-"""One stage of a team at work: a belief is updated by what was really done and seen.
+"""One stage of a team at work: a belief is updated by the real control and the real observation.
 
-What is handed over comes from people and robots: lists, Python numbers, integers of 64 bits. Compiled code would take
-a control that does not exist for the nearest that does, and a number for a row; here all of it is checked.
+Controls and observations come from people and robots: lists, Python numbers, integers of 64 bits. Compiled code would
+take a control that does not exist for the nearest that does, and a number for a row; here all of it is checked.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ WIDER = {("i", "u"), ("u", "i"), ("i", "f"), ("u", "f")}
 def observe(
     filter: Filter, belief: Belief, control: Shaped[ArrayLike, " m"] | Sequence[int], observation: Observation, key: Key
 ) -> Belief:
-    """Update a belief with what was really seen: one stage of a team at work, outside compiled code.
+    """Update a belief by a real observation: one stage of a team at work, outside compiled code.
 
     Args:
         filter: keeps the belief.
@@ -95,7 +95,7 @@ def _whole_as_real(leaf: Any, expected: Any) -> Any:
 
 
 def _control_of(model: Any, control: Any) -> Int[Array, " m"]:
-    """Return the joint control that was applied; refuse what compiled code would take for the nearest that exists."""
+    """Return the joint control that was applied; refuse one that compiled code would take for the nearest one."""
     m, c = model.num_agents, model.num_controls
     try:
         given = np.asarray(control)
@@ -112,7 +112,7 @@ def _control_of(model: Any, control: Any) -> Int[Array, " m"]:
 
 
 def _check_observation(model: Any, observation: Observation, seen: Any) -> None:
-    """Refuse what compiled code would quietly take for the nearest that exists."""
+    """Refuse a value that compiled code would quietly take for the nearest that exists."""
     if _optional.observation(model) is not None:
         _require_like(observation, seen, jax.eval_shape(lambda: _first_observation(model)), type(model).__name__)
     listed = _optional.observations(model)

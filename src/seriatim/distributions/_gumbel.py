@@ -132,6 +132,7 @@ def conditional_gumbels(
     chosen = jax.nn.one_hot(index, given.shape[-1], dtype=bool)
     shared = jax.nn.logsumexp(finite, axis=-1, keepdims=True)
     top = shared + jnp.sum(jnp.where(chosen, noise, 0), axis=-1, keepdims=True)
+    # A finite number stands at inadmissible places: derivatives are taken there too, before they are dropped.
     free = jnp.where(is_admissible(given), given, top) + noise
     others = _strictly_below(-jnp.logaddexp(-free, -top), top)
     return jnp.where(is_admissible(given), jnp.where(chosen, top, others), -jnp.inf)

@@ -1,7 +1,7 @@
 """Temperatures of relaxed choices: how near to a discrete choice, at the price of how large a derivative.
 
 Schedules are not made here: those of optax are functions `step -> number` and serve as they are, as does every function
-of one's own. What they may do and a temperature must not is reach zero.
+of one's own. Such functions may reach zero, which a temperature must not.
 """
 
 from collections.abc import Callable

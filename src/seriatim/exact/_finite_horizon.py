@@ -139,6 +139,7 @@ def _stages(problem: Any, stages: int | None, final_cost: Any, latest: float = m
         numbers = only.num_states * (1 + only.num_agents)
         most, advice = max(1, MOST_NUMBERS // numbers), f"; {numbers:,} numbers are kept of each stage"
         require_whole("stages", stages, 1, most, what="the number of stages, a whole number", advice=advice)
+        # One source for all stages: its rows are enumerated once.
         sources = [only] * int(stages)  # type: ignore[arg-type]
         final_cost = _final(problem) if timed and final_cost is None else final_cost
     nothing = np.zeros(sources[0].num_states)

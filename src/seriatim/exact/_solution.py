@@ -1,4 +1,4 @@
-"""What solvers return, of states and of states with their time, and its use as a policy and as a value."""
+"""The solutions that solvers return, of states and of states with their time; their use as policies and as values."""
 
 import dataclasses
 from typing import Any
@@ -136,7 +136,7 @@ class StageValue:
 
 @record
 class StageSolution:
-    """What was found for a finite horizon of N stages.
+    """The solution of a finite horizon of N stages.
 
     Attributes:
         cost_to_go: of the stages k, ..., N - 1 and the final cost, `[N + 1, s]`, in double precision; row 0 is that of

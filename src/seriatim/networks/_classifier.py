@@ -7,8 +7,8 @@ All agents share the weights unless they are told to differ, so experience with 
 whose order and number then do not matter. A classifier decides for all agents at once: m evaluations of a small
 network, no simulation.
 
-*Features* are the numbers that networks are told of a state on behalf of each agent. Whoever knows the problem names
-good features; where nobody did, the whole state is told as it is, with the agent's number, which serves small problems.
+*Features* are the numbers that networks are told of a state on behalf of each agent. A model may define
+features of its own. For other models the whole state is told as it is, with the agent's number: for small problems.
 
 Sources: M. Lagoudakis, R. Parr, Reinforcement Learning as Classification: Leveraging Modern Classifiers, ICML 2003;
 D. Bertsekas, Feature-Based Aggregation and Deep Reinforcement Learning, 2018, for the role of features.

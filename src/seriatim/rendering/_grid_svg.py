@@ -1,8 +1,8 @@
 """A state on a grid as an SVG picture.
 
-What stays (paper, walls, lines) is written first and last, what moves between, the same way in every state of a model:
-that is what makes an episode of many pictures small. Nothing is styled by class or identifier, so that pictures can be
-put into any page, several at a time.
+The parts that stay (paper, walls, lines) are written first and last and the parts that move in between, in the same way
+for every state of a model: this makes an episode of many pictures small. Nothing is styled by class or identifier, so
+that pictures can be put into any page, several at a time.
 
 Walls are one path: a rectangle for each run of blocked cells in a row. A real map has thousands of blocked cells and
 hundreds of runs, so the path is several times smaller than a rectangle a cell, and neighbours in a row show no seam.

@@ -1,4 +1,4 @@
-"""Fitting a policy or a value whatever it is made of: one network, or one for each region, regions side by side.
+"""Fitting a policy or a value: of one network, or of one for each region, regions side by side.
 
 The classifier's loss at a state is the cross-entropy to each agent's target, weighed by how sure the label is,
 
@@ -141,7 +141,7 @@ def classifier_loss(
 
 
 def targets(labels: Labels, temperature: Float[Array, ""] | float) -> Float[Array, "batch m c"]:
-    """Return what the classifier's probabilities should be."""
+    """Return the probabilities that the classifier should have."""
     soft = jax.nn.softmax(-labels.excess / jnp.maximum(temperature, 1e-12), where=labels.compared)
     return jnp.where(temperature > 0, soft, jax.nn.one_hot(labels.control, labels.excess.shape[-1]))
 

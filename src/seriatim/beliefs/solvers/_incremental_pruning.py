@@ -152,6 +152,7 @@ def pruned(vectors: Float[np.ndarray, "k s"], tolerance: float = 0.0) -> Int[np.
     """
     slack = max(tolerance, ROUNDING * (1.0 + float(np.abs(vectors).max())))
     candidates = _undominated(vectors, slack)
+    # A first set that is sure to be needed, found without a linear program.
     kept = _at_corners(vectors, candidates)
     rest = [k for k in candidates if k not in set(kept)]
     while rest:
@@ -159,6 +160,7 @@ def pruned(vectors: Float[np.ndarray, "k s"], tolerance: float = 0.0) -> Int[np.
         if belief is None:
             rest.pop()
             continue
+        # Not the vector asked about, which need not be the least at this belief.
         best = rest[int((vectors[rest] @ belief).argmin())]
         kept.append(best)
         rest.remove(best)
@@ -168,6 +170,7 @@ def pruned(vectors: Float[np.ndarray, "k s"], tolerance: float = 0.0) -> Int[np.
 def _undominated(vectors: Float[np.ndarray, "k s"], slack: float) -> list[int]:
     """Drop every vector that a kept one undercuts at every state, but for rounding; of equals the first is kept."""
     kept: list[int] = []
+    # A vector that undercuts another has the smaller sum, so it comes first.
     for k in np.argsort(vectors.sum(axis=1), kind="stable"):
         if not kept or not (vectors[kept] <= vectors[k] + slack).all(axis=1).any():
             kept.append(int(k))
@@ -191,10 +194,12 @@ def _where_needed(
         b_ub=np.zeros(len(others)),
         A_eq=np.append(np.ones(s), 0.0)[None],
         b_eq=np.ones(1),
+        # The margin d may be negative, or the program would have no solution where the vector is not needed.
         bounds=[(0, None)] * s + [(None, None)],
         method="highs",
     )
     if program.x is None or program.x[s] <= slack:
         return None
+    # The solver keeps to bounds but for its tolerance.
     belief: Float[np.ndarray, " s"] = np.maximum(program.x[:s], 0.0)
     return belief

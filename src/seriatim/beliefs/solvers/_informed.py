@@ -193,6 +193,7 @@ def from_below(costs: Q, discount: float) -> Q:
 
 def swept(name: str, sweep: Sweep, first: Q, horizon: int | None, tolerance: float, latest: float = np.inf) -> Q:
     """Repeat a sweep: as many times as there are stages or, from below, until nothing changes or the time is over."""
+    # With a last stage nothing is paid after it; without one, the sweeps rise from below.
     q = first if horizon is None else np.where(np.isfinite(first), 0.0, np.inf)
     for _ in range(horizon or MAX_SWEEPS):
         after = sweep(q)
