@@ -98,7 +98,7 @@ def test_lists_and_numbers_of_people_are_what_arrays_are(exact):
 def test_other_beliefs_than_arrays_are_looked_into(model, without_type_checks):
     cloud = beliefs.ParticleFilter(model, 4)
     belief = cloud.initial(KEY)
-    wrong = beliefs.ParticleBelief(belief.states, belief.weights * 2, belief.deprived)
+    wrong = type(belief)(belief.states, belief.weights * 2, belief.deprived)
     refused(lambda: beliefs.observe(cloud, wrong, [0], 0, KEY), "has the probabilities [0.5", without_type_checks)
     short = beliefs.ParticleFilter(model, 3).initial(KEY)
     refused(lambda: beliefs.observe(cloud, short, [0], 0, KEY), "int32[3], where int32[4]", without_type_checks)
@@ -126,7 +126,7 @@ def test_a_limit_of_time_may_be_any_real_number(model):
         lambda model, n: beliefs.qmdp(model, horizon=n),
         lambda model, n: beliefs.fast_informed_bound(model, horizon=n),
         lambda model, n: beliefs.blind_policies(model, horizon=n),
-        lambda model, n: beliefs.value_iteration(model, horizon=n),
+        lambda model, n: beliefs.incremental_pruning(model, horizon=n),
         lambda model, n: beliefs.centralised_value(model, n),
         lambda model, n: beliefs.centralised_bounds(model, n),
         lambda model, n: beliefs.decentralised_value(model, base, n),
@@ -145,7 +145,7 @@ def test_stages_are_a_number_that_can_be_reached(model, verb, stages, said, with
         (lambda m: beliefs.bounds(m, tolerance="a"), "tolerance='a'"),
         (lambda m: beliefs.bounds(m, max_trials=2.5), "max_trials=2.5"),
         (lambda m: beliefs.qmdp(m, tolerance=NAN), "tolerance=nan"),
-        (lambda m: beliefs.value_iteration(m, horizon=1, tolerance=NAN), "tolerance=nan"),
+        (lambda m: beliefs.incremental_pruning(m, horizon=1, tolerance=NAN), "tolerance=nan"),
         (lambda m: beliefs.bounds(m, prior="uniform"), "The prior is 'uniform'; 2 probabilities"),
         (lambda m: beliefs.ExactFilter(m, prior="uniform"), "The prior is 'uniform'; 2 probabilities"),
         (lambda m: beliefs.ExactFilter(m, prior=[NAN, 1]), "The prior has shape (2,) and sum nan"),
