@@ -123,14 +123,9 @@ def _chunk(
         after: _Now = advance(now, map_lanes(policy, (-1, -1))(now.lanes.state, _spread(own_keys, shape, width)))
         return after
 
-    # Lanes are ordered by part, then control, then sample.
-    repeated = jax.tree.map(lambda leaf: jnp.repeat(jnp.moveaxis(leaf, 0, -1), n * samples, axis=-1), states)
-    # The lanes that fill up have ended.
-    real = jnp.arange(width) < total
-    start = begun(_filled_up(repeated, width), width)._replace(weight=real.astype(float), done=~real)
     candidates = jnp.repeat(controls.reshape(total // samples, m).T, samples, axis=1)
     # The first stage plays the controls that are compared.
-    now = advance(_Now(jnp.zeros((), jnp.int32), start), _filled_up(candidates, width))
+    now = advance(_Now(jnp.zeros((), jnp.int32), _begun(states, n * samples, width)), _filled_up(candidates, width))
     # With lookahead the next stages have a policy each; the last policy plays all that follow.
     for policy in policies[:-1]:
         now = play(policy, now)
@@ -142,6 +137,14 @@ def _chunk(
     weight, goes_on = now.lanes.weight, now.lanes.weight > 0
     costs = now.lanes.cost + jnp.where(goes_on, weight * jnp.asarray(rest, float), 0.0)
     return Costs(costs[:total].reshape(shape), jnp.sum(goes_on[:total].reshape(shape), axis=2, dtype=jnp.int32))
+
+
+def _begun(states: State, each: int, width: int) -> Lanes:
+    """Return lanes that begin at these states, so many at `each`, ordered by part, then control, then sample."""
+    repeated = jax.tree.map(lambda leaf: jnp.repeat(jnp.moveaxis(leaf, 0, -1), each, axis=-1), states)
+    # The lanes that fill up have ended.
+    real = jnp.arange(width) < jax.tree.leaves(repeated)[0].shape[-1]
+    return begun(_filled_up(repeated, width), width)._replace(weight=real.astype(float), done=~real)
 
 
 def _filled_up(tree: Any, lanes: int) -> Any:
