@@ -1,6 +1,6 @@
 """Completion in the shell: it offers models, policies and fields of models when Tab is pressed.
 
-Nothing of the user's is executed for it: files of Python are read, not run.
+No code of the user's is executed for it: Python files are read, not run.
 """
 
 import ast
@@ -22,7 +22,7 @@ Definition = ast.ClassDef | ast.FunctionDef
 
 
 def models(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer built-in models, files, and what a file of Python defines."""
+    """Offer built-in models, files, and the names that a Python file defines."""
     if ".py:" in incomplete:
         return _in_file(incomplete)
     return [CompletionItem(incomplete, type="file"), *_starting(incomplete, MODELS)]
@@ -57,7 +57,7 @@ def _in_file(incomplete: str) -> list[CompletionItem]:
 
 
 def _place(context: click.Context) -> tuple[str, str]:
-    """Return the file and the name in it that the model was given by; the file is empty for a built-in model."""
+    """Return the file and the name of the model on the command line; the file is empty for a built-in model."""
     # Where the last option has no value yet, click leaves the argument where it was.
     model = context.params.get("model") or next(iter(context.args), "")
     place, _, name = model.rpartition(":")
@@ -74,7 +74,7 @@ def _fields(context: click.Context) -> list[str]:
 
 
 def _definitions(path: str) -> list[Definition]:
-    """Return the public classes and functions of a file; none where it is no file, or no Python."""
+    """Return the public classes and functions of a file; none if there is no such file or it is no Python."""
     if not Path(path).is_file():
         return []
     try:
@@ -85,7 +85,7 @@ def _definitions(path: str) -> list[Definition]:
 
 
 def _written_fields(definition: Definition) -> Iterator[str]:
-    """Name the fields of a record, or the parameters of a function, as they are written down."""
+    """List the fields of a record, or the parameters of a function, as they stand in the source."""
     if isinstance(definition, ast.FunctionDef):
         yield from (argument.arg for argument in (*definition.args.args, *definition.args.kwonlyargs))
         return

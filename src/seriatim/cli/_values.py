@@ -39,13 +39,13 @@ def read_value(text: str, kind: Any) -> Any:
 
 
 def in_words(kind: Any) -> str:
-    """Write a type as a person would say it."""
+    """Write a type in words, for messages."""
     origin, options = typing.get_origin(kind) or kind, typing.get_args(kind)
     if origin is Literal:
         return " or ".join(str(option) for option in options)
     if origin in (Union, types.UnionType):
         words = dict.fromkeys(in_words(option) for option in options)
-        # A whole number is a number; Python's type checkers want both.
+        # `float | int` is named only as a number: type checkers want both types, and users need not.
         return " or ".join(word for word in words if word != _WORDS[int] or _WORDS[float] not in words)
     if origin in (tuple, list) and options:
         single = in_words(options[0])
@@ -64,7 +64,7 @@ def _one_of(text: str, options: tuple[Any, ...]) -> Any:
 
 
 def _first_that_fits(text: str, options: tuple[Any, ...]) -> Any:
-    """Read the narrowest of several types; any text fits `str`, so that it comes last."""
+    """Read a value of the first type that fits; None comes first, and text last, because any value fits it."""
     reason = ""
     for option in sorted(options, key=lambda option: (option in (str, Path), option is not type(None))):
         try:
@@ -130,7 +130,7 @@ def _is_array(kind: Any) -> bool:
 
 
 def _array(text: str, kind: Any) -> Any:
-    """Read numbers, of the shape and dtype that a jaxtyping annotation asks for."""
+    """Read numbers in the shape and dtype of a jaxtyping annotation."""
     import jax.numpy as jnp
     import numpy as np
 
@@ -159,7 +159,7 @@ def _literal(text: str, kind: Any) -> Any:
 
 
 class NoValue(ValueError):
-    """A text is no value of a type; `reason` says why, where the type alone does not."""
+    """A text is no value of a type; `reason` says why, if the type alone does not."""
 
     def __init__(self, text: str, reason: str = "") -> None:
         super().__init__(text)

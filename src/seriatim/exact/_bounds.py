@@ -45,7 +45,7 @@ class Horizon(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """Bounds on J* and J_mu, `TJ + lower` and `TJ + upper`; `gap` is their largest distance, `rounding` an error."""
+    """Bounds on J* and J_mu, `TJ + lower` and `TJ + upper`; `gap` is their distance, `rounding` the error of sums."""
 
     lower: Stages
     upper: Stages
