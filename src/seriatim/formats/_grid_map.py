@@ -28,7 +28,7 @@ from seriatim.formats._lines import quoted, read_text, whole_number
 
 PASSABLE = ".GSE"
 BLOCKED = "@OTW"
-# Larger than any published map (about 1,500 x 1,500 cells), smaller than what would fill the memory.
+# The limit is above all published maps (about 1,500 x 1,500 cells), and far below what fills the memory.
 MAX_CELLS = 100_000_000
 
 
@@ -78,7 +78,7 @@ def load_map(path: str | Path) -> GridMap:
         counted = "1 row" if found == 1 else f"{found} rows"
         raise InputError(f"{path}: the map has {counted} but its header says height {height}; make them agree.")
     codes = _codes(rest, height, width)
-    if codes is None:  # blanks at the ends of rows, or a mistake
+    if codes is None:  # rows may end with blanks
         rows = [row.rstrip() for row in rest.split("\n")]
         for number, row in enumerate(rows, start=first + 1):
             _check_row(path, number, row, width)
@@ -87,7 +87,7 @@ def load_map(path: str | Path) -> GridMap:
 
 
 def _codes(rows: str, height: int, width: int) -> UInt8[np.ndarray, "height width"] | None:
-    """Return the cells as bytes if rows have the width and nothing but cells in them, else None."""
+    """Return the cells as bytes if all rows have the width and only cells in them, else None."""
     if len(rows) != height * (width + 1) - 1 or not rows.isascii():
         return None
     codes = np.frombuffer(f"{rows}\n".encode("ascii"), np.uint8).reshape(height, width + 1)
@@ -96,7 +96,7 @@ def _codes(rows: str, height: int, width: int) -> UInt8[np.ndarray, "height widt
 
 
 def _header(path: str | Path, text: str) -> tuple[dict[str, int], int, str]:
-    """Return the sizes, how many lines come before the first row, and the text from there on."""
+    """Return the sizes, the number of lines before the first row, and the text from the first row on."""
     sizes: dict[str, int] = {}
     end = -1
     for number in itertools.count(1):
