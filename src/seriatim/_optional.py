@@ -1,8 +1,9 @@
 """The one place that asks models, policies and filters for methods that they may lack.
 
-Each name below is a question: `feasible(model)` is the method `model.feasible`, or None where the model has none. An
-attribute that is None counts as missing. The table in docs/models.md says who asks for what, and what happens without.
-Whether a joint control is allowed, which follows from an optional method, is computed here too.
+Each name below is a question: `feasible(model)` is the method `model.feasible`, or None if the model has no such
+method. An attribute that is None counts as missing. The table in docs/models.md lists for each method who asks for it,
+and what happens without it. Whether a joint control is allowed depends on an optional method, so it is computed here
+too.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,13 +28,13 @@ RELAXED = ("relaxed_state", "relaxed_mask", "relaxed_transition")
 
 
 class Question(Generic[T]):
-    """Asks an object for its attribute of one name."""
+    """A question for one attribute, by its name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def __call__(self, owner: Any) -> T | None:
-        """Return what the object has, None if it has nothing."""
+        """Return the attribute of the object, or None if it has none."""
         found: T | None = getattr(owner, self.name, None)
         return found
 
@@ -90,7 +91,7 @@ def ends_after(model: Any) -> int | None:
 
 
 def is_planner(policy: Any) -> TypeGuard[Planner]:
-    """Say whether a policy is a planner, which shows the evidence of a decision."""
+    """Say whether a policy is a planner: it has `decide`, which returns the evidence of a decision."""
     return decide(policy) is not None
 
 
@@ -101,5 +102,5 @@ def is_allowed(model: Any, state: State, control: Control) -> Bool[Array, ""]:
 
 
 def missing_methods(owner: Any, names: Sequence[str]) -> list[str]:
-    """Return those of the names that are no methods of the object."""
+    """Return the names among these that are no methods of the object."""
     return [name for name in names if not callable(getattr(owner, name, None))]

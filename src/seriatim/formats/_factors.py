@@ -83,7 +83,7 @@ def joined(factor: Factor, groups: Sequence[Sequence[Variable]]) -> Float[np.nda
 
 
 def normalised(factor: Factor) -> Factor:
-    """Make rounded rows sum to one exactly, since the rounding errors of several factors multiply."""
+    """Make rounded rows sum to one: in a product of several factors, their rounding errors would add up."""
     return factor._replace(table=factor.table / factor.table.sum(axis=-1, keepdims=True))
 
 

@@ -78,7 +78,7 @@ def load_map(path: str | Path) -> GridMap:
         counted = "1 row" if found == 1 else f"{found} rows"
         raise InputError(f"{path}: the map has {counted} but its header says height {height}; make them agree.")
     codes = _codes(rest, height, width)
-    if codes is None:  # rows may end with blanks
+    if codes is None:  # a row ends with blanks, or has a mistake
         rows = [row.rstrip() for row in rest.split("\n")]
         for number, row in enumerate(rows, start=first + 1):
             _check_row(path, number, row, width)

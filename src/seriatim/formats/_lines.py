@@ -76,6 +76,6 @@ def quoted(text: str) -> str:
 
 
 def whole_number(text: str) -> int | None:
-    """Return the number written in ASCII digits, or None; signs, spaces and underscores, which `int` takes, are refused."""
+    """Return the number written in ASCII digits, or None; signs and spaces, which `int` accepts, are not accepted."""
     plain = text.isascii() and text.isdigit() and len(text) <= QUOTED
     return int(text) if plain else None

@@ -36,7 +36,7 @@ SECTIONS = (
     "ObsFunction",
     "RewardFunction",
 )
-# Arrays of NumPy have at most 64 axes, which is enough for the variables of all four groups together.
+# Four groups of so many variables make 32 axes, which arrays of every version of NumPy can have.
 MAX_VARIABLES = 8
 # The number of rewards is limited, because each may have as many numbers as all other tables.
 MAX_REWARDS = 64

@@ -60,7 +60,7 @@ def load_scenarios(path: str | Path, grid: GridMap) -> tuple[Scenario, ...]:
 
 
 def _version(path: str | Path, lines: list[str]) -> tuple[tuple[str, ...], int]:
-    """Return the numbers of fields that a line may have, and how many lines come before the first."""
+    """Return which sizes of the map each line has, and how many lines come before the first scenario."""
     words = lines[0].split()
     if not words or words[0].lower() != "version":
         return OLD, 0

@@ -1,8 +1,8 @@
-"""The law of lanes: many states at once behave as each of them alone.
+"""The law of lanes: many states that are simulated at once behave as each of them alone.
 
-Planners simulate many futures side by side: by a transformation of the model's own program (`seriatim.lanes`), or as it
-is if it declares `lanes_last`. Whole
-numbers and truth values must agree exactly with `jax.vmap`, real numbers up to the order in which sums are added up.
+Planners simulate many futures side by side. They transform the model's own program (`seriatim.lanes`), or call it
+unchanged if the model declares `lanes_last`. Whole numbers and truth values must agree exactly with `jax.vmap`, real
+numbers up to the order in which sums are added up.
 """
 
 import functools
@@ -25,9 +25,9 @@ LANES, STAGES = 8, 4
 
 
 def lanes_law(model: Model, key: Key) -> str:
-    """Play some stages both ways, and the base policy where there is one."""
+    """Play some stages in both ways, with the base policy if there is one."""
     name = type(model).__name__
-    # Where the state is hidden, the heuristic is one of beliefs, and has its turn when their model is checked.
+    # If the state is hidden, the heuristic takes beliefs. It is tested when the model over beliefs is checked.
     hidden, heuristic = _optional.belief_model(model) is not None, _optional.base_policy(model)
     base = None if hidden or heuristic is None else heuristic()
 
