@@ -39,7 +39,7 @@ class Question(Generic[T]):
         return found
 
 
-# Of models.
+# Asked of models.
 initial_state = Question[Callable[[Key], State]]("initial_state")
 feasible = Question[Callable[[State, Control], Bool[Array, ""]]]("feasible")
 nominal_disturbance = Question[Callable[[], Disturbance]]("nominal_disturbance")
@@ -50,25 +50,25 @@ features = Question[Callable[[State, Int[Array, ""]], Any]]("features")
 agent_observations = Question[Callable[[State], Any]]("agent_observations")
 draw = Question[Callable[[State], str]]("draw")
 text = Question[Callable[[State], str]]("text")
-# Of finite models.
+# Asked of finite models.
 states = Question[Callable[[], State]]("states")
 index = Question[Callable[[State], Int[Array, ""]]]("index")
 tabulated_motion = Question[Callable[[], tuple[Float[np.ndarray, "s a"], Any]]]("tabulated_motion")
-# Of observed models.
+# Asked of observed models.
 observation = Question[Callable[[State, Control, Disturbance], Observation]]("observation")
 observations = Question[Callable[[], Observation]]("observations")
 tabulated_observations = Question[Callable[[], Float[np.ndarray, "a s o"]]]("tabulated_observations")
 initial_distribution = Question[Callable[[], Float[Array, " s"]]]("initial_distribution")
 belief_model = Question[Callable[[], Any]]("belief_model")
 split = Question[Callable[[State], tuple[Any, Int[Array, " n"]]]]("split")
-# Of models, of states, and of filters, of beliefs.
+# Asked of models, about states, and of filters, about beliefs.
 outcomes = Question[Callable[[Any, Control], Any]]("outcomes")
 expected_cost = Question[Callable[..., Float[Array, ""]]]("expected_cost")
-# Of filters.
+# Asked of filters.
 support = Question[Callable[[Any], tuple[State, Float[Array, " k"]]]]("support")
-# Of policies: planners have it.
+# Asked of policies: planners have this method.
 decide = Question[Callable[[Any, Key], Decision]]("decide")
-# Of models and of policies.
+# Asked of models and of policies.
 lanes_last = Question[bool]("lanes_last")
 _ends_after = Question[int]("ends_after")
 

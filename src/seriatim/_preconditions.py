@@ -49,7 +49,7 @@ def require_model(model: Any, *, starts: bool = False) -> None:
 
     Raises:
         InputError: it is a class; a size, the discount or `ends_after` is out of range; a method is missing, raises,
-            cannot be traced, or returns what the protocol does not allow.
+            cannot be traced, or returns a value that the protocol does not allow.
     """
     require_sizes(model)
     require_discount(model)

@@ -58,7 +58,7 @@ def _in_file(incomplete: str) -> list[CompletionItem]:
 
 def _place(context: click.Context) -> tuple[str, str]:
     """Return the file and the name of the model on the command line; the file is empty for a built-in model."""
-    # Where the last option has no value yet, click leaves the argument where it was.
+    # If the last option has no value yet, click has not read the argument, and keeps it in `args`.
     model = context.params.get("model") or next(iter(context.args), "")
     place, _, name = model.rpartition(":")
     return (place, name) if place.endswith(".py") else ("", name)

@@ -20,7 +20,7 @@ def report(error: BaseException, *, with_traceback: bool) -> int:
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         say("stopped.")
         return INTERRUPTED
-    # So click and rich end when the reader of a pipe has gone; after a shell has asked for completions, with 0.
+    # Click and rich raise SystemExit when the reader of a pipe has gone. With status 0 click has offered completions.
     if isinstance(error, SystemExit) and users_frame(error) is None:
         return READER_GONE if error.code else 0
     sentence = users_mistake(error)

@@ -224,7 +224,7 @@ def require_lawful(policy: Any, loaded: Loaded, key: Any) -> Any:
     """Return the policy if it keeps the laws of policies.
 
     Raises:
-        InputError: it does not; the sentence says what it did.
+        InputError: it breaks one; the sentence says which.
     """
     st.check_policy(loaded.model, policy, key, quick=True).raise_if_broken()
     return policy

@@ -47,7 +47,8 @@ def cost_to_go(
         max_iterations: sweeps after which the iterative method warns and stops.
 
     Raises:
-        InputError: the problem is not finite, the policy chooses what is not allowed, or its cost is not defined.
+        InputError: the problem is not finite, the policy chooses a control that is not allowed, or its cost is not
+            defined.
     """
     check_limits(tolerance, max_iterations)
     if method not in ("direct", "iterative"):

@@ -93,7 +93,7 @@ def finite_horizon_cost(
         final_cost: as for `finite_horizon`.
 
     Raises:
-        InputError: as for `finite_horizon`, or the policy chooses what is not allowed.
+        InputError: as for `finite_horizon`, or the policy chooses a control that is not allowed.
     """
     known = _stages(problem, stages, final_cost)
     return _evaluated(known, _controls(known, policy))

@@ -69,7 +69,7 @@ class Solution:
         iterations: improvements or full sweeps made.
         error_bound: `cost_to_go` is within this of the exact solution, and the cost of `control` within twice this.
         converged: whether the tolerance was met. If not, a warning was given too.
-        problem: what was solved.
+        problem: the problem that was solved.
     """
 
     cost_to_go: Float[np.ndarray, " s"]
@@ -146,7 +146,7 @@ class StageSolution:
             induction, which needs none.
         iterations: improvements made.
         converged: whether no agent could improve the last policy. If not, a warning was given too.
-        problem: what was solved.
+        problem: the problem that was solved.
     """
 
     cost_to_go: Float[np.ndarray, "stages s"]

@@ -7,10 +7,10 @@
     ..@
     .T.
 
-`.` and `G` are ground. `@` and `O` are out of bounds, `T` is a tree: nobody passes. `S`, swamp, can be entered from
-ground, so it is passable. `W`, water, can be crossed by those who are in it, not entered from ground: our agents start
-on ground, so it is blocked. The League of Robot Runners adds `E`, a cell where errands come up, and uses `S` for one
-where they end; robots pass both.
+`.` and `G` are ground. `@` and `O` (out of bounds) and `T` (a tree) are blocked. `S`, swamp, can be entered from
+ground, so it is passable. `W`, water, can be crossed from water but not entered from ground. Our agents start on
+ground, so it is blocked. The League of Robot Runners adds `E`, a cell where errands come up, and uses `S` for cells
+where they end; both are passable.
 
 Source: N. Sturtevant, Benchmarks for Grid-Based Pathfinding, IEEE Trans. Comput. Intell. AI Games 4(2), 2012, and
 the format's page at movingai.com/benchmarks/formats.html.

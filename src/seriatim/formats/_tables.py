@@ -33,8 +33,8 @@ class TeamTables:
         cost: of a stage that leads from one state to another, `[a, s, s]`.
         start: distribution of the first state, `[s]`.
         states: their names, s of them.
-        actions: for each agent, the names of what it can do.
-        observations: for each agent, the names of what it can see.
+        actions: for each agent, the names of its actions.
+        observations: for each agent, the names of its observations.
         agents: their names, m of them.
 
     Raises:

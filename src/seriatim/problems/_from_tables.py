@@ -91,7 +91,7 @@ def _check(stages: list[Tables], ends_nowhere: bool) -> None:
 
 
 def _outcomes(tables: Tables) -> _Outcomes:
-    """List for each row the states of positive probability, then the end; fill rows up with outcomes of probability 0."""
+    """List for each row the states of positive probability and the end; fill rows up with outcomes of probability 0."""
     s, a = tables.costs.shape
     matrix: Any = tables.transitions
     dense = np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix.toarray()).reshape(s, a, s)

@@ -31,7 +31,7 @@ from seriatim.rendering import Mark, grid_svg, grid_text
 STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 EAST, SAMPLE = 3, 4
 FIRST_CHECK = 5
-NOTHING, BAD, GOOD = 0, 1, 2  # what is seen
+NOTHING, BAD, GOOD = 0, 1, 2  # the observations
 REWARD = 10.0
 # (row, column) of the rocks of the published layout, whose start is (3, 0).
 ROCKS_7_8 = ((0, 2), (1, 0), (1, 3), (3, 6), (4, 2), (4, 3), (5, 5), (6, 1))
@@ -246,7 +246,7 @@ class RockSample:
 class RockBeliefs:
     """RockSample over beliefs, written out: a `Model` whose state is a `FactoredBelief`.
 
-    It has the same law as `BeliefModel(problem, FactoredFilter(problem))`: the sensor's answer is drawn from the belief.
+    Its law is that of `BeliefModel(problem, FactoredFilter(problem))`: the sensor's answer is drawn from the belief.
 
     Attributes:
         problem: the world.

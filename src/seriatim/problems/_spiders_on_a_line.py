@@ -42,7 +42,7 @@ class NearestEnd:
     length: int = static()
 
     def __call__(self, info: LineState, key: Key) -> Int[Array, " m"]:
-        """Choose the steps; `key` is not used. Where the line ends, a spider can only turn back."""
+        """Choose the steps; `key` is not used. At an end of the line a spider can only turn back."""
         del key
         to_left = jnp.where(info.alive[LEFT], info.spiders, self.length)
         to_right = jnp.where(info.alive[RIGHT], self.length - 1 - info.spiders, self.length)
