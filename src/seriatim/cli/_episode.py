@@ -94,6 +94,7 @@ def _first(model: Any, key: Key) -> State:
 
 
 def _play(model: Any, policy: Any, state: State, keys: Streams, t: Int[Array, ""]) -> Stage:
+    # `stage` returns no decision, so the policy leaves its evidence here while the program is traced.
     evidence: list[tuple[Any, ...]] = []
 
     def choose(info: State, key: Key) -> Int[Array, " m"]:

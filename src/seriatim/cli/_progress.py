@@ -49,6 +49,7 @@ def _bars(console: Console) -> Iterator[Show]:
             tasks[doing] = bars.add_task(doing, total=total, note=note)
         bars.update(tasks[doing], completed=done, total=total, note=note)
 
+    # A command that ends within PATIENCE never shows its bars.
     timer = threading.Timer(PATIENCE, bars.start)
     timer.start()
     try:
@@ -88,6 +89,7 @@ def _lines() -> Iterator[Show]:
             say(f"{time.monotonic() - begin:.0f} s: {latest[0]}")
             pause = min(2 * pause, LONGEST_PAUSE)
 
+    # A thread of its own writes the lines, because the main thread may compile for a long time.
     reporter = threading.Thread(target=report, daemon=True)
     reporter.start()
     try:

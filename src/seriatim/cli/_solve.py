@@ -111,6 +111,7 @@ def _rows_by_stage(loaded: Loaded, base: Any, stages: int, latest: float, show: 
 
 def _named(base: Any, costs: Any, found: Any, optimum: Row) -> dict[str, Row]:
     """Name the rows: some policies of an iteration, whose costs are given, and the optimum."""
+    # If the base policy cannot be improved, `history` has only its own cost, which is then also that of one step.
     once = min(1, found.iterations)
     return {
         "base" if base is not None else "some policy": Row(costs[0], None),
@@ -138,6 +139,7 @@ def _narrowed(hidden: Between | str, answer: Answer, *, is_blind: bool) -> Betwe
     """
     if isinstance(hidden, str) or hidden.converged:
         return hidden
+    # The computed optimum may be half the tolerance above the true one.
     lower = answer.starts.mean(answer.optimum)[0] - answer.tolerance / 2
     upper = answer.starts.mean(answer.rows["base"].cost_to_go)[0] if is_blind else np.inf
     return Between(max(hidden.lower, lower), min(hidden.upper, upper), False)

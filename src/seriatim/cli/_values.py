@@ -77,6 +77,7 @@ def _first_that_fits(text: str, options: tuple[Any, ...]) -> Any:
 def _several(text: str, options: tuple[Any, ...]) -> list[Any]:
     """Read the elements of a list, a tuple of any length (`tuple[int, ...]`) or one of given kinds."""
     parts = _parts(text)
+    # `list[int]`, `tuple[int, ...]` and plain `tuple` have elements of one type, in any number.
     alike = not options or len(options) == 1 or Ellipsis in options
     kinds = (options or (Any,))[:1] * len(parts) if alike else options
     if len(kinds) != len(parts):
@@ -142,6 +143,7 @@ def _array(text: str, kind: Any) -> Any:
         found = own.asarray(value) if np.asarray(value).dtype.kind in "biuf" else _refuse(text)
     except (TypeError, ValueError, OverflowError):
         return _refuse(text)
+    # Whole numbers are accepted where real ones are expected.
     if typed and "float32" in kind.dtypes and found.dtype.kind == "i":
         found = found.astype(float)
     fits = isinstance(found, kind) and found.dtype.kind in "biuf"

@@ -99,7 +99,7 @@ def _once(policy: Policy, state: State, key: Key) -> tuple[Any, Any]:
     return decision.num_q_factors, decision.control
 
 
-# Functions that are not timed are called only a few times, so they are compiled quickly.
+# Functions that are not timed are called only a few times, so optimising their programs would not pay.
 _keys = jit(_split, unoptimised=True)
 _start = jit(_initial, unoptimised=True)
 _pick = jit(_one_lane, unoptimised=True)

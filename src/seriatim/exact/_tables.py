@@ -131,6 +131,7 @@ def _normalised(rows: Matrix, allowed: Bool[np.ndarray, "s a"]) -> Matrix:
             f"transitions of state {x}, joint control {u} sum to {total[odd[0]]:.9g}; at most 1 is expected (less than "
             "1 ends the problem with the rest)."
         )
+    # Sums that are exact up to double precision stay as they are, so that most tables are not copied.
     near = (abs(total - 1) <= ROUNDING) & (abs(total - 1) > 1e-12)
     if not near.any():
         return rows

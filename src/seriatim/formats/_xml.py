@@ -71,6 +71,7 @@ class Document:
         try:
             parser.Parse(content, True)
         except (expat.ExpatError, LookupError, ValueError) as error:
+            # A mistake that a handler found is a ValueError too, and has its sentence already.
             if isinstance(error, InputError):
                 raise
             line = getattr(error, "lineno", 1)
@@ -83,8 +84,9 @@ class Document:
             raise self.mistake(
                 line, f"<{tag[:40]}> stands inside {MAX_DEPTH} others; write the elements of the format."
             )
+        # An element with children has no text of its own: text between elements is only layout.
         if self._texts:
-            self._texts[-1].clear()  # text between elements is only layout
+            self._texts[-1].clear()
         self._open.append(Element(tag, attributes, line, [], ""))
         self._texts.append([])
 

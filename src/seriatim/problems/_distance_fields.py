@@ -65,6 +65,7 @@ def _search(ahead: Int32[np.ndarray, "c cells"], sources: Int32[np.ndarray, " n"
         level += 1
         reached = np.concatenate([base + column[cell] for column in ahead])
         reached = reached[distance[reached] == UNREACHABLE]
+        # Each entry writes its place, later ones overwrite earlier ones, and only entries that still find theirs stay.
         places = np.arange(len(reached), dtype=np.int32)
         claimed[reached] = places
         reached = reached[claimed[reached] == places]

@@ -57,6 +57,7 @@ def tabular(
         mask=np.ones((len(whole.costs), m, c), bool),
         discount=stages[0].discount,
         done=whole.done,
+        # The first state is one of stage 0.
         initial=np.pad(first, (0, len(whole.costs) - len(first))),
         base_control=_base(base_control, len(stages), s, m),
         is_feasible=whole.feasible,
@@ -95,9 +96,11 @@ def _outcomes(tables: Tables) -> _Outcomes:
     s, a = tables.costs.shape
     matrix: Any = tables.transitions
     dense = np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix.toarray()).reshape(s, a, s)
+    # Every row gets as many outcomes as the row with most successors. A stable sort puts possible successors first.
     k = max(1, int(np.count_nonzero(dense, axis=2).max()))
     successors = np.argsort(dense == 0, axis=2, kind="stable")[..., :k]
     chances = np.take_along_axis(dense, successors, axis=2)
+    # The probability that is missing from a row is that of ending.
     rest = 1 - chances.sum(axis=2, keepdims=True)
     ends = np.where(rest > ROUNDING, rest, 0.0)
     feasible = np.isfinite(tables.costs)
@@ -114,8 +117,10 @@ def _in_order(parts: list[_Outcomes], first: Tables, final_cost: Any) -> list[_O
     final = np.zeros(s) if final_cost is None else np.asarray(final_cost, np.float64)
     if final.shape != (s,) or not np.isfinite(final).all():
         raise InputError(f"final_cost has shape {final.shape}; give a finite number for each of {s} states.")
+    # States of stage k + 1 are numbered from (k + 1) s.
     moved = [part._replace(successors=(k + 1) * s + part.successors) for k, part in enumerate(parts[:-1])]
     last = parts[-1]
+    # The final cost is paid one stage later, and only if the problem has not ended before.
     at_end = np.where(last.done, 0.0, first.discount * final[last.successors])
     every = np.ones_like(last.done)
     return [*moved, last._replace(successors=0 * last.successors, costs=last.costs + at_end, done=every)]

@@ -95,6 +95,7 @@ def animated_svg(frames: Sequence[str], seconds_per_frame: float | int = 0.4, ca
         prefix, strip = with_strip
         middles = tuple(m + _caption(strip, caption) for m, caption in zip(middles, captions, strict=True))
         prefix += f'<rect {_rectangle(strip)} fill="{PAPER}"/>'
+    # Frames that are all equal need no animation.
     if not any(middles):
         return frames[0]
     groups = "".join(_group(middle, t, len(frames), seconds_per_frame) for t, middle in enumerate(middles))

@@ -113,5 +113,6 @@ def _in_one_cell(marks: list[Mark], room: float) -> list[Placed]:
 
 
 def _by_kind(marks: list[Mark]) -> list[list[Mark]]:
+    # Unlike a set, a dict keeps the order of the marks, so that equal states give equal pictures.
     kinds = dict.fromkeys(mark.kind for mark in marks)
     return [of_kind(marks, kind) for kind in kinds]

@@ -94,6 +94,7 @@ def _outcomes(model: Any, key: Key) -> str:
         )
     index = np.asarray(jax.vmap(jax.vmap(model.index))(after.state))
     count = len(jax.tree.leaves(states)[0])
+    # A successor is known if the state of its number in states() is the same in all its parts.
     clipped = np.clip(index, 0, count - 1)
     back = jax.tree.map(lambda leaf: np.asarray(leaf)[clipped], states)
     matches = jax.tree.map(lambda x, y: (np.asarray(x) == y).reshape(*p.shape, -1).all(-1), after.state, back)
@@ -167,6 +168,7 @@ def _same_distribution(
     place: str, exact: _Labelled, probability: Shaped[np.ndarray, " k"], sampled: _Labelled, level: float
 ) -> None:
     p = probability.astype(np.float64)
+    # Several outcomes may lead to one state, so their probabilities are added.
     kinds = np.unique(exact.label[p > 0])
     expected = np.array([p[exact.label == kind].sum() for kind in kinds]) * SAMPLES
     observed = np.array([(sampled.label == kind).sum() for kind in kinds])
@@ -182,6 +184,7 @@ def _same_distribution(
     mean = float(p @ cost)
     error = np.sqrt(max(float(p @ (cost - mean) ** 2), 0.0) / SAMPLES)
     seen = float(np.mean(sampled.cost, dtype=np.float64))
+    # The mean of so many samples is nearly normal. The bound is two-sided, with room for single precision.
     limit = scipy.stats.norm.isf(level / 2) * error + ROUNDING * (1 + abs(mean))
     if abs(seen - mean) > limit:
         raise Broken(f"{place} costs {seen:.6g} on average, where outcomes() gives {mean:.6g}.")

@@ -99,6 +99,7 @@ def _require_as_often(what: str, matches: Any, likelihood: Any, going_on: Any) -
     """Compare counts with their expectation given the states reached; Bernstein's inequality bounds the distance."""
     p = likelihood[going_on].astype(np.float64)
     seen, expected = matches[going_on].sum(axis=0), p.sum(axis=0)
+    # Two sides at each place and for each observation share the false-alarm rate.
     level = math.log(2 * PLACES * p.shape[1] / FALSE_ALARM)
     limit = level / 3 + np.sqrt(level**2 / 9 + 2 * level * (p * (1 - p)).sum(axis=0)) + ROUNDING * len(p)
     odd = np.flatnonzero(abs(seen - expected) > limit)

@@ -193,8 +193,10 @@ def repair_features(problem: Any, positions: Int[Array, " m"], sites: Float[Arra
     own, before, others = distance[agent], jnp.arange(m) < agent, jnp.arange(m) != agent
     # Among equally near robots the one of least number counts as nearer, so that no two robots have the same rank.
     nearer = others[:, None] & ((distance < own) | ((distance == own) & before[:, None]))
+    # Without another robot, the nearest rival is farther away than any path is long.
     rival = jnp.min(jnp.where(others[:, None], distance, n), axis=0)
     leads = jnp.asarray(problem.sites.step)[positions[agent]] == jnp.arange(problem.num_controls)[:, None]
+    # The logarithm keeps costs that differ by factors of ten in a range that networks can learn from.
     damage = jnp.log1p(jnp.sum(sites * jnp.array(problem.costs, float), axis=1))
     mine = ~jnp.any(nearer, axis=0)
     weight = leads.astype(float) * (damage * FADING**own)
