@@ -32,6 +32,7 @@ def policies(context: click.Context, _: click.Parameter, incomplete: str) -> lis
     """Offer the policies that may follow those named: the known ones, runs, and functions in the model's own file."""
     if ".py:" in incomplete.rpartition(",")[2]:
         return _in_file(incomplete)
+    # The shell completes the whole argument, so the names before the last comma are repeated in each offer.
     before, comma, last = incomplete.rpartition(",")
     own = [each.name for each in _definitions(_place(context)[0]) if isinstance(each, ast.FunctionDef)]
     runs = [str(found.parent) for found in sorted(Path("runs").glob("*/config.json"))]

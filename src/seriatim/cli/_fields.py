@@ -25,6 +25,7 @@ def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise InputError(f"--set {text}: give a field and its value, as in --set spiders=15.")
+        # Options of the command line are written with hyphens, fields of Python with underscores.
         pairs[key.strip().replace("-", "_")] = value.strip()
     return pairs
 
@@ -93,6 +94,7 @@ def parameters(maker: Callable[..., Any]) -> dict[str, Field]:
     """Return the fields of a class, or the parameters of a function, by name."""
     kinds = _annotations(maker)
     empty = inspect.Parameter.empty
+    # A parameter without annotation has the type of its default.
     return {
         name: Field(kinds.get(name, Any if p.default in (empty, None) else type(p.default)), p.default)
         for name, p in inspect.signature(maker).parameters.items()

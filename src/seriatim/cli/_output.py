@@ -36,6 +36,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Row]) -> None:
     for row in rows:
         table.add_row(*row)
     out = console()
+    # The table is measured without a limit, because rich would otherwise shrink its columns to fit.
     if out.measure(table, options=out.options.update(width=ANY_WIDTH)).maximum <= out.width:
         out.print(Text(), table, sep="\n")
         return
@@ -58,6 +59,7 @@ def described(name: str, fields: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
+    # JSON has no nan and no infinity, so they become None.
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):

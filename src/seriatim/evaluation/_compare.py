@@ -160,6 +160,7 @@ def _row(
 
 
 def _difference(found: Estimate, reference: Estimate) -> Difference:
+    # Episode i of both policies has the same randomness, so differences by episode vary less than the costs.
     return Difference(*mean_and_error(found.costs - reference.costs))
 
 

@@ -35,7 +35,7 @@ def lanes_law(model: Model, key: Key) -> str:
     def both_ways(states: State, key: Key) -> dict[str, tuple[Any, Any]]:
         keys = jax.random.split(key, LANES)
         disturbance = jax.vmap(model.sample_disturbance, out_axes=-1)(keys)
-        keys = jnp.moveaxis(keys, 0, -1)  # old keys are pairs of numbers
+        keys = jnp.moveaxis(keys, 0, -1)  # old keys have an axis of their own, before the lanes
         control, _ = jax.vmap(functools.partial(random_control, model), -1, -1)(states, keys)
         moves, heuristic = f"{name}.transition", f"{name}.base_policy()"
         seen = {moves: _both(moves, model, model.transition, states, control, disturbance)}
@@ -90,6 +90,6 @@ def _require_same(what: str, alone: Any, together: Any, *, declared: bool) -> No
 
 def _agree(one: Any, other: Any) -> bool:
     if one.shape != other.shape:
-        # A single number serves for all lanes.
+        # A result that is the same for all lanes may be a single number.
         return other.ndim == 0 and agree(one, jnp.broadcast_to(other, one.shape))
     return agree(one, other)

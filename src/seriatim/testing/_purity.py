@@ -49,6 +49,7 @@ def generator_moved_by(call: Callable[[], Any]) -> tuple[Any, str]:
 
 
 def _traced(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[list[Any], str]:
+    # JAX remembers traces by function. The new lambda makes it trace again each time.
     program, moved = generator_moved_by(lambda: jax.make_jaxpr(lambda *given: function(*given))(*args))
     return list(_parts(program)), moved
 
@@ -79,7 +80,7 @@ def agree(one: Any, other: Any) -> bool:
 
 
 def numbers_of(leaf: Any) -> np.ndarray:
-    """Return an array of NumPy; of random keys, the numbers they are made of."""
+    """Return a leaf as an array of NumPy; random keys become the numbers they are made of."""
     if jnp.issubdtype(getattr(leaf, "dtype", np.dtype(float)), jax.dtypes.prng_key):
         leaf = jax.random.key_data(leaf)
     return np.asarray(leaf)
