@@ -1,6 +1,6 @@
-"""Arguments that users give: numbers within bounds, and functions. One sentence for each that cannot work.
+"""Checks of arguments that users give: numbers within bounds, and functions. A wrong one is refused in one sentence.
 
-A number that is still being traced cannot be read, and passes.
+A number that is still being traced cannot be read, so it passes.
 """
 
 import inspect
@@ -21,10 +21,10 @@ MOST = 2**31 - 1
 def require_whole(
     name: str, value: Any, least: int = 1, most: int = MOST, *, what: str = "a whole number", advice: str = ""
 ) -> None:
-    """Refuse what is no whole number from `least` to `most`; `what` says what to give, `advice` ends the sentence.
+    """Refuse a value that is no whole number from `least` to `most`; `what` describes it, `advice` ends the sentence.
 
     Raises:
-        InputError: True and False are no numbers, and 2.0 is none that counts.
+        InputError: it is out of bounds or no whole number. True, False and 2.0 are refused too.
     """
     if not is_whole(value, least):
         raise InputError(f"{name}={value!r}: give {what} from {least} up{advice}.")
@@ -42,7 +42,7 @@ def require_real(
     most: float | int | None = None,
     below: float | int | None = None,
 ) -> None:
-    """Refuse what is no real number within the bounds; NaN is within none. `give {advice}` ends the sentence.
+    """Refuse a value that is no real number within the bounds, or is NaN; `give {advice}` ends the sentence.
 
     Raises:
         InputError: it is another type, True or False, or out of bounds.
@@ -62,7 +62,7 @@ def require_real(
 
 
 def seconds_of(max_seconds: Any) -> float:
-    """Return a limit of time in double precision, as clocks need it; infinity where it is None.
+    """Return a limit of time in double precision, as clocks need it; None becomes infinity.
 
     Raises:
         InputError: it is no number of seconds from 0 up, nor None.
@@ -77,7 +77,7 @@ def as_numbers(name: str, given: Any) -> Float[np.ndarray, "..."]:
     """Return real numbers in double precision.
 
     Raises:
-        InputError: they are none.
+        InputError: they are no real numbers.
     """
     try:
         found = np.asarray(given)
@@ -90,7 +90,7 @@ def as_numbers(name: str, given: Any) -> Float[np.ndarray, "..."]:
 
 
 def require_callable(name: str, value: Any, form: str, arguments: int | None = None) -> None:
-    """Refuse what cannot be called with so many arguments; `form` says what is expected.
+    """Refuse a value that cannot be called with this number of arguments; `form` describes the expected function.
 
     Raises:
         InputError: it is no function, or it takes another number of arguments.
@@ -101,7 +101,7 @@ def require_callable(name: str, value: Any, form: str, arguments: int | None = N
         return
     try:
         signature = inspect.signature(value)
-    except (TypeError, ValueError):  # functions written in C may have none
+    except (TypeError, ValueError):  # functions written in C may have no signature
         return
     try:
         signature.bind(*range(arguments))

@@ -1,8 +1,8 @@
-"""Why a function of the user's cannot be traced, in one sentence with the place in the user's own code.
+"""Diagnosis of functions that JAX cannot trace: one sentence with the reason and the place in the user's own code.
 
 JAX traces a function with arrays whose values are not known. A function that needs a value there, as a size or as a
-condition, raises one of many exceptions, most of which speak of tracers. What the user must do depends on where the
-value comes from: a field of a record becomes a constant with `static()`; anything else must be computed with arrays.
+condition, raises one of many exceptions, most of which speak of tracers. The remedy depends on where the value comes
+from: a field of a record becomes a constant with `static()`; any other value must be computed with arrays.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ import numpy as np
 
 from seriatim._errors import InputError, in_words, place_of, remembered
 
-# The words of JAX's errors of other types where a value must be known.
+# Words of other errors that JAX raises when a value must be known.
 _SAID_OF_VALUES = ("concrete value", "must have static", "must be static", "parameters to jaxpr equations")
 
 
@@ -56,11 +56,11 @@ def field_explanation(what: str, error: BaseException, fields: Sequence[tuple[st
 
 
 def constant_fields(tree: Any, attempt: Callable[[Any], object]) -> list[tuple[str, Any]]:
-    """Return the number fields of a tree that must be constants for `attempt` not to raise; none if that is no remedy.
+    """Return the fields of a tree that must be constants so that `attempt` does not raise; none if this does not help.
 
     Args:
-        tree: whose numbers and arrays are traced by default.
-        attempt: raises when it is called with the tree in which they are; called while JAX traces.
+        tree: an object whose numbers and arrays are traced by default.
+        attempt: a function that raises when it is called with the traced tree; it is called while JAX traces.
     """
     with_paths, structure = jax.tree_util.tree_flatten_with_path(tree)
     leaves = [leaf for _, leaf in with_paths]

@@ -1,9 +1,10 @@
-"""Files, read and written: the one place of the package that opens any.
+"""Reading and writing of files: the only place of the package that opens files.
 
-Read are regular files up to a stated size. A named pipe would be waited for, and a device may never end.
+Only regular files up to a stated size are read. Reading a named pipe would wait for a writer, and a device may never
+end.
 
-Written are whole files: the content goes to a file beside the place, and that file is renamed. So a file is there whole
-or not at all, whenever the process is killed, and what was there before stays until then.
+Files are written as a whole: the content goes to a file beside the place, and that file is renamed. So a file is
+complete or not there at all, whenever the process is killed. A file that was there before stays until the renaming.
 """
 
 import contextlib
@@ -17,12 +18,12 @@ from typing import Any, BinaryIO
 from seriatim._errors import InputError
 
 MEGABYTE = 2**20
-# The most that is read of a file, in bytes, where nothing else is said.
+# The largest size of a file that is read, in bytes, unless a caller gives another limit.
 LARGEST = 1024 * MEGABYTE
 
 
 def as_path(path: Any) -> Path:
-    """Return a path; refuse what is none.
+    """Return a path; refuse a value that is none.
 
     Raises:
         InputError: it is no text and no `Path`.
@@ -48,7 +49,7 @@ def read_bytes(path: str | Path, advice: str, *, limit: int = LARGEST, first: in
     try:
         with open_regular(path, limit=limit) as file:
             content = _all(file, limit + 1) if first is None else file.read(first)
-        if len(content) > limit:  # it grew, or the system does not know its size
+        if len(content) > limit:  # the file grew, or the system does not know its size
             raise _too_large(limit)
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; {advice}.") from None
@@ -58,7 +59,7 @@ def read_bytes(path: str | Path, advice: str, *, limit: int = LARGEST, first: in
 
 
 def _all(file: BinaryIO, most: int) -> bytes:
-    """Read up to so many bytes; room is asked for as much as the file says it has, not for `most`."""
+    """Read up to `most` bytes; memory is reserved only for the size that the system reports."""
     content = file.read(min(os.fstat(file.fileno()).st_size + 1, most))
     while len(content) < most and (more := file.read(min(MEGABYTE, most - len(content)))):
         content += more
@@ -72,7 +73,7 @@ def open_regular(path: str | Path, *, limit: int = LARGEST) -> BinaryIO:
         OSError: it cannot be opened, is no regular file, or is larger than `limit` bytes; `strerror` says which.
     """
     path = as_path(path)
-    # A named pipe is opened at once, and a terminal does not become that of the process.
+    # With these flags opening a named pipe does not wait, and a terminal does not become that of the process.
     flags = sum(getattr(os, name, 0) for name in ("O_RDONLY", "O_NONBLOCK", "O_NOCTTY", "O_BINARY"))
     try:
         handle = os.open(path, flags)
@@ -93,8 +94,8 @@ def save_text(path: str | Path, text: str) -> None:
     """Write a text that the user asked for, in UTF-8: the whole file, or nothing.
 
     Raises:
-        InputError: the text has a character that UTF-8 cannot say, or the file cannot be written; what was there before
-            is still there.
+        InputError: the text has a character that UTF-8 cannot encode, or the file cannot be written. An earlier file
+            is then still there.
     """
     path = as_path(path)
     try:
@@ -112,7 +113,7 @@ def save_bytes(path: str | Path, content: bytes) -> None:
     """Write a file that the user asked for: the whole file, or nothing.
 
     Raises:
-        InputError: it cannot be written; what was there before is still there.
+        InputError: it cannot be written. An earlier file is then still there.
     """
     try:
         write_atomically(as_path(path), content)
@@ -126,20 +127,21 @@ def write_atomically(path: Path, content: bytes) -> None:
     A link stays a link, and the file it leads to is replaced; a file keeps its permissions.
 
     Raises:
-        OSError: it cannot be written; what was there before is still there. The error names the file.
+        OSError: it cannot be written. An earlier file is then still there. The error names the file.
     """
     temporary = None
     try:
         target = Path(os.path.realpath(path))
         mode = _replaceable(target)
-        # Not by `tempfile`, whose files nobody else may read: runs are shared.
+        # `tempfile` is not used, because nobody else may read its files, and runs are shared.
         temporary = target.with_name(f".seriatim-{secrets.token_hex(8)}.tmp")
         with open(temporary, "xb") as file:
             file.write(content)
             file.flush()
+            # Without this, the renamed file could be empty after a loss of power.
             os.fsync(file.fileno())
         if mode is not None:
-            with contextlib.suppress(OSError):  # not every disk knows permissions
+            with contextlib.suppress(OSError):  # not every file system has permissions
                 os.chmod(temporary, mode)
         os.replace(temporary, target)
     except BaseException as error:
@@ -154,13 +156,13 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Remove what writers that were killed left beside their files."""
+    """Remove the unfinished files that killed writers left beside their targets."""
     for path in list(filter(is_leftover, folder.iterdir())):
         path.unlink(missing_ok=True)
 
 
 def is_leftover(path: Path) -> bool:
-    """Say whether a file is one that was not finished."""
+    """Say whether a file is an unfinished one of a killed writer."""
     return path.name.startswith(".") and path.suffix == ".tmp"
 
 
@@ -168,7 +170,7 @@ def _replaceable(target: Path) -> int | None:
     """Return the permissions of the file that is to be replaced, or None if there is none.
 
     Raises:
-        OSError: what is there is no regular file, or may not be written to.
+        OSError: there is something else than a regular file, or a file that may not be written to.
     """
     try:
         mode = os.stat(target).st_mode

@@ -1,8 +1,9 @@
 """The one place that asks models, policies and filters for methods that they may lack.
 
-Each name below is a question: `feasible(model)` is the method `model.feasible`, or None where the model has none. An
-attribute that is None counts as missing. The table in docs/models.md says who asks for what, and what happens without.
-Whether a joint control is allowed, which follows from an optional method, is computed here too.
+Each name below is a question: `feasible(model)` is the method `model.feasible`, or None if the model has no such
+method. An attribute that is None counts as missing. The table in docs/models.md lists for each method who asks for it,
+and what happens without it. Whether a joint control is allowed depends on an optional method, so it is computed here
+too.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,18 +28,18 @@ RELAXED = ("relaxed_state", "relaxed_mask", "relaxed_transition")
 
 
 class Question(Generic[T]):
-    """Asks an object for its attribute of one name."""
+    """A question for one attribute, by its name."""
 
     def __init__(self, name: str) -> None:
         self.name = name
 
     def __call__(self, owner: Any) -> T | None:
-        """Return what the object has, None if it has nothing."""
+        """Return the attribute of the object, or None if it has none."""
         found: T | None = getattr(owner, self.name, None)
         return found
 
 
-# Of models.
+# Asked of models.
 initial_state = Question[Callable[[Key], State]]("initial_state")
 feasible = Question[Callable[[State, Control], Bool[Array, ""]]]("feasible")
 nominal_disturbance = Question[Callable[[], Disturbance]]("nominal_disturbance")
@@ -49,25 +50,25 @@ features = Question[Callable[[State, Int[Array, ""]], Any]]("features")
 agent_observations = Question[Callable[[State], Any]]("agent_observations")
 draw = Question[Callable[[State], str]]("draw")
 text = Question[Callable[[State], str]]("text")
-# Of finite models.
+# Asked of finite models.
 states = Question[Callable[[], State]]("states")
 index = Question[Callable[[State], Int[Array, ""]]]("index")
 tabulated_motion = Question[Callable[[], tuple[Float[np.ndarray, "s a"], Any]]]("tabulated_motion")
-# Of observed models.
+# Asked of observed models.
 observation = Question[Callable[[State, Control, Disturbance], Observation]]("observation")
 observations = Question[Callable[[], Observation]]("observations")
 tabulated_observations = Question[Callable[[], Float[np.ndarray, "a s o"]]]("tabulated_observations")
 initial_distribution = Question[Callable[[], Float[Array, " s"]]]("initial_distribution")
 belief_model = Question[Callable[[], Any]]("belief_model")
 split = Question[Callable[[State], tuple[Any, Int[Array, " n"]]]]("split")
-# Of models, of states, and of filters, of beliefs.
+# Asked of models, about states, and of filters, about beliefs.
 outcomes = Question[Callable[[Any, Control], Any]]("outcomes")
 expected_cost = Question[Callable[..., Float[Array, ""]]]("expected_cost")
-# Of filters.
+# Asked of filters.
 support = Question[Callable[[Any], tuple[State, Float[Array, " k"]]]]("support")
-# Of policies: planners have it.
+# Asked of policies: planners have this method.
 decide = Question[Callable[[Any, Key], Decision]]("decide")
-# Of models and of policies.
+# Asked of models and of policies.
 lanes_last = Question[bool]("lanes_last")
 _ends_after = Question[int]("ends_after")
 
@@ -90,7 +91,7 @@ def ends_after(model: Any) -> int | None:
 
 
 def is_planner(policy: Any) -> TypeGuard[Planner]:
-    """Say whether a policy is a planner, which shows the evidence of a decision."""
+    """Say whether a policy is a planner: it has `decide`, which returns the evidence of a decision."""
     return decide(policy) is not None
 
 
@@ -101,5 +102,5 @@ def is_allowed(model: Any, state: State, control: Control) -> Bool[Array, ""]:
 
 
 def missing_methods(owner: Any, names: Sequence[str]) -> list[str]:
-    """Return those of the names that are no methods of the object."""
+    """Return the names among these that are no methods of the object."""
     return [name for name in names if not callable(getattr(owner, name, None))]

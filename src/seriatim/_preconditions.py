@@ -1,12 +1,12 @@
-"""Checks of models and policies: one place for all verbs, before anything is compiled.
+"""Checks of models and policies: one place for all functions that take them, before anything is compiled.
 
 Planners, evaluation, simulation, training, filters and exact solutions call `require_model` when they are given a
 model. It reads the sizes and the discount, and traces the model's methods once, at an initial state, with the model's
 numbers as data, as planners will. That takes as long as one stage takes to trace. It is done once for each structure of
-a model, which is its shapes, types and constants, so that a planner in a loop costs little.
+a model, which is its shapes, types and constants, so that making a planner in a loop costs little.
 
-Only what cannot work is refused. A model without `initial_state`, or whose `initial_state` cannot be traced, serves
-planners at the states they are given; they examine it there (`require_stage`) while a decision is being traced.
+Only models that cannot work are refused. If a model has no `initial_state`, or one that cannot be traced, planners can
+still use it at the states they are given. They examine it there (`require_stage`) while a decision is being traced.
 """
 
 import functools
@@ -32,7 +32,7 @@ METHODS = ("initial_state", "control_mask", "sample_disturbance", "transition")
 
 
 class _Raised(Exception):
-    """A method of the user's raised `error`."""
+    """A method of the user's raised `error`; it carries the exception to the place that writes the sentence."""
 
     def __init__(self, what: str, error: Exception) -> None:
         super().__init__(what)
@@ -44,12 +44,12 @@ def require_model(model: Any, *, starts: bool = False) -> None:
     """Refuse a model with which nothing can be computed.
 
     Args:
-        model: what was given.
+        model: the argument that was given.
         starts: whether episodes start from its initial states.
 
     Raises:
         InputError: it is a class; a size, the discount or `ends_after` is out of range; a method is missing, raises,
-            cannot be traced, or returns what the protocol does not allow.
+            cannot be traced, or returns a value that the protocol does not allow.
     """
     require_sizes(model)
     require_discount(model)
@@ -65,7 +65,7 @@ def require_model(model: Any, *, starts: bool = False) -> None:
 
 
 def require_sizes(model: Any) -> None:
-    """Refuse numbers of agents and controls that are no whole numbers from 1 up."""
+    """Refuse a model whose numbers of agents and controls are no whole numbers from 1 up."""
     if isinstance(model, type):
         raise InputError(f"model={model.__name__} is a class; give a model made of it, such as {model.__name__}().")
     name = type(model).__name__
@@ -89,7 +89,7 @@ def require_sizes(model: Any) -> None:
 
 
 def require_discount(model: Any) -> None:
-    """Refuse a discount outside (0, 1], where its value can be read."""
+    """Refuse a model with a discount outside (0, 1], if its value can be read."""
     discount = getattr(model, "discount", None)
     if isinstance(discount, jax.core.Tracer) and discount.shape == ():
         return
@@ -101,7 +101,7 @@ def require_discount(model: Any) -> None:
 
 
 def within_problem(model: Any, horizon: int) -> int:
-    """Return the horizon, or the number of stages of the problem if it ends before."""
+    """Return the horizon, or the number of stages of the problem if that is smaller."""
     stages = _optional.ends_after(model)
     return int(horizon) if stages is None else min(int(horizon), stages)
 
@@ -114,10 +114,10 @@ def require_methods(model: Any, methods: tuple[str, ...]) -> None:
 
 
 def _types_of(owner: Any, leaves: list[Any]) -> tuple[Any, ...]:
-    """Return shapes and types of a model's or policy's arrays and numbers, None for what is none.
+    """Return shapes and types of a model's or policy's arrays and numbers, None for other leaves.
 
     Raises:
-        InputError: no array can hold one of the whole numbers.
+        InputError: a whole number is too large for any array.
     """
     try:
         return tuple([None if leaf is None else jax.typeof(leaf) for leaf in leaves])
@@ -135,26 +135,26 @@ def _can_be_held(leaf: Any) -> bool:
 
 
 def require_key(key: Any, for_many: str = "") -> None:
-    """Refuse what is no random key, typed or old; `for_many` says what takes many of them.
+    """Refuse an argument that is no random key, typed or old; `for_many` names the function that takes many keys.
 
     Raises:
-        InputError: saying what was given.
+        InputError: it is no key; the sentence says what was given.
     """
     if not _is_key(key, 0):
         raise InputError(f"key is {_seen_key(key)}; give one random key, such as jax.random.key(0){for_many}.")
 
 
 def require_keys(keys: Any) -> None:
-    """Refuse what is no stack of random keys, at least one.
+    """Refuse an argument that is no stack of at least one random key.
 
     Raises:
-        InputError: saying what was given.
+        InputError: it is no such stack; the sentence says what was given.
     """
     if not _is_key(keys, 1) or keys.shape[0] == 0:
         raise InputError(f"keys is {_seen_key(keys)}; give a stack of n random keys, jax.random.split(key, n).")
 
 
-# Numbers that old keys are made of: 2, or 4 of other generators.
+# The lengths of old keys, which are arrays of whole numbers: 2, or 4 for other generators.
 _OLD_KEYS = (2, 4)
 
 
@@ -180,7 +180,7 @@ def require_state(model: Any, state: State) -> None:
     """Refuse a state at which a model's methods fail. A model may serve states of other sizes than its initial ones.
 
     Raises:
-        InputError: saying where the state differs from an initial one, or which method fails.
+        InputError: a method fails; the sentence names it, or says where the state differs from an initial one.
     """
     try:
         require_stage(model, state)
@@ -192,9 +192,9 @@ def require_state(model: Any, state: State) -> None:
 
 
 def difference_to_start(model: Any, state: Any, *, types: bool = False) -> str | None:
-    """Say where a state differs from an initial one, in parts, their shapes or their types; None if nowhere.
+    """Say where the parts, shapes or types of a state differ from those of an initial one; return None if nowhere.
 
-    None, too, if there is no initial state to compare with.
+    The result is None too if there is no initial state to compare with.
     """
     try:
         require_arrays("state", state)
@@ -231,7 +231,7 @@ def _described(tree: Any) -> str:
 
 
 def require_policy(name: str, policy: Any) -> None:
-    """Refuse what cannot be called as a policy; `name` is the argument it was given as."""
+    """Refuse an argument that cannot be called as a policy; `name` is the name of the argument."""
     if not callable(policy) or isinstance(policy, type):
         raise InputError(
             f"{name}={policy!r} cannot be called; give a policy, that is a function (state, key) -> control [m]."
@@ -239,12 +239,13 @@ def require_policy(name: str, policy: Any) -> None:
 
 
 def require_playable(model: Any, policy: Any) -> None:
-    """Refuse a policy that cannot choose a joint control at the model's initial states; traced once for its structure.
+    """Refuse a policy that cannot choose a joint control at the model's initial states.
 
-    Planners are left to themselves: they have been examined, and take long to trace. Their teams must be as large.
+    A policy is traced once for each structure. Planners are not traced: they have been examined when they were made,
+    and take long to trace. Only their number of agents is compared.
 
     Raises:
-        InputError: it cannot be called, raises, cannot be traced, or returns no joint control; or a planner is of
+        InputError: it cannot be called, raises, cannot be traced, or returns no joint control; or a planner has
             another number of agents.
     """
     require_policy("policy", policy)
@@ -268,10 +269,10 @@ def _require_same_team(model: Any, planner: Any) -> None:
 
 
 def require_stage(model: Any, state: State) -> None:
-    """Refuse a model whose methods fail at a state, or return what the protocol does not allow; traces them.
+    """Refuse a model whose methods fail at a state, or return values that the protocol does not allow; trace them.
 
     Raises:
-        InputError: naming the method.
+        InputError: a method fails; the sentence names it.
     """
     try:
         jax.eval_shape(lambda: _examine_at(model, state))
@@ -280,10 +281,10 @@ def require_stage(model: Any, state: State) -> None:
 
 
 def require_outcomes(model: Any, state: State) -> None:
-    """Refuse a finite model whose masks, constraints or outcomes at a state are not what exact solutions are made of.
+    """Refuse a finite model whose masks, constraints or outcomes at a state cannot be used by exact solutions.
 
     Raises:
-        InputError: naming the method.
+        InputError: a method fails; the sentence names it.
     """
     try:
         jax.eval_shape(lambda: _enumerate_at(model, state))
@@ -292,7 +293,7 @@ def require_outcomes(model: Any, state: State) -> None:
 
 
 def require_mask(model: Model, mask: Any) -> None:
-    """Refuse what is no mask of controls, bool [m, c]."""
+    """Refuse a value that is no mask of controls, bool [m, c]."""
     expected = (int(model.num_agents), int(model.num_controls))
     if getattr(mask, "shape", None) != expected or mask.dtype != bool:
         raise InputError(
@@ -302,7 +303,7 @@ def require_mask(model: Model, mask: Any) -> None:
 
 
 def require_transition(model: Model, after: Any, state: State) -> None:
-    """Refuse what is no transition from `state`."""
+    """Refuse a value that is no transition from `state`."""
     name = type(model).__name__
     if not isinstance(after, Transition):
         raise InputError(f"{name}.transition returned a {type(after).__name__}; a seriatim.Transition is expected.")
@@ -315,19 +316,19 @@ def require_transition(model: Model, after: Any, state: State) -> None:
 
 
 def require_feasible(model: Model, seen: Any) -> None:
-    """Refuse what is no answer of `feasible`, one boolean."""
+    """Refuse an answer of `feasible` that is not one boolean."""
     _require_scalar(f"{type(model).__name__}.feasible returned", seen, "b", "one boolean")
 
 
 def require_nominal(model: Any, seen: Any, drawn: Any) -> None:
-    """Refuse a nominal disturbance that is not like a drawn one."""
+    """Refuse a nominal disturbance whose structure differs from that of a drawn one."""
     name = f"{type(model).__name__}.nominal_disturbance"
     require_arrays(name, seen)
     require_same(name, shapes(seen), shapes(drawn), "it stands in for a drawn one")
 
 
 def number_of(who: str, function: Any, info: Any) -> Float[Array, ""]:
-    """Ask a function of a state for one real number; `who` names it in a sentence.
+    """Call a function of a state that returns one real number; `who` names it in messages.
 
     Raises:
         InputError: it raises, cannot be traced, or returns something else.
@@ -338,11 +339,11 @@ def number_of(who: str, function: Any, info: Any) -> Float[Array, ""]:
 
 
 def control_of(model: Model, policy: Any, info: Any, key: Key, who: str) -> Int[Array, " m"]:
-    """Ask a policy for its joint control; `who` names it in a sentence.
+    """Call a policy for its joint control; `who` names it in messages.
 
     Raises:
-        InputError: it raises, cannot be traced, or what it returns is no joint control. Whether its numbers are
-            admissible is not asked here, where they may not be known yet.
+        InputError: it raises, cannot be traced, or its result is no joint control. Whether the controls are admissible
+            is not checked here, because their values may not be known yet.
     """
     given = _asked(who, policy, info, key)
     require_control(model, given, who)
@@ -350,7 +351,7 @@ def control_of(model: Model, policy: Any, info: Any, key: Key, who: str) -> Int[
 
 
 def require_control(model: Model, given: Any, who: str, lanes: tuple[int, ...] = ()) -> None:
-    """Refuse what is no joint control, or one for each of some lanes, `[m, lanes]`."""
+    """Refuse a value that is no joint control `[m]` or, with lanes, no array `[m, lanes]` of joint controls."""
     shape: Any = getattr(given, "shape", None)
     dtype: Any = getattr(given, "dtype", None)
     if shape == (model.num_agents, *lanes) and jnp.issubdtype(dtype, jnp.integer):
@@ -363,9 +364,9 @@ def require_control(model: Model, given: Any, who: str, lanes: tuple[int, ...] =
 
 
 def why_not_allowed(model: Any, state: State, control: Any, when: str = "") -> str | None:
-    """Say what was chosen and which law it breaks, None if it is admissible and feasible; values must be known.
+    """Say which control was chosen and which law it breaks; None if it breaks none. Values must be known.
 
-    The words go on after "... chose "; `when` says at which occasion.
+    The words continue a sentence that begins with "... chose "; `when` names the occasion.
     """
     mask, chosen = np.asarray(model.control_mask(state)), np.asarray(control)
     for agent, u in enumerate(chosen.tolist()):
@@ -403,7 +404,7 @@ def _examine_at(model: Any, state: State) -> None:
 
 @functools.lru_cache(maxsize=512)
 def _examined(shell: Any, types: tuple[Any, ...]) -> None:
-    """Examine a model of a structure; what raises is not remembered."""
+    """Examine a model, once for each structure; a model that fails is examined again the next time."""
     with nothing_kept(shell):
         jax.eval_shape(lambda leaves: _examine(shell.filled(leaves)), list(types))
 
@@ -446,9 +447,9 @@ def _played(shell: Any, types: tuple[Any, ...]) -> None:
 
 
 def _require_without_starts(model: Any) -> None:
-    """Examine a model at initial states that only come about where its numbers are known; nowhere, if not even there.
+    """Examine a model whose initial states can be made only with known numbers; skip it if they cannot be made at all.
 
-    Planners can be given such states.
+    Planners can still be given states of such a model.
     """
     try:
         state = jax.eval_shape(lambda: model.initial_state(jax.random.key(0)))
@@ -475,7 +476,7 @@ def _called(model: Any, method: str, *args: Any) -> Any:
 
 
 def _in_a_sentence(model: Any, raised: _Raised, examine: Any) -> InputError:
-    """Say what a method raised; if constants in place of some fields are the remedy, say which."""
+    """Say what a method raised; if it helps to make some fields constants, say which."""
     needed = [] if isinstance(raised.error, InputError) else constant_fields(model, examine)
     if needed:
         return InputError(field_explanation(raised.what, raised.error, needed))
@@ -489,7 +490,7 @@ def _require_scalar(what: str, seen: Any, kinds: str, expected: str) -> None:
 
 
 def _kind_of(number: Any) -> str:
-    """Return NumPy's letter for a type of numbers; O, as for objects, for keys and what JAX has no type for."""
+    """Return NumPy's letter for a type of numbers; keys and values without a type in JAX have O, as objects have."""
     if isinstance(number, int) and not fits(number):
         return "O"
     dtype: Any = jnp.result_type(number)
@@ -497,7 +498,7 @@ def _kind_of(number: Any) -> str:
 
 
 def _seen(value: Any) -> str:
-    """Write what was returned: `float32[2]`, or the value of what is no array."""
+    """Write a returned value for a message: `float32[2]` for an array, otherwise the value itself."""
     if isinstance(value, int) and not fits(value):
         return f"{value}, too large a whole number for JAX"
     if isinstance(value, (bool, int, float, complex)) or hasattr(value, "dtype"):

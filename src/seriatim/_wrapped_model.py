@@ -1,7 +1,7 @@
-"""The base of models that are made of another model: what a wrapper does not say itself, the model inside it says.
+"""The base of models that wrap another model: an attribute that the wrapper does not define is taken from that model.
 
-A wrapper hands on an optional method where the model inside has it, and lacks it elsewhere. A method that was always
-there would make every model constrained, finite and observed.
+A wrapper has an optional method if the model inside has it, and lacks it otherwise. If the wrapper always had these
+methods, every wrapped model would count as constrained, finite and observed.
 """
 
 from collections.abc import Callable
@@ -16,17 +16,17 @@ Method: TypeAlias = Callable[..., Any]
 
 
 def as_it_is(_: Any, found: Any) -> Any:
-    """Hand on what the model inside has."""
+    """Return the attribute of the inner model unchanged."""
     return found
 
 
 def of_state(_: Any, method: Method) -> Method:
-    """Make a method of the wrapper's states, which hold the inner model's state, from one of that state."""
+    """Turn a method of the inner model's states into one of the wrapper's states, which contain them."""
     return lambda whole, *rest: method(whole.state, *rest)
 
 
 def passed_on(adapt: Callable[[Any, Any], Any] = as_it_is) -> Any:
-    """Make a class attribute that is the inner model's of the same name; missing where that model lacks it or has None.
+    """Make a class attribute that is taken from the inner model; it is missing if that model lacks it or has None.
 
     Args:
         adapt: makes the wrapper's attribute from the wrapper and the inner attribute.
@@ -58,5 +58,5 @@ class WrappedModel:
     num_controls: int = passed_on()
     discount: float | Float[Array, ""] = passed_on()
     sample_disturbance: Callable[[Key], Disturbance] = passed_on()
-    # A wrong number of stages is refused in the name of the model that says it.
+    # The inner model is asked, so that a wrong number of stages is reported in the name of the model that gives it.
     ends_after: int | None = passed_on(lambda wrapper, _: _optional.ends_after(wrapper.model))

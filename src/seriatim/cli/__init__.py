@@ -1,6 +1,6 @@
 """The command line: `seriatim compare`, `run`, `check`, `solve`, `train`, `runs`.
 
-Ctrl-C is heard from here on: what the commands need is imported only once that is so.
+Ctrl-C is listened to from here on. The modules that the commands need are imported only after that.
 """
 
 import sys
@@ -23,6 +23,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from seriatim.cli._main import main as run
 
         return run(arguments)
-    except KeyboardInterrupt:  # before the command listened to it, or after
+    except KeyboardInterrupt:  # Ctrl-C before the command listened to it, or after
         sys.stderr.write("seriatim: stopped.\n")
         return STOPPED

@@ -17,14 +17,14 @@ from seriatim.cli._progress import Show, progress
 from seriatim.evaluation import Interrupted
 from seriatim.evaluation._compare import Row
 
-# A difference of more standard errors than this is coloured: a chance in 20 if there is none.
+# A difference of more standard errors than this is coloured. Without a true difference, one in 20 is.
 STRIKING = 1.96
-# A weight of what was cut off that is worth a warning.
+# A warning is given if the stages that were cut off have a larger weight than this.
 HEAVY_TAIL = 1e-3
 
 
 def compare(problem: Problem, planning: Planning, *, policies: str, episodes: int, horizon: int | None) -> None:
-    """Compare policies and print the result; after Ctrl-C, that of the policies evaluated before."""
+    """Compare policies and print the result; after Ctrl-C, print that of the policies evaluated so far."""
     key = jax.random.key(problem.seed)
     with progress() as show:
         show("checking the model")
@@ -73,7 +73,7 @@ def _print_table(found: st.Comparison, loaded: Loaded, seed: int) -> None:
     counts = ("Q-factors\na decision", "ms a\ndecision")
     headings = ["policy", "mean cost", f"difference\nto {reference}", "truncated", *counts]
     rows = _rows(found)
-    if len(rows) == 1:  # nothing to differ from
+    if len(rows) == 1:  # a single policy has no difference
         del headings[2], rows[0][2]
     print_table(headings, rows)
     for note in _notes(found):
@@ -115,7 +115,7 @@ def _notes(found: st.Comparison) -> list[str]:
 
 
 def _not_compared(found: st.Comparison) -> list[str]:
-    """Say of planners that simulated costs were no numbers, which no mean cost shows."""
+    """Write a note for each planner that simulated costs which are no numbers: its mean cost does not show them."""
     shares = {name: row.estimate.incomparable for name, row in found.rows.items()}
     return [
         f"{name} simulated costs that are nan or infinite in {share(part)} of its decisions, and could not compare the "

@@ -1,6 +1,6 @@
 """Completion in the shell: it offers models, policies and fields of models when Tab is pressed.
 
-Nothing of the user's is executed for it: files of Python are read, not run.
+No code of the user's is executed for it: Python files are read, not run.
 """
 
 import ast
@@ -22,7 +22,7 @@ Definition = ast.ClassDef | ast.FunctionDef
 
 
 def models(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Offer built-in models, files, and what a file of Python defines."""
+    """Offer built-in models, files, and the names that a Python file defines."""
     if ".py:" in incomplete:
         return _in_file(incomplete)
     return [CompletionItem(incomplete, type="file"), *_starting(incomplete, MODELS)]
@@ -32,6 +32,7 @@ def policies(context: click.Context, _: click.Parameter, incomplete: str) -> lis
     """Offer the policies that may follow those named: the known ones, runs, and functions in the model's own file."""
     if ".py:" in incomplete.rpartition(",")[2]:
         return _in_file(incomplete)
+    # The shell completes the whole argument, so the names before the last comma are repeated in each offer.
     before, comma, last = incomplete.rpartition(",")
     own = [each.name for each in _definitions(_place(context)[0]) if isinstance(each, ast.FunctionDef)]
     runs = [str(found.parent) for found in sorted(Path("runs").glob("*/config.json"))]
@@ -57,8 +58,8 @@ def _in_file(incomplete: str) -> list[CompletionItem]:
 
 
 def _place(context: click.Context) -> tuple[str, str]:
-    """Return the file and the name in it that the model was given by; the file is empty for a built-in model."""
-    # Where the last option has no value yet, click leaves the argument where it was.
+    """Return the file and the name of the model on the command line; the file is empty for a built-in model."""
+    # If the last option has no value yet, click has not read the argument, and keeps it in `args`.
     model = context.params.get("model") or next(iter(context.args), "")
     place, _, name = model.rpartition(":")
     return (place, name) if place.endswith(".py") else ("", name)
@@ -74,7 +75,7 @@ def _fields(context: click.Context) -> list[str]:
 
 
 def _definitions(path: str) -> list[Definition]:
-    """Return the public classes and functions of a file; none where it is no file, or no Python."""
+    """Return the public classes and functions of a file; none if there is no such file or it is no Python."""
     if not Path(path).is_file():
         return []
     try:
@@ -85,7 +86,7 @@ def _definitions(path: str) -> list[Definition]:
 
 
 def _written_fields(definition: Definition) -> Iterator[str]:
-    """Name the fields of a record, or the parameters of a function, as they are written down."""
+    """List the fields of a record, or the parameters of a function, as they stand in the source."""
     if isinstance(definition, ast.FunctionDef):
         yield from (argument.arg for argument in (*definition.args.args, *definition.args.kwonlyargs))
         return

@@ -1,6 +1,6 @@
-"""One episode, stage by stage, so that it can be watched and stopped.
+"""One episode, played stage by stage, so that it can be watched and stopped.
 
-It is the episode that `simulate` would play under the same key: keys and stages are `seriatim.simulation`'s.
+The episode is the one that `simulate` plays under the same key: keys and stages are those of `seriatim.simulation`.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -41,7 +41,7 @@ def start(model: Any, key: Key) -> State:
 
 @st.record
 class Decided:
-    """A decision that was made outside, as the planner that makes it."""
+    """A decision that was made outside compiled code, in the form of a planner that returns it."""
 
     decision: st.Decision
 
@@ -53,14 +53,14 @@ class Decided:
 def stages(
     model: Any, policy: Any, key: Key, horizon: int, hurry: Callable[[State, Key], Decided] | None = None
 ) -> Iterator[Stage]:
-    """Play the episode of a key until it ends, or is cut at `horizon`, or a law is broken.
+    """Play the episode of a key until it ends, is cut at `horizon`, or breaks a law.
 
     Args:
         model: the problem.
         policy: chooses the controls, unless they are decided by `hurry`.
         key: the episode's.
         horizon: stages after which it is cut.
-        hurry: decides outside of compiled code, on the clock, with the key that the policy would be given.
+        hurry: decides under a deadline, outside compiled code, with the key that the policy would be given.
     """
     state, keys = start(model, key), _streams(key)
     for t in range(horizon):
@@ -74,7 +74,7 @@ def stages(
 
 
 def trajectory(model: Any, first: State, played: Sequence[Stage]) -> st.Trajectory:
-    """Put the stages played together, with nothing after the last."""
+    """Make a trajectory of the stages played, without padding after the last one."""
     costs = np.array([stage.cost for stage in played], np.float32)
     weights = float(model.discount) ** np.arange(len(played))
     ended = bool(played and played[-1].done)
@@ -94,6 +94,7 @@ def _first(model: Any, key: Key) -> State:
 
 
 def _play(model: Any, policy: Any, state: State, keys: Streams, t: Int[Array, ""]) -> Stage:
+    # `stage` returns no decision, so the policy leaves its evidence here while the program is traced.
     evidence: list[tuple[Any, ...]] = []
 
     def choose(info: State, key: Key) -> Int[Array, " m"]:
@@ -125,7 +126,7 @@ def _own_key(keys: Streams, t: Int[Array, ""]) -> Key:
     return jax.random.fold_in(keys.policy, t)
 
 
-# Keys are whole numbers, the same however they are compiled; operations alone would be several programs.
+# Keys are whole numbers, so compiling them changes nothing. Without `jit` each operation would be a program.
 _streams = jit(streams, unoptimised=True)
 _folded = jit(_fold, unoptimised=True)
 _start = jit(_first)

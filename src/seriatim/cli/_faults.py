@@ -1,4 +1,4 @@
-"""Exit statuses and sentences for exceptions: both depend on whose fault it is."""
+"""Exit statuses and sentences for exceptions, which depend on whether the user or this program made the mistake."""
 
 import contextlib
 import io
@@ -16,11 +16,11 @@ FAULT_OF_OURS, MISTAKE_OF_THE_USERS, INTERRUPTED, READER_GONE = 1, 2, 130, 141
 
 
 def report(error: BaseException, *, with_traceback: bool) -> int:
-    """Say on standard error what happened, and return the exit status."""
+    """Write to standard error what happened, and return the exit status."""
     if isinstance(error, (click.Abort, KeyboardInterrupt)):
         say("stopped.")
         return INTERRUPTED
-    # So click and rich end when the reader of a pipe has gone; after a shell has asked for completions, with 0.
+    # Click and rich raise SystemExit when the reader of a pipe has gone. With status 0 click has offered completions.
     if isinstance(error, SystemExit) and users_frame(error) is None:
         return READER_GONE if error.code else 0
     sentence = users_mistake(error)
@@ -56,10 +56,12 @@ def users_mistake(error: BaseException) -> str | None:
 
 
 def asked(owner: Any, method: str, *arguments: Any) -> Any:
-    """Call a method of a model; that it takes other arguments is its author's mistake, though it never ran.
+    """Call a method of a model; if it takes other arguments, say that its author made the mistake.
+
+    No line of the author's code ran then, so the traceback alone would not show it.
 
     Raises:
-        InputError: it does. What the method itself raises is left as it is.
+        InputError: it takes other arguments. An exception that the method itself raises is passed on.
     """
     try:
         return getattr(owner, method)(*arguments)
@@ -70,7 +72,7 @@ def asked(owner: Any, method: str, *arguments: Any) -> Any:
 
 
 def say(sentence: str) -> None:
-    """Write one line to standard error, whatever its state."""
+    """Write one line to standard error; if that fails, go on without it."""
     with contextlib.suppress(OSError):
         click.echo(f"seriatim: {sentence}", err=True)
 
@@ -83,7 +85,7 @@ def show_warning(
     file: TextIO | None = None,  # noqa: ARG001
     line: str | None = None,  # noqa: ARG001
 ) -> None:
-    """Show a warning of this package's or of the user's own code as one line; those of libraries concern nobody here.
+    """Show a warning of this package or of the user's own code as one line; hide those of other libraries.
 
     The signature is that of `warnings.showwarning`.
     """
@@ -94,7 +96,7 @@ def show_warning(
 
 
 def survive_odd_streams() -> None:
-    """Let terminals that cannot show a character, such as ±, show another in its place; write nowhere if told so."""
+    """Replace characters that a terminal cannot show, such as ±; discard the output if there is no stream for it."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
@@ -103,5 +105,5 @@ def survive_odd_streams() -> None:
 
 
 def exit_with(status: int) -> Any:
-    """End the command with a status, everything having been said."""
+    """End the command with a status, without a further message."""
     raise click.exceptions.Exit(status)

@@ -12,25 +12,26 @@ from seriatim.cli._values import in_words, read_value
 
 
 class Field(NamedTuple):
-    """What can be set: its type, and its present or default value (`inspect.Parameter.empty` if it has none)."""
+    """A field to set: its type, and its present or default value (`inspect.Parameter.empty` if it has none)."""
 
     kind: Any
     default: Any
 
 
 def read_assignments(assignments: Sequence[str]) -> dict[str, str]:
-    """Split `key=value`; the last of several for one key counts."""
+    """Split `key=value`; if a key is given several times, its last value counts."""
     pairs: dict[str, str] = {}
     for text in assignments:
         key, equals, value = text.partition("=")
         if not equals or not key.strip():
             raise InputError(f"--set {text}: give a field and its value, as in --set spiders=15.")
+        # Options of the command line are written with hyphens, fields of Python with underscores.
         pairs[key.strip().replace("-", "_")] = value.strip()
     return pairs
 
 
 def made_with(maker: Callable[..., Any], assignments: Mapping[str, str]) -> tuple[Any, dict[str, Any]]:
-    """Call a class or function with fields; return what it makes, and the fields.
+    """Call a class or function with fields; return the result and the fields.
 
     Raises:
         InputError: it has no such field, the value is of another type, or a field without default is missing.
@@ -93,6 +94,7 @@ def parameters(maker: Callable[..., Any]) -> dict[str, Field]:
     """Return the fields of a class, or the parameters of a function, by name."""
     kinds = _annotations(maker)
     empty = inspect.Parameter.empty
+    # A parameter without annotation has the type of its default.
     return {
         name: Field(kinds.get(name, Any if p.default in (empty, None) else type(p.default)), p.default)
         for name, p in inspect.signature(maker).parameters.items()
@@ -101,7 +103,7 @@ def parameters(maker: Callable[..., Any]) -> dict[str, Field]:
 
 
 def _annotations(owner: Any) -> dict[str, Any]:
-    """Return the types of a class's fields or a function's parameters; a class with its own __init__ has the latter."""
+    """Return the types of a class's fields, or of the parameters of a function or of a class's own `__init__`."""
     plain = inspect.isclass(owner) and not dataclasses.is_dataclass(owner)
     try:
         return typing.get_type_hints(owner.__init__ if plain else owner)

@@ -1,4 +1,4 @@
-"""Names in files of the user's: `path/to/file.py:name`."""
+"""Objects from files of the user, named as `path/to/file.py:name`."""
 
 import difflib
 import hashlib
@@ -18,15 +18,15 @@ LARGEST = 16 * MEGABYTE
 
 
 def is_in_file(text: str) -> bool:
-    """Say whether `text` means a file, with or without a name in it."""
+    """Say whether `text` names a file, with or without a name in it."""
     return text.endswith(".py") or ".py:" in text
 
 
 def load_name(text: str) -> tuple[Any, ModuleType]:
-    """Load `path/to/file.py:name`; return what the name stands for, and the file as a module.
+    """Load `path/to/file.py:name`; return the object of that name, and the file as a module.
 
     Raises:
-        InputError: there is no such file or name. What the file itself raises is left as it is.
+        InputError: there is no such file or name. An exception that the file itself raises is passed on.
     """
     place, _, name = text.rpartition(":")
     if not place.endswith(".py"):
@@ -41,7 +41,7 @@ def load_name(text: str) -> tuple[Any, ModuleType]:
 
 
 def name_in(module: ModuleType, name: str, place: str) -> Any:
-    """Return what `name` stands for in a module loaded from `place`."""
+    """Return the object of this name in a module loaded from `place`."""
     if not hasattr(module, name):
         names = public_names(module)
         raise InputError(f"{place} defines no {name}{did_you_mean(name, names)}; it defines {listed(names)}.")
@@ -49,7 +49,7 @@ def name_in(module: ModuleType, name: str, place: str) -> Any:
 
 
 def load_file(place: Path) -> ModuleType:
-    """Execute a file, once for the same content, under a name of its own; its folder becomes importable."""
+    """Execute a file as a module of its own name, once for the same content; make its folder importable."""
     content = read_bytes(place, "give the path of a Python file of yours", limit=LARGEST)
     path = place.resolve()
     digest = hashlib.sha256(str(path).encode() + content).hexdigest()[:12]
@@ -64,15 +64,17 @@ def load_file(place: Path) -> ModuleType:
 def _execute(name: str, path: Path) -> ModuleType:
     loader = importlib.machinery.SourceFileLoader(name, str(path))
     spec = importlib.util.spec_from_loader(name, loader)
-    assert spec is not None  # made from a loader, it always is
+    assert spec is not None  # never None for a loader
     module = importlib.util.module_from_spec(spec)
     code = _compiled(loader, name)
+    # The user's files may import one another. The file must not be executed again under its own name then.
     known_as = [name, path.stem] if _is_imported_as(path.stem, path) else [name]
     vars(module)["__loaded_by_path__"] = True  # other processes will not find it by its name
     sys.modules.update(dict.fromkeys(known_as, module))
     try:
         exec(code, module.__dict__)
     except BaseException:
+        # A half-executed module must not be found by a later import.
         for alias in known_as:
             sys.modules.pop(alias, None)
         raise
@@ -80,13 +82,13 @@ def _execute(name: str, path: Path) -> ModuleType:
 
 
 def _compiled(loader: importlib.machinery.SourceFileLoader, name: str) -> CodeType:
-    """Compile a file; what is no Python is the user's mistake, though no line of the user's was executed."""
+    """Compile a file; if it is no Python, raise a sentence for the user, of whose code no line was executed."""
     try:
         code = loader.get_code(name)
     except (SyntaxError, ValueError) as error:  # ValueError: zero bytes, up to Python 3.11.3
         where = "" if isinstance(error, SyntaxError) and error.filename else f" ({loader.path})"
         raise InputError(f"{in_words(error)}{where}; give a file of Python.") from error
-    assert code is not None  # a file has some
+    assert code is not None  # never None for a source file
     return code
 
 
@@ -99,7 +101,7 @@ def _is_imported_as(stem: str, path: Path) -> bool:
 
 
 def public_names(module: ModuleType) -> list[str]:
-    """List what a file defines itself, without what it imports."""
+    """List the public names that a file defines itself, without those it imports."""
     return [
         name
         for name, value in vars(module).items()
@@ -109,11 +111,11 @@ def public_names(module: ModuleType) -> list[str]:
 
 
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """Return ` (did you mean 'x'?)`, or nothing where nothing is near."""
+    """Return ` (did you mean 'x'?)`, or an empty text if no known name is similar."""
     near = difflib.get_close_matches(given, list(known), n=1)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
 def listed(names: Iterable[str]) -> str:
-    """Write names one after the other."""
+    """Write names in one line, separated by commas."""
     return ", ".join(names) or "nothing"

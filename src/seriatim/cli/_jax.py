@@ -1,12 +1,12 @@
-"""JAX as the command line needs it: quiet, quick to write programs, and with compiled programs kept between runs."""
+"""Settings of JAX for the command line: no log messages, quick tracing, and compiled programs kept between runs."""
 
 import gc
 import logging
 import os
 from pathlib import Path
 
-# Programs are written with millions of small objects that live long. Looking for garbage among them as often as usual
-# takes a twentieth of the time.
+# Tracing a program makes millions of small objects that live long. Collecting garbage as often as Python does by
+# default takes a twentieth of the time.
 GARBAGE = 100_000, 50, 100
 # Programs that compile faster than this, in seconds, are not worth keeping.
 WORTH_KEEPING = 0.02
@@ -14,7 +14,8 @@ WORTH_KEEPING = 0.02
 
 def prepare() -> None:
     """Set JAX up; call it before anything imports JAX."""
-    # The compiler's notes on the machine, and JAX's on accelerators that are not there. Errors arrive as exceptions.
+    # Hidden are the compiler's messages about the machine, and JAX's about missing accelerators. Errors still arrive as
+    # exceptions.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("jax._src.xla_bridge").setLevel(logging.ERROR)
     gc.set_threshold(*GARBAGE)
@@ -22,7 +23,7 @@ def prepare() -> None:
 
 
 def keep_compiled_programs() -> None:
-    """Keep compiled programs in the user's cache folder, unless JAX was told where; do without if it cannot be used."""
+    """Keep compiled programs in the user's cache folder, if it can be used and JAX has no other folder already."""
     import jax
 
     folder = cache_folder()
@@ -34,7 +35,7 @@ def keep_compiled_programs() -> None:
 
 
 def keeps_compiled_programs() -> bool:
-    """Say whether JAX was told where to keep compiled programs, and not told to keep none."""
+    """Say whether JAX has a folder for compiled programs, and its cache is not switched off."""
     import jax
 
     settings = jax.config.values

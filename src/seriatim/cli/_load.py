@@ -1,4 +1,4 @@
-"""MODEL on the command line: a built-in name, a problem file or `path/to/file.py:name`, with fields set."""
+"""The argument MODEL of the command line: a built-in name, a problem file or `path/to/file.py:name`, with fields."""
 
 import inspect
 import math
@@ -18,10 +18,10 @@ from seriatim.formats._load import SUFFIXES
 
 
 class Loaded(NamedTuple):
-    """A model, as the user named it, with the fields the user set; `module` is the user's file, if it is from one.
+    """A model, as the user named it, with the fields the user set; `module` is the user's file, if it came from one.
 
-    What a file gives is a model only once `check_model` has said so. `untimed` is the model itself, where `model` is
-    its problem over a number of stages; policies that the user names are of its states.
+    An object from a file is known to be a model only after `check_model`. If `model` is a problem over a number of
+    stages, `untimed` is the model inside, to whose states the user's policies belong.
     """
 
     model: Any
@@ -36,7 +36,7 @@ class Loaded(NamedTuple):
         return self.model if self.untimed is None else self.untimed
 
     def taken_over(self, policy: Any) -> Any:
-        """Make a policy or value of the user's model one of the problem that is played."""
+        """Turn a policy or value of the user's model into one of the problem that is played."""
         return policy if self.untimed is None else st.at_any_time(policy)
 
 
@@ -44,11 +44,12 @@ def load(problem: Problem, latest: float = math.inf) -> Loaded:
     """Find and build the model; a problem file must be read at the time `latest` on the monotonic clock.
 
     Raises:
-        InputError: the name, a field or its value is wrong, what was named is no model, or the time is over.
+        InputError: the name, a field or its value is wrong, the named object is no model, or the time is over.
     """
     name = problem.model
     source, module = load_name(name) if is_in_file(name) else (_without_module(name, latest), None)
     assignments = read_assignments(problem.assignments)
+    # A model that was made already gets copies with other fields. A class or function is called with them.
     if not inspect.isclass(source) and hasattr(source, "transition"):
         model, fields = replaced(source, assignments)
     elif callable(source):
@@ -59,20 +60,21 @@ def load(problem: Problem, latest: float = math.inf) -> Loaded:
         raise InputError(
             f"{name} made {model!r}, which has no transition(); a model has the methods of seriatim.Model."
         )
-    # Where the state is hidden, what can be planned and played is the problem over beliefs.
+    # If the state is hidden, the problem over beliefs is planned and played.
     hidden = _optional.belief_model(model)
     return Loaded(model if hidden is None else hidden(), name, fields, module)
 
 
 def stages_of(loaded: Loaded, horizon: int | None) -> int | None:
-    """Return the number of stages that the model says it has, or that a horizon gives where nothing else ends it."""
+    """Return the model's own number of stages; for a model that nothing else ends, the horizon; else None."""
     own = _optional.ends_after(loaded.model)
+    # Without an end and without discount, costs over all stages are infinite.
     endless = _optional.endless(loaded.model) and float(loaded.model.discount) == 1
     return horizon if own is None and endless else own
 
 
 def over_stages(loaded: Loaded, horizon: int | None) -> tuple[Loaded, int]:
-    """Let a problem end after the stages it has, and know of it; also return the stage at which episodes are cut."""
+    """Make planners count the stages that are left, if their number is set; also return where episodes are cut."""
     cut = HORIZON if horizon is None else horizon
     stages = stages_of(loaded, cut)
     if stages is None:
@@ -96,7 +98,7 @@ def is_problem_file(name: str) -> bool:
 def title(loaded: Loaded) -> str:
     """Write a model as a heading.
 
-    The hidden state of a problem file is seen by all policies here: the heading says so.
+    All policies here see the state of a problem file, even if it is hidden there. The heading says so.
     """
     shown = described(loaded.name, loaded.fields)
     return f"{shown}, state observed" if is_problem_file(loaded.name) else shown
@@ -114,7 +116,7 @@ def built_in(name: str) -> Any:
 
 
 def built_in_models() -> dict[str, Any]:
-    """List the models of `seriatim.problems` that need no field to be set, by their names on the command line."""
+    """List the models of `seriatim.problems` without required fields, by their names on the command line."""
     found = [getattr(st.problems, name) for name in st.problems.__all__]
     models = [c for c in found if inspect.isclass(c) and hasattr(c, "transition")]
     return {kebab_case(c.__name__): c for c in models if not needs(c)}

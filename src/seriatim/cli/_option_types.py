@@ -1,4 +1,4 @@
-"""What options of the command line are made of: readers of values, options of one kind, and groups of options.
+"""Building blocks of command-line options: readers of values, options of one kind, and groups of options.
 
 A group of options fills one record. An option of a group takes its default from the record's field of its name.
 
@@ -41,7 +41,7 @@ def whole_number(lowest: int, largest: int = MOST) -> Callable[..., int | None]:
 
 
 def number_from_zero(_: click.Context, parameter: click.Parameter, value: Any) -> float | None:
-    """Read a number from 0 up, or none."""
+    """Read a number from 0 up, or None."""
     if value is None:
         return None
     number = _number(value)
@@ -51,7 +51,7 @@ def number_from_zero(_: click.Context, parameter: click.Parameter, value: Any) -
 
 
 def number_above_zero(_: click.Context, parameter: click.Parameter, value: Any) -> float | None:
-    """Read a number above 0, or none."""
+    """Read a number above 0, or None."""
     if value is None:
         return None
     number = _number(value)

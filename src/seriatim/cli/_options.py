@@ -14,13 +14,13 @@ from seriatim.cli._option_types import group, number_from_zero, order_of_agents,
 # A larger seed would lose its upper bits in a key of two 32-bit words.
 LARGEST_SEED = 2**32 - 1
 
-# Stages of an episode, where neither the user nor the model says.
+# Stages of an episode, if neither the user nor the model gives a number.
 HORIZON = 400
 
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """What is solved: the model, the fields set, the base policy; and how the answer is given."""
+    """The problem to solve: the model, the fields set and the base policy; also the seed and the form of the answer."""
 
     model: str
     assignments: tuple[str, ...]
@@ -31,7 +31,7 @@ class Problem:
 
 @dataclasses.dataclass(frozen=True)
 class Planning:
-    """How planners work; None leaves it to them."""
+    """The settings of planners; None leaves a setting to the planner."""
 
     samples: int | None
     simulation_horizon: int | None

@@ -1,4 +1,4 @@
-"""Standard output: numbers as people read them, a table people like to read, or one JSON object and nothing else."""
+"""Standard output: numbers and tables for people, or one JSON object and nothing else."""
 
 import json
 import math
@@ -13,29 +13,30 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-# Where nobody watches, lines are this long, so that tables in files do not wrap.
+# Lines are this long without a terminal, so that tables in files do not wrap.
 FILE_WIDTH = 140
-# No table is wider.
+# Tables are at most this wide.
 ANY_WIDTH = 10_000
 
 Row = Sequence[Text | str]
 
 
 def console() -> Console:
-    """Return standard output as rich sees it; `COLUMNS` is its width if the user says so, terminal or not."""
+    """Return standard output as a console of rich; `COLUMNS` sets its width, in a terminal or not."""
     asked = os.environ.get("COLUMNS", "")
     told = asked.isdecimal() and int(asked) > 0
     return Console(width=None if sys.stdout.isatty() or told else FILE_WIDTH, highlight=False)
 
 
 def print_table(headings: Sequence[str], rows: Sequence[Row]) -> None:
-    """Print a table of numbers, or in a terminal too narrow for it a paragraph for each row."""
+    """Print a table of numbers; in a terminal that is too narrow, print a paragraph for each row."""
     table = Table(box=rich.box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
     for number, heading in enumerate(headings):
         table.add_column(heading, justify="right" if number else "left", no_wrap=True)
     for row in rows:
         table.add_row(*row)
     out = console()
+    # The table is measured without a limit, because rich would otherwise shrink its columns to fit.
     if out.measure(table, options=out.options.update(width=ANY_WIDTH)).maximum <= out.width:
         out.print(Text(), table, sep="\n")
         return
@@ -47,7 +48,7 @@ def print_table(headings: Sequence[str], rows: Sequence[Row]) -> None:
 
 
 def print_json(entries: Mapping[str, Any]) -> None:
-    """Print one object; what is not finite or not known is null."""
+    """Print one JSON object; a number that is not finite or not known is null."""
     click.echo(json.dumps(_plain(entries), allow_nan=False))
 
 
@@ -58,6 +59,7 @@ def described(name: str, fields: Mapping[str, Any]) -> str:
 
 
 def _plain(value: Any) -> Any:
+    # JSON has no nan and no infinity, so they become None.
     if isinstance(value, Mapping):
         return {str(key): _plain(entry) for key, entry in value.items()}
     if isinstance(value, (list, tuple)):
@@ -69,7 +71,7 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, (bool, int, str)) else str(value)
 
 
-# More decimals than this are noise of the arithmetic.
+# Further decimals would only show rounding errors.
 MOST_DECIMALS = 6
 
 
@@ -87,7 +89,7 @@ def with_errors(means: Sequence[float], errors: Sequence[float], *, signed: bool
 
 
 def share(part: float) -> str:
-    """Write a share in per cent; what is neither none nor all is never written as if it were.
+    """Write a share in per cent; only an exact 0 or 1 is written as `0 %` or `100 %`.
 
     >>> [share(part) for part in (0.0, 0.001, 0.5, 0.999, 1.0)]
     ['0 %', '<1 %', '50 %', '>99 %', '100 %']
@@ -107,7 +109,7 @@ def milliseconds(value: float) -> str:
 
 
 def plural(count: int, noun: str, several: str | None = None) -> str:
-    """Write `1 stage`, `2 stages`; give the plural where it takes more than an s."""
+    """Write `1 stage`, `2 stages`; the plural must be given if it is not the word with an s."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {several or noun + 's'}"
 
 

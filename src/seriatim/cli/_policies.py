@@ -17,7 +17,7 @@ from seriatim.cli._files import did_you_mean, is_in_file, listed, load_name, nam
 from seriatim.cli._load import Loaded
 from seriatim.cli._options import Planning
 
-# Stages that planners simulate of a problem that never ends, where the user names no number.
+# Stages that planners simulate of a problem that never ends, if the user gives no number.
 CUT = 10
 
 
@@ -45,10 +45,10 @@ def _require_known(name: str, module: ModuleType | None) -> None:
 def make_policies(
     names: Sequence[str], loaded: Loaded, base: str | None, planning: Planning, key: Any
 ) -> dict[str, Any]:
-    """Make the named policies, `base` names another base policy than the model's own.
+    """Make the named policies; `base` names another base policy than the model's own.
 
     Raises:
-        InputError: there is no base policy where one is needed, or a policy breaks the laws of policies.
+        InputError: a base policy is needed and there is none, or a policy breaks the laws of policies.
     """
     get_base = functools.cache(lambda: require_lawful(base_policy(loaded, base), loaded, key))
     return {name: _make(name, loaded, get_base, planning, key) for name in names}
@@ -103,7 +103,7 @@ def _value(place: str, loaded: Loaded, planning: Planning) -> Any:
 
 
 def _simulation(loaded: Loaded, planning: Planning) -> Any:
-    """Return the user's settings; what never ends is cut, or a decision would simulate thousands of stages."""
+    """Return the user's settings; cut simulations of a problem that never ends, which would be far too long."""
     horizon, value = planning.simulation_horizon, None
     given: dict[str, Any] = {} if planning.lookahead is None else {"lookahead": planning.lookahead}
     if horizon is None and _optional.endless(loaded.model):
@@ -131,12 +131,12 @@ def _planner(name: str, loaded: Loaded, base: Any, planning: Planning, signal: A
 
 
 def significance(planning: Planning) -> dict[str, Any]:
-    """Return the argument `significance` of a planner, or none: then it is the planner's own."""
+    """Return the argument `significance` of a planner, or no argument, which keeps the planner's own default."""
     return {} if planning.significance is None else {"significance": planning.significance}
 
 
 def schedule(order: Any, guess: Any = None) -> Any:
-    """Return how agents take their turns, by the name of an order."""
+    """Return the schedule of the agents' turns for a named order."""
     return st.BestFirst() if order == "optimised" else st.Speculative(order, guess)
 
 
@@ -152,12 +152,12 @@ def _optimal(loaded: Loaded) -> Any:
 
 
 def _from_file(name: str, loaded: Loaded) -> Any:
-    """Return a policy that a file defines, `file.py:name`, or a name in the model's own file; or that a run trained."""
+    """Return a policy from a file, `file.py:name`, from the model's own file, or from the directory of a run."""
     return loaded.taken_over(_found(name, loaded))
 
 
 def _found(name: str, loaded: Loaded) -> Any:
-    """Return it as a policy of the model's own states."""
+    """Return the named policy as one of the model's own states, without stages."""
     if is_run(name):
         return _trained(name, loaded)
     if is_in_file(name):
@@ -194,7 +194,7 @@ def _trained(place: str, loaded: Loaded) -> Any:
 
 @contextlib.contextmanager
 def _said_of(run: Any, loaded: Loaded) -> Iterator[None]:
-    """Let a refusal say that the run is of another model, if it is."""
+    """Add to a refusal that the run was trained on another model, if it was."""
     try:
         yield
     except InputError as error:
@@ -205,7 +205,7 @@ def _said_of(run: Any, loaded: Loaded) -> Iterator[None]:
 
 
 def _applied(found: Any, model: Any, name: str) -> Any:
-    """Call what takes the model alone, or nothing if it is a class; anything else is the policy itself."""
+    """Call a function or class that takes only the model, and a class that takes nothing; return others as they are."""
     if not callable(found):
         raise InputError(f"{name} is {found!r}; a policy is expected, a function (state, key) -> control [m].")
     parameters = inspect.signature(found).parameters.values()
@@ -224,7 +224,7 @@ def require_lawful(policy: Any, loaded: Loaded, key: Any) -> Any:
     """Return the policy if it keeps the laws of policies.
 
     Raises:
-        InputError: it does not; the sentence says what it did.
+        InputError: it breaks one; the sentence says which.
     """
     st.check_policy(loaded.model, policy, key, quick=True).raise_if_broken()
     return policy

@@ -1,4 +1,4 @@
-"""Progress on standard error: bars in a terminal after a second, elsewhere a line now and then."""
+"""Progress on standard error: bars in a terminal after one second, elsewhere a line now and then."""
 
 import contextlib
 import sys
@@ -13,15 +13,15 @@ from rich.console import Console
 from seriatim.cli._faults import say
 from seriatim.cli._output import share
 
-# Seconds without any sign of life that a person does not mind.
+# Seconds that a person waits without any sign of progress. Short commands show no bars.
 PATIENCE = 1.0
-# Seconds before the first line where there is no terminal; every pause is twice the last, up to the longest.
+# Without a terminal: seconds before the first line. Each pause is twice the one before, up to the longest.
 PAUSE, LONGEST_PAUSE = 10.0, 60.0
 
 
 @runtime_checkable
 class Show(Protocol):
-    """Say what is being done, and how much of it is done; without a total, only that it goes on."""
+    """Tells the user which work is going on, and how much of it is done if its total is known."""
 
     def __call__(self, doing: str, done: float | int = 0, total: int | None = None, note: str = "") -> None:
         """Show `done` of `total`, and a note beside it."""
@@ -30,9 +30,9 @@ class Show(Protocol):
 
 @contextlib.contextmanager
 def progress() -> Iterator[Show]:
-    """Show bars once a second has passed, and wipe them away at the end; without a terminal write lines that stay.
+    """Show bars after one second and remove them at the end; without a terminal, write lines that stay.
 
-    Meanwhile what the user's code prints goes to standard error: standard output is for the answer.
+    Meanwhile the output of the user's code goes to standard error, because standard output is for the answer.
     """
     console = Console(stderr=True)
     with _bars(console) if console.is_terminal else _lines() as show, contextlib.redirect_stdout(sys.stderr):
@@ -49,6 +49,7 @@ def _bars(console: Console) -> Iterator[Show]:
             tasks[doing] = bars.add_task(doing, total=total, note=note)
         bars.update(tasks[doing], completed=done, total=total, note=note)
 
+    # A command that ends within PATIENCE never shows its bars.
     timer = threading.Timer(PATIENCE, bars.start)
     timer.start()
     try:
@@ -88,6 +89,7 @@ def _lines() -> Iterator[Show]:
             say(f"{time.monotonic() - begin:.0f} s: {latest[0]}")
             pause = min(2 * pause, LONGEST_PAUSE)
 
+    # A thread of its own writes the lines, because the main thread may compile for a long time.
     reporter = threading.Thread(target=report, daemon=True)
     reporter.start()
     try:

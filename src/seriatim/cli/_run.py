@@ -23,10 +23,10 @@ from seriatim.evaluation._deadlines import Punctual, Timing, timed, timing
 
 
 class _Episode(NamedTuple):
-    """What was played.
+    """The episode that was played.
 
-    `departures` counts decisions other than the base policy's, None for a policy that has none; `timing` tells how
-    punctual decisions under a deadline were, None without one.
+    `departures` counts the decisions that differ from the base policy's; it is None for a policy without one. `timing`
+    has the times of decisions under a deadline; it is None without a deadline.
     """
 
     path: st.Trajectory
@@ -85,7 +85,7 @@ def _one_name(policy: str, loaded: Loaded) -> str:
 
 
 def _require_savable(path: Path, loaded: Loaded) -> None:
-    """Refuse before an episode is played what could not be saved after it."""
+    """Refuse a picture that could not be saved, before the episode is played for it."""
     if not path.resolve().parent.is_dir():
         raise InputError(f"--save {path}: there is no folder {path.parent}; make it, or save elsewhere.")
     if path.suffix.lower() not in (".html", ".svg"):
@@ -132,7 +132,7 @@ def _play(model: Any, policy: Any, key: Any, horizon: int, budget_ms: float | No
 
 
 def _refuse_unlawful(model: Any, policy: Any, key: Any, stage: Stage, t: int) -> None:
-    """Let `evaluate` say what is wrong: its first episode is the one being played."""
+    """Let `evaluate` report the broken law: its first episode is the one that is played here."""
     if not stage.lawful:
         st.evaluate(model, policy, key, episodes=1, horizon=t + 1)
         raise AssertionError(f"stage {t} breaks a law here and none in st.evaluate")

@@ -1,4 +1,4 @@
-"""`seriatim runs`: what was trained, how it stands, and which was better."""
+"""`seriatim runs`: a list of training runs and their state, and a comparison of several."""
 
 import io
 from collections.abc import Sequence
@@ -14,14 +14,14 @@ from seriatim.cli._faults import say
 from seriatim.cli._output import console, plural, print_json, print_table, with_errors
 from seriatim.cli._train import at_the_end, training_part
 
-# Where runs are made unless one says otherwise, and where names of runs are looked for.
+# The default folder of runs, in which runs are also looked up by name.
 HOME = Path("runs")
 
 Entry = dict[str, Any]
 
 
 def runs(places: tuple[str, ...], *, form: str, plot: str | None) -> None:
-    """List runs; compare those that are named, if there are several."""
+    """List runs; if several are named, compare them too."""
     training = training_part()
     where = [_place(place) for place in places] or [HOME]
     found = list({run.path: run for place in where for run in training.runs_in(place)}.values())
@@ -43,7 +43,7 @@ def runs(places: tuple[str, ...], *, form: str, plot: str | None) -> None:
 
 
 def _place(place: str) -> Path:
-    """Return a directory; a name that is none may be that of a run at home."""
+    """Return the directory of a run; a name that is no directory is looked up in the default folder."""
     return HOME / place if not Path(place).exists() and (HOME / place).is_dir() else Path(place)
 
 
@@ -63,7 +63,7 @@ def _save_plot(figure: Any, path: Path) -> None:
 
 
 def _entry(run: Any) -> Entry:
-    """Describe a run. One that is damaged must not hide the others."""
+    """Describe a run; a damaged one gets an entry too, so that it does not hide the others."""
     try:
         return _described(run)
     except InputError as error:
@@ -98,7 +98,7 @@ def _only(error: Any) -> float | None:
 
 
 def _print(entries: Sequence[Entry]) -> None:
-    """Print a table; what all runs have in common of the model stands above it."""
+    """Print a table; settings of the model that all runs share stand above it."""
     words = {entry["run"]: [entry["model"], *entry["set"]] for entry in entries if "problem" not in entry}
     common = set.intersection(*map(set, words.values())) if words else set()
     alike = [word for word in next(iter(words.values()), []) if word in common]

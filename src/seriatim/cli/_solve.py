@@ -1,10 +1,10 @@
-"""`seriatim solve`: a finite model exactly, and how far improvement one agent at a time gets.
+"""`seriatim solve`: exact costs of a finite model, and the part of the gain that one agent at a time reaches.
 
-A problem file hides its state. What it costs then is bounded, from the first belief; that of agents that share all they
-see is as good as one agent's. The other rows see the state.
+The state of a problem file is hidden. Its least cost is bounded from the first belief; agents that share all their
+observations count as one agent. The other rows of the answer assume that the state is seen.
 
 Policy iteration one agent at a time starts from the base policy. Its first step is one-at-a-time rollout with exact
-Q-factors; it ends agent-by-agent optimal, which need not be optimal.
+Q-factors. Its last policy is agent-by-agent optimal, which need not be optimal.
 """
 
 import time
@@ -23,18 +23,18 @@ from seriatim.cli._policies import base_policy, has_base_policy, require_lawful
 from seriatim.cli._progress import Show, progress
 from seriatim.cli._solved import Answer, Between, Row, Starts, entries, print_answer
 
-# Episodes whose starts are averaged over, where the model does not give their distribution.
+# Initial states that are drawn and averaged over, if the model does not give their distribution.
 STARTS = 1000
-# Bounds over beliefs are not asked to meet more closely: every digit takes as long as all before it.
+# The least tolerance of bounds over beliefs: each further digit takes as long as all digits before it.
 CLOSEST = 1e-4
-# The part of the time left after reading that is kept for them.
+# The part of the time left after reading that is kept for these bounds.
 HALF = 0.5
 
 
 def solve(problem: Problem, *, horizon: int | None, tolerance: float, latest: float) -> None:
-    """Solve and print the costs, those found by the time `latest` on the monotonic clock.
+    """Solve the problem and print the costs that are found by the time `latest` on the monotonic clock.
 
-    Where the state is hidden too, bounds over beliefs get half of the time that is left after reading, or more.
+    If the state is hidden, bounds over beliefs get at least half of the time that is left after reading.
     """
     key = jax.random.key(problem.seed)
     with progress() as show:
@@ -72,7 +72,7 @@ def _left(latest: float) -> float:
 def _solved(
     loaded: Loaded, base: Any, stages: int | None, tolerance: float, latest: float, show: Show
 ) -> tuple[dict[str, Row], float]:
-    """Solve with the state seen; return what is known in time, and the tolerance that was reached."""
+    """Solve the problem with the state seen; return the rows found in time, and the tolerance that was reached."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", st.exact.NotConverged)  # the table says so
         if stages is not None:
@@ -98,7 +98,7 @@ def _rows(loaded: Loaded, base: Any, tolerance: float, latest: float, show: Show
 
 
 def _rows_by_stage(loaded: Loaded, base: Any, stages: int, latest: float, show: Show) -> dict[str, Row]:
-    """Solve stage by stage; a row is what all stages cost."""
+    """Solve the problem stage by stage; a row has the cost of all stages."""
     show("all agents at once")
     optimum = st.exact.finite_horizon(loaded.model, stages, max_seconds=_left(latest))
     show("all agents at once", 1, 1)
@@ -110,7 +110,8 @@ def _rows_by_stage(loaded: Loaded, base: Any, stages: int, latest: float, show: 
 
 
 def _named(base: Any, costs: Any, found: Any, optimum: Row) -> dict[str, Row]:
-    """Name the policies of an iteration, whose costs are given, and the optimum."""
+    """Name the rows: some policies of an iteration, whose costs are given, and the optimum."""
+    # If the base policy cannot be improved, `history` has only its own cost, which is then also that of one step.
     once = min(1, found.iterations)
     return {
         "base" if base is not None else "some policy": Row(costs[0], None),
@@ -131,13 +132,14 @@ def _hidden(loaded: Loaded, stages: int | None, tolerance: float, latest: float,
 
 
 def _narrowed(hidden: Between | str, answer: Answer, *, is_blind: bool) -> Between | str:
-    """Use what is known without bounds over beliefs, where these had no time to meet.
+    """Tighten bounds over beliefs that had no time to meet, by costs that are known from the other rows.
 
-    A team that sees the state pays no more. The base policy of a problem file needs no observation, so its cost can be
-    had without any.
+    A team that sees the state pays no more than one that does not. The base policy of a problem file needs no
+    observation, so its cost is an upper bound.
     """
     if isinstance(hidden, str) or hidden.converged:
         return hidden
+    # The computed optimum may be half the tolerance above the true one.
     lower = answer.starts.mean(answer.optimum)[0] - answer.tolerance / 2
     upper = answer.starts.mean(answer.rows["base"].cost_to_go)[0] if is_blind else np.inf
     return Between(max(hidden.lower, lower), min(hidden.upper, upper), False)
@@ -151,7 +153,7 @@ def _bounds(model: Any, stages: int | None, tolerance: float, seconds: float) ->
 
 
 def _starts(model: Any, key: Any) -> Starts:
-    """Return where episodes start: the model's distribution, or else the states of so many episodes."""
+    """Return the distribution of the first state: the model's own or, without one, that of `STARTS` drawn states."""
     known = _optional.initial_distribution(model)
     if known is not None:
         given = np.asarray(known(), np.float64)

@@ -12,8 +12,8 @@ from seriatim.cli._output import console, plural, print_table, share
 
 
 class Row(NamedTuple):
-    """A policy: its cost-to-go at every state, the iterations that led to it, if it was not given, and whether these
-    were finished in time."""
+    """A row of the answer, for one policy: its cost-to-go at every state, the iterations that led to it (None if there
+    were none), and whether these were finished in time."""
 
     cost_to_go: Float[np.ndarray, " s"]
     iterations: int | None
@@ -21,7 +21,7 @@ class Row(NamedTuple):
 
 
 class Between(NamedTuple):
-    """Bounds on the least cost of those who do not see the state; `converged` if they are as close as was asked."""
+    """Bounds on the least cost of a team that does not see the state; `converged` if they are within the tolerance."""
 
     lower: float
     upper: float
@@ -29,14 +29,14 @@ class Between(NamedTuple):
 
 
 class Starts(NamedTuple):
-    """The distribution of the first state; of so many draws, or exact if `drawn` is None."""
+    """The distribution of the first state, from `drawn` samples; exact if `drawn` is None."""
 
     weights: Float[np.ndarray, " s"]
     drawn: int | None
 
     @property
     def places(self) -> int:
-        """The number of states that may be the first."""
+        """The number of possible first states."""
         return int(np.count_nonzero(self.weights))
 
     def mean(self, cost: Float[np.ndarray, " s"]) -> tuple[float, float]:
@@ -50,7 +50,7 @@ class Starts(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What is printed; `hidden` bounds the cost of those who do not see the state, or says why it is not bounded."""
+    """The answer to print; `hidden` has bounds for a team that does not see the state, or says why there are none."""
 
     rows: dict[str, Row]
     starts: Starts
@@ -65,12 +65,12 @@ class Answer(NamedTuple):
 
     @property
     def is_known(self) -> bool:
-        """Whether the optimum was found in time: how far policies are above it is not known before."""
+        """Whether the optimum was found in time. Without it, the distance of policies to it is not known."""
         return self.rows["optimal"].converged
 
 
 def entries(loaded: Loaded, seed: int, answer: Answer) -> dict[str, Any]:
-    """Return what there is to say, as JSON has it."""
+    """Return the answer as entries for JSON."""
     policies = {}
     for name, row in answer.rows.items():
         mean, error = answer.starts.mean(row.cost_to_go)
@@ -89,7 +89,7 @@ def entries(loaded: Loaded, seed: int, answer: Answer) -> dict[str, Any]:
 
 
 def print_answer(loaded: Loaded, answer: Answer) -> None:
-    """Print the table and, where the state is hidden, what it costs not to see it."""
+    """Print the table and, if the state is hidden, the bounds on the cost of a team that does not see it."""
     out = console()
     out.print(Text(title(loaded), style="bold"))
     out.print(_head(answer))
@@ -124,13 +124,13 @@ def _head(answer: Answer) -> str:
 
 
 def _gap(row: Row, answer: Answer) -> Float[np.ndarray, " s"]:
-    """Return the cost above the optimum at every state; two infinities differ by nothing."""
+    """Return the cost above the optimum at every state, 0 where both are infinite."""
     equal = row.cost_to_go == answer.optimum
     return np.where(equal, 0.0, row.cost_to_go - np.where(equal, 0.0, answer.optimum))
 
 
 def _least_gap(answer: Answer) -> float:
-    """Return the gap up to which costs count as equal: the tolerance, or rounding."""
+    """Return the gap up to which costs count as equal: the tolerance or, if larger, rounding."""
     finite = answer.optimum[np.isfinite(answer.optimum)]
     return max(answer.tolerance, 1e-12 * float(np.abs(finite).max(initial=0.0)))
 

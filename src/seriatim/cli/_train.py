@@ -1,6 +1,6 @@
-"""`seriatim train`: a policy trained off-line, in a run that can be interrupted, resumed and used.
+"""`seriatim train`: off-line training of a policy, in a run that can be interrupted, resumed and used.
 
-Ways to train differ in the trainer they make; all else is shared.
+The ways to train differ only in the trainer they make.
 """
 
 import dataclasses
@@ -23,18 +23,18 @@ from seriatim.cli._policies import base_policy, require_lawful, schedule, signif
 from seriatim.cli._progress import Show, progress
 from seriatim.cli._training_options import Classifier, Gradient, Iteration, Loop, Network
 
-# Labels made between two checkpoints.
+# Labels that are made between two checkpoints.
 PART = 1024
-# Steps whose mean cost is reported as that of the beginning and of the end.
+# So many first and last steps are averaged, to report the cost at the beginning and at the end.
 SHOWN = 20
 
 
-# From what was loaded and a key to a trainer, and how many steps it is to make.
+# Makes a trainer, and the number of its steps, from the loaded model and a key.
 Make = Callable[[Any, Any], tuple[Any, int]]
 
 
 def policy_gradient(problem: Problem, network: Network, gradient: Gradient, loop: Loop) -> None:
-    """Train by a policy gradient, and print what came of it."""
+    """Train by a policy gradient, and print the result."""
     parts = {"network": dataclasses.asdict(network), "settings": dataclasses.asdict(gradient)}
 
     def make(loaded: Loaded, key: Any) -> tuple[Any, int]:
@@ -48,7 +48,7 @@ def policy_gradient(problem: Problem, network: Network, gradient: Gradient, loop
 def policy_iteration(
     problem: Problem, labelling: Planning, classifier: Classifier, iteration: Iteration, loop: Loop
 ) -> None:
-    """Train by approximate policy iteration, and print what came of it."""
+    """Train by approximate policy iteration, and print the result."""
     network, settings = dataclasses.asdict(classifier), dataclasses.asdict(iteration)
     of_rollout = {name: getattr(labelling, name) for name in ("samples", "simulation_horizon", "significance", "order")}
     iterations, passes, on = (settings.pop(name) for name in ("iterations", "passes", "on"))
@@ -82,7 +82,7 @@ def policy_iteration(
 
 
 def _workers(where: str) -> Any:
-    """Read who works: `cores`, `devices`, `ray` or `ray=ADDRESS`."""
+    """Read where work is done: `cores`, `devices`, `ray` or `ray=ADDRESS`."""
     known: dict[str, Callable[[], Any]] = {
         "cores": lambda: None,
         "devices": st.parallel.Devices,
@@ -100,11 +100,11 @@ def _train(kind: str, way: str, parts: Mapping[str, Any], make: Make, problem: P
 
     Args:
         kind: the command.
-        way: what its runs are named by, beside the model and the seed.
-        parts: what was asked for, beside the model; kept, and required to be the same when the run is resumed.
+        way: the part of a run's name beside the model and the seed.
+        parts: the settings beside the model; they are kept, and must be the same when the run is resumed.
         make: makes the trainer.
         problem: the model.
-        loop: for how long, and where.
+        loop: how long training goes on, and where it is kept.
     """
     training = training_part()
     with progress() as show:
@@ -135,7 +135,7 @@ def _train(kind: str, way: str, parts: Mapping[str, Any], make: Make, problem: P
 
 
 def training_part() -> Any:
-    """Return the part that trains, which needs packages of its own."""
+    """Return `seriatim.training`, which needs packages that may be missing."""
     try:
         return st.training
     except ImportError as error:
@@ -143,7 +143,7 @@ def training_part() -> Any:
 
 
 def _config(kind: str, problem: Problem, loaded: Loaded, parts: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what was asked for, as it will be read again (a tuple is a list then)."""
+    """Return the settings as JSON will give them back when they are read: tuples become lists."""
     model = {"model": loaded.name, "set": sorted(problem.assignments), "seed": problem.seed}
     config: dict[str, Any] = json.loads(json.dumps({"kind": kind, **model, **parts}))
     return config
@@ -157,8 +157,8 @@ def _place(given: str | None, problem: Problem, way: str) -> Path:
 
 
 def _run(training: Any, config: dict[str, Any], place: Path, *, resume: bool) -> Any:
-    """Make the run, or find it again as it was asked for."""
-    # A process that was killed while it made the directory got no further: its run begins anew.
+    """Make the run or, with `resume`, open it again and require the same settings."""
+    # A blank run is left by a process that was killed while it made the directory. It is made anew.
     if not resume or training.Run(place).is_blank:
         try:
             return training.Run.create(place, config)
@@ -171,7 +171,7 @@ def _run(training: Any, config: dict[str, Any], place: Path, *, resume: bool) ->
 
 
 def _flat(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Bring settings and network beside the rest, under their names."""
+    """Put nested settings, such as those of the network, beside the others, under their own names."""
     nested = {name: entry for part in config.values() if isinstance(part, Mapping) for name, entry in part.items()}
     return {name: entry for name, entry in config.items() if not isinstance(entry, Mapping)} | nested
 
@@ -186,7 +186,7 @@ def _require_the_same(place: Path, before: dict[str, Any], now: dict[str, Any]) 
 
 
 def _shown(show: Show) -> Any:
-    """Show steps, and the cost of the last of them."""
+    """Return a function that shows the steps done and the cost of the last one."""
     return lambda done, steps, means: show("training", done, steps, _cost(means))
 
 
@@ -212,10 +212,10 @@ def _report(problem: Problem, loaded: Loaded, run: Any, trained: Any) -> None:
     elif "cost" in metrics:
         _print_costs(metrics)
     if run.config["kind"] == "policy-iteration" and "iteration" not in metrics:
-        return  # there is no policy yet
+        return  # no policy is trained yet
     fields = "".join(f" --set {assignment}" for assignment in problem.assignments)
     fields += "" if problem.base is None else f" --base {problem.base}"
-    # In one line, however long, so that it can be copied.
+    # The command stands in one line, however long, so that it can be copied.
     out.print(Text(f"\nseriatim compare {problem.model}{fields} --policies base,{run.path}"), soft_wrap=True)
 
 
@@ -224,7 +224,7 @@ def _names(metrics: Mapping[str, Any]) -> list[str]:
 
 
 def at_the_end(metrics: Mapping[str, Any]) -> dict[str, Any]:
-    """Return of each column what speaks of the end: the last steps; or of policies, which are no series, the last."""
+    """Return the end of each column: its last steps or, for policies, which form no series, only the last one."""
     shown = 1 if "iteration" in metrics else SHOWN
     return {name: measured(metrics, name)[-shown:] for name in _names(metrics)}
 

@@ -1,6 +1,6 @@
 """Options of `seriatim train`, and the records that they fill.
 
-The defaults are those of the trainers and networks that are made of them; a test compares them.
+The defaults equal those of the trainers and networks that are made from these options; a test compares them.
 """
 
 import dataclasses
@@ -9,7 +9,7 @@ import click
 
 from seriatim.cli._option_types import above_zero, count, default_of, from_zero, group, layers, shared
 
-# Steps of a training whose trainer does not say how many it makes, and steps between its checkpoints.
+# Default steps of a training whose trainer sets no number, and steps between its checkpoints.
 STEPS = 1000
 CHECKPOINT_EVERY = 100
 
@@ -36,7 +36,7 @@ network = group(
 
 @dataclasses.dataclass(frozen=True)
 class Gradient:
-    """How a policy gradient is estimated and followed."""
+    """The settings of the policy gradient: how it is estimated and followed."""
 
     estimator: str = "leave-one-out"
     batch: int = 64
@@ -104,7 +104,7 @@ classifier = group(
 
 @dataclasses.dataclass(frozen=True)
 class Iteration:
-    """How policies are iterated."""
+    """The settings of approximate policy iteration."""
 
     iterations: int = 3
     states: int = 4096
@@ -150,7 +150,7 @@ iteration = group(
 
 @dataclasses.dataclass(frozen=True)
 class Loop:
-    """How long training goes on, and what is kept; None: as the trainer says."""
+    """How long training goes on, and where it is kept; None leaves a number to the trainer."""
 
     max_seconds: float | None = None
     run: str | None = None

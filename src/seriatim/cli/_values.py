@@ -39,13 +39,13 @@ def read_value(text: str, kind: Any) -> Any:
 
 
 def in_words(kind: Any) -> str:
-    """Write a type as a person would say it."""
+    """Write a type in words, for messages."""
     origin, options = typing.get_origin(kind) or kind, typing.get_args(kind)
     if origin is Literal:
         return " or ".join(str(option) for option in options)
     if origin in (Union, types.UnionType):
         words = dict.fromkeys(in_words(option) for option in options)
-        # A whole number is a number; Python's type checkers want both.
+        # `float | int` is named only as a number: type checkers want both types, and users need not.
         return " or ".join(word for word in words if word != _WORDS[int] or _WORDS[float] not in words)
     if origin in (tuple, list) and options:
         single = in_words(options[0])
@@ -64,7 +64,7 @@ def _one_of(text: str, options: tuple[Any, ...]) -> Any:
 
 
 def _first_that_fits(text: str, options: tuple[Any, ...]) -> Any:
-    """Read the narrowest of several types; any text fits `str`, so that it comes last."""
+    """Read a value of the first type that fits; None comes first, and text last, because any value fits it."""
     reason = ""
     for option in sorted(options, key=lambda option: (option in (str, Path), option is not type(None))):
         try:
@@ -77,6 +77,7 @@ def _first_that_fits(text: str, options: tuple[Any, ...]) -> Any:
 def _several(text: str, options: tuple[Any, ...]) -> list[Any]:
     """Read the elements of a list, a tuple of any length (`tuple[int, ...]`) or one of given kinds."""
     parts = _parts(text)
+    # `list[int]`, `tuple[int, ...]` and plain `tuple` have elements of one type, in any number.
     alike = not options or len(options) == 1 or Ellipsis in options
     kinds = (options or (Any,))[:1] * len(parts) if alike else options
     if len(kinds) != len(parts):
@@ -130,7 +131,7 @@ def _is_array(kind: Any) -> bool:
 
 
 def _array(text: str, kind: Any) -> Any:
-    """Read numbers, of the shape and dtype that a jaxtyping annotation asks for."""
+    """Read numbers in the shape and dtype of a jaxtyping annotation."""
     import jax.numpy as jnp
     import numpy as np
 
@@ -142,6 +143,7 @@ def _array(text: str, kind: Any) -> Any:
         found = own.asarray(value) if np.asarray(value).dtype.kind in "biuf" else _refuse(text)
     except (TypeError, ValueError, OverflowError):
         return _refuse(text)
+    # Whole numbers are accepted where real ones are expected.
     if typed and "float32" in kind.dtypes and found.dtype.kind == "i":
         found = found.astype(float)
     fits = isinstance(found, kind) and found.dtype.kind in "biuf"
@@ -159,7 +161,7 @@ def _literal(text: str, kind: Any) -> Any:
 
 
 class NoValue(ValueError):
-    """A text is no value of a type; `reason` says why, where the type alone does not."""
+    """A text is no value of a type; `reason` says why, if the type alone does not."""
 
     def __init__(self, text: str, reason: str = "") -> None:
         super().__init__(text)

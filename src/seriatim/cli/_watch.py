@@ -1,4 +1,4 @@
-"""An episode in the terminal: the state as text, the stage, the cost so far, the evidence of the last decision."""
+"""An episode in the terminal: the state as text, the stage, the cost so far and the evidence of the last decision."""
 
 import contextlib
 import math
@@ -19,7 +19,7 @@ from seriatim.cli._faults import asked
 from seriatim.cli._output import console, with_errors
 from seriatim.cli._progress import progress
 
-# Arrays of more elements are shortened.
+# Arrays with more elements than this are shortened.
 LONGEST = 60
 
 Frame = Callable[[Any, Sequence[Stage]], None]
@@ -44,7 +44,7 @@ def watching(model: Any, delay: float) -> Iterator[Frame]:
 
 @contextlib.contextmanager
 def not_watching(horizon: int) -> Iterator[Frame]:
-    """Show progress instead."""
+    """Show the progress of the episode instead of its frames."""
     with progress() as busy:
 
         def show(_: Any, played: Sequence[Stage]) -> None:
@@ -54,7 +54,7 @@ def not_watching(horizon: int) -> Iterator[Frame]:
 
 
 def headline(played: Sequence[Stage], discount: float) -> str:
-    """Write the stage, the cost so far, and how much better than the base control the last choice is."""
+    """Write the stage, the cost so far, and the improvement of the last choice over the base control."""
     cost = float(np.sum([discount**t * stage.cost for t, stage in enumerate(played)]))
     line = f"stage {len(played)}   cost so far {cost:.4g}"
     if not played or math.isnan(played[-1].improvement):

@@ -4,12 +4,12 @@ In this library a disturbance depends on neither state nor control: a categorica
 `argmax(logits(x, u) + w)` with Gumbel noise w (`gumbel_max`), a Gaussian is `mean + std * w` (`gaussian`). Relax the
 argmax to a softmax (`gumbel_softmax`) and the same w gives a choice that can be differentiated.
 
-Conventions of all functions here. The last axis of `logits` is the categories, any axes may stand before it. A category
-of logit `-inf` is inadmissible (`masked`): probability zero, derivative zero, never NaN. In a row where nothing is
-admissible nothing is chosen: the index is -1, a point of the simplex is all zeros, log-probability, log-density and
-entropy are 0. Noise is drawn and everything is computed in float32 at least. Samples of the simplex and of Gaussians
-have the type of their parameters; what is in the log domain (noise, log-densities) is float32 at least. Logits may be
-integers; NaN and +inf are not logits.
+Conventions of all functions here. The last axis of `logits` is the categories; any axes may stand before it. A category
+of logit `-inf` is inadmissible (`masked`): its probability and derivative are zero, never NaN. In a row without an
+admissible category nothing is chosen: the index is -1, a point of the simplex is all zeros, and log-probability,
+log-density and entropy are 0. Noise is drawn and everything is computed in float32 at least. Samples of the simplex and
+of Gaussians have the type of their parameters; numbers in the log domain (noise, log-densities) are float32 at least.
+Logits may be integers; NaN and +inf are not logits.
 """
 
 from seriatim.distributions._categorical import entropy, log_probability

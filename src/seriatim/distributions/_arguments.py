@@ -33,7 +33,7 @@ def as_floats(name: str, values: Any) -> Float[Array, "..."]:
 
 
 def require_whole_numbers(name: str, values: Any) -> None:
-    """Refuse what is no array of whole numbers: a category between two others has no probability.
+    """Refuse an index that is no array of whole numbers: there is no category between two others.
 
     Raises:
         InputError: naming the type.
@@ -62,6 +62,6 @@ def check_shapes(**shapes: tuple[int, ...]) -> tuple[int, ...]:
 def precise(*values: Float[Array, "..."]) -> Any:
     """Return the type to compute in: float64 if one of the values is, float32 otherwise.
 
-    A bfloat16 has 8 bits: sums of logits and noise in it tie all the time, and every tie goes to the first category.
+    A bfloat16 has only 8 bits of precision: sums of logits and noise would often tie, always for the first category.
     """
     return jnp.float64 if any(value.dtype == jnp.float64 for value in values) else jnp.float32

@@ -22,14 +22,14 @@ def log_probability(logits: Real[ArrayLike, "*batch c"], index: Int[ArrayLike, "
     check_shapes(logits=given.shape[:-1], index=jnp.shape(index))
     given = given.astype(precise(given))
     chosen = jax.nn.one_hot(index, given.shape[-1], dtype=bool) & is_admissible(given)
-    # A sum over the row, not a lookup: its derivative is zero wherever nothing was chosen.
+    # The row is summed, not indexed: so the derivative is zero in a row in which nothing was chosen.
     found = jnp.sum(jnp.where(chosen, masked_log_softmax(given, fill=0), 0), axis=-1)
     nothing = (jnp.asarray(index) == -1) & ~jnp.any(is_admissible(given), axis=-1)
     return jnp.where(jnp.any(chosen, axis=-1) | nothing, found, -jnp.inf)
 
 
 def entropy(logits: Real[ArrayLike, "*batch c"]) -> Float[Array, "*batch"]:
-    """Return `-sum_i p_i log p_i` in nats, from 0 to log c, in float32 at least; the inadmissible count nothing."""
+    """Return `-sum_i p_i log p_i` in nats, from 0 to log c, in float32 at least; inadmissible categories add 0."""
     given = as_logits(logits)
     given = given.astype(precise(given))
     return jnp.sum(masked_softmax(given) * -masked_log_softmax(given, fill=0), axis=-1)

@@ -5,18 +5,19 @@
 and the k largest, in falling order, are k draws without replacement, each in proportion to the softmax among those that
 remain (Plackett-Luce).
 
-How exact it is. Noise comes from `jax.random.gumbel(mode="high")`: two uniform numbers each, so that the upper tail,
-which decides in favour of unlikely categories, is resolved down to probabilities of 1e-14 in float32 (the default mode
-ends at 1e-7). Rows are shifted to a largest logit of zero before noise is added, so logits of 1e4 lose nothing but what
-their own type cannot hold. Two perturbed logits tie with a probability of about 1e-7 (float32); ties go to the first.
+Precision. Noise comes from `jax.random.gumbel(mode="high")`, which uses two uniform numbers for each. So the upper
+tail, which decides in favour of unlikely categories, is resolved down to probabilities of 1e-14 in float32 (the default
+mode ends at 1e-7). Rows are shifted to a largest logit of zero before noise is added. So logits of 1e4 lose no more
+precision than their own type does. Two perturbed logits tie with a probability of about 1e-7 (float32); ties go to the
+first.
 
 Sources: E. Gumbel, Statistical Theory of Extreme Values and Some Practical Applications, 1954; J. Yellott, The
 Relationship between Luce's Choice Axiom, Thurstone's Theory of Comparative Judgment, and the Double Exponential
 Distribution, Journal of Mathematical Psychology 15(2), 1977; W. Kool, H. van Hoof, M. Welling, Stochastic Beams and
 Where to Find Them, ICML 2019.
 
-Gumbels given their argmax are the noise that could have led to a choice already made. Given `argmax(logits + G) = k`,
-the largest perturbed logit is still `logsumexp(logits) + G_k`, and each other is a Gumbel truncated there:
+Conditional Gumbels are noise that would have led to a choice already made. Given `argmax(logits + G) = k`, the largest
+perturbed logit is still distributed as `logsumexp(logits) + G_k`, and each other is a Gumbel truncated there:
 
     z_k = logsumexp(logits) + G_k,     z_i = -log(exp(-(logits_i + G_i)) + exp(-z_k)),  i != k.
 
@@ -45,10 +46,10 @@ from seriatim.model import Key
 def gumbels(logits: Real[ArrayLike, "*batch c"], key: Key) -> Float[Array, "*batch c"]:
     """Return the perturbed logits `logits + G`, `-inf` where inadmissible, in float32 at least.
 
-    They are differentiable: their derivative by the logits is one. The largest of a row is distributed as
-    `logsumexp(logits) + G`, independently of which it is. `gumbel_max`, `gumbel_softmax` and `gumbel_top_k` use the
-    same noise under the same key; they shift each row first, so that noise survives being added to large logits. To
-    choose among these perturbed logits, do the same where logits are beyond 100: `logits - max(logits)`.
+    Their derivative by the logits is one. The largest of a row is distributed as `logsumexp(logits) + G`, independently
+    of its index. `gumbel_max`, `gumbel_softmax` and `gumbel_top_k` use the same noise under the same key, but shift
+    each row first, so that the noise is not lost in rounding when it is added to large logits. To choose among the
+    perturbed logits of this function, shift logits beyond 100 in the same way: `logits - max(logits)`.
     """
     given = as_logits(logits)
     given = given.astype(precise(given))
@@ -68,8 +69,8 @@ def gumbel_top_k(logits: Real[ArrayLike, "*batch c"], key: Key, k: SupportsIndex
 
         P(i_1, ..., i_k) = prod_j  p_{i_j} / (1 - p_{i_1} - ... - p_{i_{j-1}}),     p = softmax(logits).
 
-    The first is that of `gumbel_max` under the same key, and fewer are the first of more. Where fewer than `k` are
-    admissible, all of these are drawn and -1 stands in the remaining places.
+    The first category is that of `gumbel_max` under the same key, and a smaller `k` gives the first of those of a
+    larger one. If fewer than `k` categories are admissible, all of them are drawn, and the remaining places are -1.
 
     Args:
         logits: of any real type.
@@ -93,19 +94,19 @@ def gumbel_top_k(logits: Real[ArrayLike, "*batch c"], key: Key, k: SupportsIndex
 
 
 def standard_gumbels(key: Key, like: Float[Array, "*batch c"]) -> Float[Array, "*batch c"]:
-    """Draw the noise that all functions here share."""
+    """Draw standard Gumbel noise, the same for all functions here under the same key."""
     require_key(key)
     return jax.random.gumbel(key, like.shape, like.dtype, mode="high")
 
 
 def perturbed(logits: Any, key: Key) -> Float[Array, "*batch c"]:
-    """Return perturbed logits of rows shifted to a largest logit of zero: all choices are made from these."""
+    """Return perturbed logits of rows shifted to a largest logit of zero, from which all choices are made."""
     given = as_logits(logits)
     return gumbels(centred(given.astype(precise(given))), key)
 
 
 def choice_among(values: Float[Array, "*batch c"]) -> Int[Array, "*batch"]:
-    """Return the place of the largest, -1 where all are `-inf`."""
+    """Return the index of the largest value, -1 if all are `-inf`."""
     return jnp.where(jnp.any(is_admissible(values), axis=-1), jnp.argmax(values, axis=-1), -1)
 
 
@@ -115,13 +116,13 @@ def conditional_gumbels(
     """Draw perturbed logits given that their argmax is `index`; `-inf` where inadmissible; float32 at least.
 
     With `index` drawn by `gumbel_max` under another key, they are distributed as `gumbels(logits, ...)`. They are
-    differentiable in the logits, at fixed index and noise. The entry at `index` is strictly the largest, rounding
-    included. As with `gumbels`, shift large logits first, or the noise is lost in rounding.
+    differentiable in the logits, at fixed index and noise. The entry at `index` is strictly the largest, even with
+    rounding. As with `gumbels`, shift large logits first, or the noise is lost in rounding.
 
     Args:
         logits: of any real type.
-        index: an admissible category for each row. Given any other the result is finite where admissible, but means
-            nothing.
+        index: an admissible category for each row. For any other index the result is finite where admissible, but has
+            no meaning.
         key: decides the noise; not the key that `index` was drawn with.
     """
     given = as_logits(logits)
@@ -129,16 +130,17 @@ def conditional_gumbels(
     given = given.astype(precise(given))
     finite = without_masks(given)
     noise = standard_gumbels(key, given)
+    # `top` is the largest perturbed logit, logsumexp(logits) + G_k, with the noise of the chosen entry.
     chosen = jax.nn.one_hot(index, given.shape[-1], dtype=bool)
     shared = jax.nn.logsumexp(finite, axis=-1, keepdims=True)
     top = shared + jnp.sum(jnp.where(chosen, noise, 0), axis=-1, keepdims=True)
-    # A finite number stands at inadmissible places: derivatives are taken there too, before they are dropped.
+    # Inadmissible places hold a finite number, because JAX computes derivatives there too before it drops them.
     free = jnp.where(is_admissible(given), given, top) + noise
     others = _strictly_below(-jnp.logaddexp(-free, -top), top)
     return jnp.where(is_admissible(given), jnp.where(chosen, top, others), -jnp.inf)
 
 
 def _strictly_below(values: Float[Array, "*batch c"], top: Float[Array, "*batch 1"]) -> Float[Array, "*batch c"]:
-    """Undo rounding up to the top, where the argmax would be the first of two; derivatives stay those of the values."""
+    """Move values that were rounded up to the top below it, so that the argmax is unique; keep their derivatives."""
     below = top - np.finfo(top.dtype).eps * jnp.maximum(jnp.abs(top), 1)
     return values + jax.lax.stop_gradient(jnp.minimum(values, below) - values)

@@ -1,8 +1,9 @@
 """Masks: a category that may not be chosen has logit `-inf`.
 
-The trouble with `-inf` is not the value but the derivative: `0 * inf` is NaN, and a `where` around it does not help,
-because JAX computes derivatives of both branches. So nothing here multiplies `-inf` or takes its exponential: it is
-replaced by a finite number before, and the result is replaced after, which makes its derivatives zero, of every order.
+The value `-inf` is harmless, but its derivatives are not: `0 * inf` is NaN, and a `where` around it does not help,
+because JAX computes derivatives of both branches. So nothing here multiplies `-inf` or takes its exponential. Before
+such a step `-inf` is replaced by a finite number, and afterwards the result is replaced. So all its derivatives are
+zero.
 """
 
 from typing import Any
@@ -18,8 +19,8 @@ from seriatim.distributions._arguments import as_logits, check_shapes
 def masked(logits: Real[ArrayLike, "*#batch c"], mask: Bool[ArrayLike, "*#batch #c"]) -> Float[Array, "*_ c"]:
     """Return the logits with `-inf` where the mask is False: inadmissible, with probability and derivative zero.
 
-    The shapes broadcast. Whatever number stands at an inadmissible place, NaN included, has no influence. Give logits
-    and a mask rather than `log(p)` of a probability p that may be zero: the derivative of `log` is infinite there.
+    The shapes broadcast. The number at an inadmissible place has no influence, even if it is NaN. Give logits and a
+    mask rather than `log(p)` of a probability p that may be zero: the derivative of `log` is infinite there.
 
     Args:
         logits: of any real type.
@@ -34,7 +35,7 @@ def masked(logits: Real[ArrayLike, "*#batch c"], mask: Bool[ArrayLike, "*#batch 
 
 
 def is_admissible(logits: Float[Array, "..."]) -> Bool[Array, "..."]:
-    """Say which categories have a probability above zero; NaN is no mask and must remain to be seen."""
+    """Say which categories are admissible: all but `-inf`. NaN counts as admissible, so that a fault stays visible."""
     return ~jnp.isneginf(logits)
 
 
@@ -44,20 +45,20 @@ def without_masks(logits: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 def centred(logits: Float[Array, "*batch c"]) -> Float[Array, "*batch c"]:
-    """Shift every row such that its largest logit is zero: the same distribution, with room for noise in the mantissa.
+    """Shift every row so that its largest logit is zero: the distribution is the same, and noise is rounded less.
 
-    Floats near 1e4 are 0.001 apart in float32; noise added to them would be rounded to that. The shift is a constant
-    to derivatives: what is computed from the result must not depend on it.
+    Numbers near 1e4 are 0.001 apart in float32, so noise that is added to them would be rounded to multiples of that.
+    Derivatives treat the shift as a constant, so a result that is computed from the row must not depend on it.
     """
     highest = jnp.max(logits, axis=-1, keepdims=True)
     return logits - jax.lax.stop_gradient(jnp.where(jnp.isneginf(highest), 0, highest))
 
 
 def masked_softmax(logits: Float[Array, "*batch c"]) -> Float[Array, "*batch c"]:
-    """Softmax over the admissible; zeros where nothing is."""
+    """Return the softmax over the admissible categories; zeros in a row without any."""
     return jnp.where(is_admissible(logits), jax.nn.softmax(without_masks(logits)), 0)
 
 
 def masked_log_softmax(logits: Float[Array, "*batch c"], fill: Any = -jnp.inf) -> Float[Array, "*batch c"]:
-    """Log-softmax over the admissible, `fill` elsewhere."""
+    """Return the log-softmax over the admissible categories, and `fill` at the others."""
     return jnp.where(is_admissible(logits), jax.nn.log_softmax(without_masks(logits)), fill)

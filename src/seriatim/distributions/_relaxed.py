@@ -2,17 +2,17 @@
 
     y = softmax((logits + G) / T),     x = log y,
 
-tends to the one-hot of `argmax(logits + G)` as the temperature T falls to zero and to the middle of the simplex as it
-grows. Among n admissible categories, x has the ExpConcrete density
+As the temperature T falls to zero, y tends to the one-hot vector of `argmax(logits + G)`. As T grows, y tends to the
+middle of the simplex. Among n admissible categories, x has the ExpConcrete density
 
     (n - 1)! T^(n-1) prod_i softmax(logits - T x)_i.
 
 Sources: C. Maddison, A. Mnih, Y. W. Teh, The Concrete Distribution: A Continuous Relaxation of Discrete Random
 Variables, ICLR 2017; E. Jang, S. Gu, B. Poole, Categorical Reparameterization with Gumbel-Softmax, ICLR 2017.
 
-The straight-through derivative joins the two: the value of the choice, the derivative of its relaxation. The usual
-`soft + stop_gradient(hard - soft)` is off by rounding, so that a "one-hot" vector holds 0.99999994. Here the value is
-passed on untouched, and only the rule of differentiation says otherwise.
+The straight-through choice has the value of the discrete choice and the derivative of the relaxed one. The usual
+formula `soft + stop_gradient(hard - soft)` is off by rounding, so that a "one-hot" vector holds 0.99999994. Here the
+value is passed on unchanged, and only the rule of differentiation is replaced.
 
 Source: Y. Bengio, N. Leonard, A. Courville, Estimating or Propagating Gradients Through Stochastic Neurons for
 Conditional Computation, 2013.
@@ -38,10 +38,10 @@ def gumbel_softmax(
 ) -> Float[Array, "*batch c"]:
     """Draw a relaxed choice `softmax((logits + G) / temperature)`, differentiable in logits and temperature.
 
-    Its largest entry is the choice of `gumbel_max` under the same key, at every temperature; at high ones entries that
-    differ by less than rounding are equal, and the choice is among the largest.
+    At every temperature, its largest entry is the choice of `gumbel_max` under the same key. At high temperatures
+    several entries may be equal after rounding; the choice is then one of the largest.
 
-    With `hard`, the value is the one-hot choice, exactly, and the derivative that of the relaxed choice: the
+    With `hard`, the value is exactly the one-hot choice, and the derivative is that of the relaxed choice: the
     straight-through Gumbel-softmax.
 
     Args:
@@ -67,8 +67,8 @@ def gumbel_log_softmax(
 ) -> Float[Array, "*batch c"]:
     """Draw the logarithm of a relaxed choice, in float32 at least: the point that `log_density` takes.
 
-    `exp` of it is `gumbel_softmax` under the same key, temperatures as there; at small ones that underflows to zeros,
-    this does not.
+    Its exponential is `gumbel_softmax` under the same key and temperature. At small temperatures the entries of
+    `gumbel_softmax` underflow to zero; this logarithm does not.
 
     Raises:
         InputError: a temperature is not a positive number, or there is not one for each row.
@@ -81,12 +81,12 @@ def log_density(
 ) -> Float[Array, "*batch"]:
     """Return the log-density of the relaxed choice `exp(log_point)`, in the log domain (ExpConcrete).
 
-    The measure is Lebesgue's on the log-ratios `log_point_i - log_point_n` to the last admissible category n; constants
-    added to `log_point` therefore do not matter, and unnormalised points will do. The density of the point itself (the
-    Concrete density, on the first n - 1 of its entries) is this one less the sum of `log_softmax(log_point)` over the
-    admissible: a sum that cancels in ratios of two densities at one point.
+    The measure is Lebesgue's on the log-ratios `log_point_i - log_point_n` to the last admissible category n. A
+    constant added to `log_point` therefore does not matter, and points need not be normalised. The log-density of the
+    point itself (the Concrete density, on the first n - 1 of its entries) is this one minus the sum of
+    `log_softmax(log_point)` over the admissible categories. This sum cancels in ratios of two densities at one point.
 
-    Where `log_point` is `-inf` at an admissible category or is not at an inadmissible one, the density is 0 (`-inf`).
+    If `log_point` is `-inf` at an admissible category, or finite at an inadmissible one, the density is 0 (`-inf`).
 
     Args:
         log_point: as drawn by `gumbel_log_softmax`.
@@ -101,6 +101,7 @@ def log_density(
     batch = check_shapes(log_point=point.shape, logits=given.shape)[:-1]
     kind = precise(point, given)
     point, given, warmth = point.astype(kind), given.astype(kind), as_temperature(temperature, kind, batch)
+    # Entries outside `inside` are kept finite for derivatives; `supported` gives such points the density 0 at the end.
     inside = is_admissible(given) & is_admissible(point)
     terms = masked_log_softmax(_tilted(given, point, for_categories(warmth), inside), fill=0)
     ratios = jnp.maximum(jnp.sum(is_admissible(given), axis=-1) - 1, 0)  # n - 1
@@ -110,8 +111,8 @@ def log_density(
 
 
 def _log_factorials(count: int, kind: Any) -> Float[Array, " c"]:
-    """`log 0!, ..., log (count - 1)!`: a table, because XLA's `lgamma` is not exactly zero where these are."""
-    import scipy.special  # takes a tenth of a second, which planners need not wait for
+    """Return the table `log 0!, ..., log (count - 1)!`; XLA's `lgamma` is not exactly zero where these are zero."""
+    import scipy.special  # takes a tenth of a second, for which planners should not wait
 
     return jnp.asarray(scipy.special.gammaln(np.arange(count) + 1.0), kind)
 
@@ -122,12 +123,12 @@ def _tilted(
     temperature: Float[Array, "..."],
     inside: Bool[Array, "*batch c"],
 ) -> Float[Array, "*batch c"]:
-    """`logits - T x` where both are finite, `-inf` elsewhere."""
+    """Return `logits - T x` where both are finite, `-inf` elsewhere."""
     return jnp.where(inside, jnp.where(inside, logits, 0) - temperature * jnp.where(inside, point, 0), -jnp.inf)
 
 
 def _tempered(values: Float[Array, "*batch c"], temperature: Real[ArrayLike, "..."]) -> Float[Array, "*batch c"]:
-    """Divide by the temperature, after a shift: the largest becomes 0 and cannot overflow."""
+    """Divide by the temperature, after a shift that makes the largest value 0, so that it cannot overflow."""
     warmth = for_categories(as_temperature(temperature, values.dtype, values.shape[:-1]))
     finite = jnp.where(is_admissible(values), centred(values), 0)
     return jnp.where(is_admissible(values), finite / warmth, -jnp.inf)
@@ -136,7 +137,7 @@ def _tempered(values: Float[Array, "*batch c"], temperature: Real[ArrayLike, "..
 def straight_through(hard: Float[Array, "*shape"], soft: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Return `hard`, exactly, with the derivatives of `soft`, of all orders.
 
-    As an estimate of the derivative of an expectation it is biased.
+    This derivative is a biased estimate of the derivative of an expectation.
 
     Raises:
         InputError: the two are not of one shape and one type.
@@ -153,6 +154,7 @@ def _hard(hard: Float[Array, "*shape"], soft: Float[Array, "*shape"]) -> Float[A
     return hard
 
 
+# The derivative calls `_hard` again, so that derivatives of higher order follow the same rule.
 @_hard.defjvp
 def _derivative_of_soft(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Any, Any]:
     return _hard(*primals), tangents[1]

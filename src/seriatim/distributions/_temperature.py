@@ -1,7 +1,7 @@
-"""Temperatures of relaxed choices: how near to a discrete choice, at the price of how large a derivative.
+"""Temperatures of relaxed choices: a low one is close to a discrete choice, but has large derivatives.
 
-Schedules are not made here: those of optax are functions `step -> number` and serve as they are, as does every function
-of one's own. Such functions may reach zero, which a temperature must not.
+This module makes no schedules: those of optax are functions `step -> number` and can be used directly, as can any other
+function. Such functions may reach zero, which a temperature must not.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Schedule = Callable[[Any], Any]
 
 
 def temperature_schedule(schedule: Schedule, floor: float | int) -> Callable[[Any], Float[Array, ""]]:
-    """Return `step -> max(schedule(step), floor)`: any schedule, kept from reaching zero.
+    """Return `step -> max(schedule(step), floor)`, so that no schedule reaches zero.
 
     E. Jang, S. Gu and B. Poole (Categorical Reparameterization with Gumbel-Softmax, ICLR 2017) anneal by
     `max(0.5, exp(-r t))`, which is `temperature_schedule(optax.exponential_decay(1.0, 1, exp(-r)), floor=0.5)`.
@@ -48,8 +48,8 @@ def as_temperature(
         name: for messages.
 
     Raises:
-        InputError: it is no number, not a finite one above zero, or of a shape that does not broadcast to `batch`.
-            Traced temperatures cannot be read: of these only the shape is checked.
+        InputError: it is not a finite number above zero, or its shape does not broadcast to `batch`. Traced
+            temperatures cannot be read, so only their shape is checked.
     """
     if not _broadcasts(np.shape(temperature), batch):
         several = f", or one for each row, of a shape that broadcasts to {batch}" if batch else ""
@@ -65,12 +65,12 @@ def as_temperature(
 
 
 def for_categories(temperature: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Put an axis of categories behind temperatures of rows; one number stays as it is."""
+    """Add an axis of categories to the temperatures of rows; a single number stays as it is."""
     return temperature[..., None] if temperature.ndim else temperature
 
 
 def _broadcasts(shape: tuple[int, ...], batch: tuple[int, ...]) -> bool:
-    """Say whether arrays of a shape can be repeated to fill the batch, which stays as large as it is."""
+    """Say whether arrays of a shape broadcast to the batch without making it larger."""
     short = len(batch) - len(shape)
     return short >= 0 and all(one in (1, many) for one, many in zip(shape, batch[short:], strict=True))
 

@@ -1,4 +1,4 @@
-"""Evaluation: estimates of a policy's cost with their error, paired comparisons, and how punctual planners are."""
+"""Evaluation: estimates of a policy's cost with their error, paired comparisons, and times under deadlines."""
 
 from seriatim.evaluation._compare import Comparison, Interrupted, compare
 from seriatim.evaluation._deadlines import time_decisions

@@ -25,7 +25,7 @@ Progress: TypeAlias = Callable[[str, float | int, int], None]
 
 @record
 class Difference:
-    """Mean of the paired differences `cost - reference cost`, with its standard error. Negative is better."""
+    """The mean of the paired differences `cost - reference cost`, with its standard error. Negative is better."""
 
     mean: float
     standard_error: float
@@ -41,9 +41,9 @@ class Row:
         q_factors_per_decision: Q-factors compared for one decision; 0 for a policy that compares none.
         milliseconds_per_decision: median time of a single decision, compiled, one state at a time, at states that the
             policy came to.
-        states_timed: how many these were; initial states where all episodes ended within a few stages.
-        trace_seconds: time spent writing programs for this policy, in Python; it passes again in each process.
-        compile_seconds: time spent compiling them, or fetching them compiled from the cache on disk.
+        states_timed: the number of these states; they are initial states if all episodes ended within a few stages.
+        trace_seconds: time spent tracing programs for this policy in Python; each process spends it again.
+        compile_seconds: time spent compiling these programs, or fetching them compiled from the cache on disk.
     """
 
     estimate: Estimate
@@ -57,14 +57,14 @@ class Row:
 
 @record
 class Comparison:
-    """Policies side by side, the first being the reference."""
+    """A comparison of policies; the first is the reference."""
 
     rows: dict[str, Row]
     episodes: int
     horizon: int
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain numbers, ready for JSON; what is unknown is None."""
+        """Return plain numbers, ready for JSON; an unknown number is None."""
         policies = {name: _row_as_dict(row) for name, row in self.rows.items()}
         return {"episodes": self.episodes, "horizon": self.horizon, "policies": policies}
 
@@ -128,7 +128,7 @@ def _check_policies(model: Any, policies: Any) -> None:
     for name, policy in policies.items():
         require_policy(f"policies[{name!r}]", policy)
     require_model(model, starts=True)
-    for policy in policies.values():  # before the first of them is played
+    for policy in policies.values():  # all are checked before the first of them is played
         require_playable(model, policy)
 
 
@@ -141,7 +141,7 @@ def _row(
     progress: Callable[[float | int, int], None] | None,
     reference: Estimate | None,
 ) -> Row:
-    """Evaluate one policy, and time its decisions at states that it comes to meanwhile."""
+    """Evaluate one policy, and time its decisions at states from its episodes."""
     if progress is not None:
         progress(0, episodes)
     before, visited = preparation(), Visited()
@@ -160,6 +160,7 @@ def _row(
 
 
 def _difference(found: Estimate, reference: Estimate) -> Difference:
+    # Episode i of both policies has the same randomness, so differences by episode vary less than the costs.
     return Difference(*mean_and_error(found.costs - reference.costs))
 
 

@@ -1,7 +1,7 @@
 """Timing of decisions under a deadline, made on-line, one by one.
 
-A deadline is kept as far as the clock and the operating system allow; no proof replaces the measurement. The last
-percent is what counts: a decision that is late now and then is late when it matters.
+A deadline is kept as far as the clock and the operating system allow; no proof replaces the measurement. The slowest
+percent of decisions counts most, because a planner that is late now and then may be late when it matters.
 """
 
 import math
@@ -36,7 +36,7 @@ class Punctual(Planner, Protocol):
 
     @property
     def pace(self) -> Any:
-        """The times of its pieces of work; None where `warmup` has not measured them."""
+        """The measured times of the planner's pieces of work; None before `warmup`."""
         ...
 
     def act(self, info: State, key: Key, *, budget_ms: Budget = None) -> Decision:
@@ -59,8 +59,8 @@ class Timing:
         p99_ms: the time that 99 % took at most.
         worst_ms: the longest.
         over_budget: the share of decisions that took longer than the budget.
-        share_compared: the mean share of a decision's Q-factors that there was time for, at most 1: m*c one agent at
-            a time (in the optimised order, those of the first turn), c**m for standard rollout.
+        share_compared: the mean share of a decision's Q-factors that there was time for, at most 1. All Q-factors are
+            m*c one agent at a time (in the optimised order, those of the first turn), and c**m in standard rollout.
     """
 
     budget_ms: float | None
@@ -83,10 +83,10 @@ class Timing:
 def time_decisions(
     planner: Punctual, key: Key, *, budget_ms: Budget, decisions: int = 200, horizon: int = 400
 ) -> Timing:
-    """Play episodes of the planner's own model, every decision under a deadline, and time each.
+    """Play episodes of the planner's own model with every decision under a deadline, and time each decision.
 
-    Nothing that is measured was compiled in the measured time: a planner without a pace is warmed up first. Episode
-    `i` is a function of `fold_in(key, i)` and of what there was time for.
+    The times contain no compilation: a planner without a pace is warmed up first. Episode `i` is a function of
+    `fold_in(key, i)` and of the work that there was time for.
 
     Args:
         planner: one that keeps deadlines, `seriatim.Anytime(planner)`.
@@ -126,7 +126,7 @@ def timing(budget_ms: Budget, decisions: Sequence[Decision], milliseconds: Seque
         budget_ms=budget,
         decisions=len(taken),
         median_ms=float(np.median(taken)),
-        # The time that at least 99 % kept, one that was measured: interpolating would flatter the tail.
+        # A measured time that at least 99 % of the decisions kept. An interpolated one could be below all such times.
         p99_ms=float(np.quantile(taken, 0.99, method="inverted_cdf")),
         worst_ms=float(np.max(taken)),
         over_budget=float(np.mean(taken > (math.inf if budget is None else budget))),

@@ -1,4 +1,4 @@
-"""Estimates from independent episodes, and how much was cut off, which their standard errors do not show."""
+"""Estimates from independent episodes, with the weight of stages cut off, which standard errors do not show."""
 
 import math
 
@@ -9,8 +9,9 @@ from seriatim._record import record
 
 
 def mean_and_error(values: Float[np.ndarray, " episodes"]) -> tuple[float, float]:
-    """Return the mean and its standard error, std / sqrt(n); nan where one value leaves the error unknown."""
+    """Return the mean and its standard error, std / sqrt(n); the error of a single value is nan."""
     n = len(values)
+    # ddof=1 makes the estimate of the variance unbiased.
     error = float(np.std(values, ddof=1)) / math.sqrt(n) if n > 1 else math.nan
     return float(np.mean(values)), error
 
@@ -24,13 +25,13 @@ class Estimate:
         standard_error: of `mean`.
         truncated: share of the episodes that were cut at the horizon. Their cost lacks what would have followed, so
             compare policies by cost only where this is 0, or where `tail_weight` is small.
-        tail_weight: weight of what was cut off, the mean over episodes of `a**T` if truncated, else 0. The bias of
-            `mean` is `tail_weight` times the mean cost-to-go where episodes were cut.
+        tail_weight: weight of the stages that were cut off: the mean over episodes of `a**T` if truncated, else 0. The
+            bias of `mean` is `tail_weight` times the mean cost-to-go at the states where episodes were cut.
         costs: of each episode.
         stages: played in each episode.
         horizon: the stage at which episodes were cut, T.
-        incomparable: of a planner, the share of its decisions in which candidates could not be compared, since
-            simulated costs were nan or infinite (`Decision.num_incomparable`); 0 for other policies.
+        incomparable: the share of a planner's decisions in which candidates could not be compared, since simulated
+            costs were nan or infinite (`Decision.num_incomparable`); 0 for other policies.
     """
 
     mean: float
@@ -62,4 +63,5 @@ def estimate(
     """Summarise episodes."""
     mean, error = mean_and_error(costs)
     truncated = float(np.mean(~terminated))
+    # All truncated episodes were cut at the same stage T, so their weights a**T are equal.
     return Estimate(mean, error, truncated, truncated * discount**horizon, costs, stages, horizon, incomparable)

@@ -25,7 +25,7 @@ from seriatim.simulation._episodes import Played, UnderWay, play_episodes
 from seriatim.simulation._stage import streams
 from seriatim.simulation._trajectory import fault_at, play_up_to
 
-# Episodes of one part, where several workers play.
+# Episodes in one part of the work, if several workers play: of a policy, and of a planner, which is slower.
 PLAYED_AT_ONCE, PLANNED_AT_ONCE = 1000, 50
 
 Progress: TypeAlias = Callable[[float | int, int], None]
@@ -47,15 +47,15 @@ def evaluate(
         J = E[ sum_{t < T} a^t g(x_t, u_t, w_t) ],   T = termination or `horizon`, whichever comes first.
 
     Args:
-        model: the problem as it is; a planner's own model may differ from it.
+        model: the true problem; a planner's own model may differ from it.
         policy: chooses the controls.
         key: episode `i` is a function of `fold_in(key, i)`. Under one key, two policies meet the same initial
             states and disturbances, and more episodes extend fewer.
-        episodes: how many.
-        horizon: stages after which an episode is cut; `Estimate` reports the share and the weight of what is missing. A
-            model that names the stage after which it ends (`ends_after`) is over there, and nothing is missing.
-        progress: called with (episodes done, episodes) as the work goes on. Of an episode that is under way, what
-            has been played of its `horizon` counts as done.
+        episodes: their number.
+        horizon: stages after which an episode is cut; `Estimate` reports the share of such episodes and the weight of
+            the missing stages. A model that ends after a number of stages (`ends_after`) misses nothing after them.
+        progress: called with (episodes done, episodes) as the work goes on. An episode that is under way counts by the
+            share of its `horizon` that has been played.
         on: the workers: `seriatim.parallel.Local()`, `Devices()`, `Ray()`; by default one thread of this process. An
             episode is the same in every worker.
 
@@ -78,7 +78,7 @@ def followed(
     on: Backend | None = None,
     look: Look | None = None,
 ) -> Estimate:
-    """Do as `evaluate` says, and let `look` see now and then what is under way in this process."""
+    """Evaluate as `evaluate` does, and show `look` now and then the episodes that are under way in this process."""
     require_counts(episodes, horizon)
     require_key(key)
     if progress is not None:
@@ -100,6 +100,7 @@ def followed(
         if progress is not None:
             progress(finished + _share_played(under_way, played), episodes)
     share = float(incomparable.sum() / stages.sum())
+    # An episode that reaches the model's own last stage has ended, and was not cut.
     if played == _optional.ends_after(model):
         terminated |= stages == played
     discount = float(model.discount)
@@ -117,14 +118,14 @@ def require_counts(episodes: Any, horizon: Any) -> None:
 
 
 def _share_played(under_way: UnderWay | None, horizon: int) -> float:
-    """Return how many episodes' stages have been played of those under way, as far as is known."""
+    """Return the stages played of the episodes that are under way, as a number of episodes."""
     return 0.0 if under_way is None else float(under_way.stages[under_way.playing].sum()) / horizon
 
 
 def _played(
     shared: Any, episodes: int, on: Backend | None, in_pieces: bool
 ) -> Iterator[tuple[Played, UnderWay | None]]:
-    """Play the episodes, here or in parts elsewhere."""
+    """Play the episodes in this process, or in parts by the workers."""
     if on is None:
         yield from _lawful(shared, range(episodes), in_pieces)
         return
@@ -151,7 +152,7 @@ def _lawful(shared: Any, numbers: range, in_pieces: bool = False) -> Iterator[tu
 
 
 def _refuse_faults(model: Model, policy: Policy, key: Key, played: Played) -> None:
-    """Play a faulty episode again up to its fault, and say what happened there."""
+    """Raise an error for the first faulty episode: play it again up to its fault, and say what happened there."""
     faulty = np.flatnonzero(played.fault >= 0)
     if not faulty.size:
         return
@@ -160,7 +161,7 @@ def _refuse_faults(model: Model, policy: Policy, key: Key, played: Played) -> No
     path = play_up_to(model, policy, own_key, t)
     fault = fault_at(model, policy, path, t)
     if fault is None:
-        # Its control may be applied, but its base policy's may not.
+        # The planner's control is lawful, so the fault is that of its base policy.
         state = jax.tree.map(lambda leaf: leaf[t], path.states)
         policy.decide(state, jax.random.fold_in(streams(own_key).policy, t))  # type: ignore[attr-defined]
         fault = f"{name_of(policy)} chose beside a base control that is not admissible at stage {t} of an episode."

@@ -1,11 +1,12 @@
 """The effort of a decision, in time and in Q-factors, at states that the policy comes to.
 
-A decision at the start of an episode may take a tenth of one later on, or ten times as long: simulations from there are
-longer or shorter, and other agents have a choice. So states are picked from the episodes that are evaluated anyway.
+A decision at the start of an episode may take a tenth of the time of a later one, or ten times as long: simulations
+from there are longer or shorter, and other agents have a choice. So states are picked from the episodes that are
+evaluated anyway.
 
-Before a program can run it is written, in Python (JAX calls it tracing), and compiled (XLA). JAX reports each of these
-when it is over, with its duration. They lie one in another: a function is traced while another is, and constants are
-compiled and computed meanwhile. So spans of time are joined before they are added up.
+Before a program can run, Python traces it and XLA compiles it. JAX reports each of these when it is over, with its
+duration. The reported spans overlap: a function is traced while another one is, and constants are compiled and computed
+meanwhile. So overlapping spans are joined before they are added up.
 """
 
 import itertools
@@ -26,15 +27,15 @@ from seriatim.model import Key, Model, State
 from seriatim.policy import Decision, Policy
 from seriatim.simulation._episodes import UnderWay
 
-# Decisions timed for one figure, and the seconds after which fewer will do.
+# The decisions timed for one median, and the seconds after which fewer are enough.
 DECISIONS = 21
 PATIENCE = 2.0
-# Episodes under way of which a state is picked at a time.
+# The number of episodes under way from which states are picked at a time.
 AT_ONCE = 4
 
 
 class Visited:
-    """Keeps some of the states that a policy comes to, whatever their number, each with about the same chance."""
+    """Keeps a sample of the states that a policy comes to; each state has about the same chance to be kept."""
 
     def __init__(self) -> None:
         self.states: list[State] = []
@@ -42,8 +43,9 @@ class Visited:
         self._luck = np.random.default_rng(0)
 
     def look(self, under_way: UnderWay) -> None:
-        """Pick from the episodes that are under way."""
+        """Pick states from the episodes that are under way."""
         lanes = np.flatnonzero(under_way.playing & (under_way.stages > 0))
+        # Reservoir sampling: the n-th state that is offered replaces one of the k kept with chance k / n.
         for lane in self._luck.permutation(lanes)[:AT_ONCE]:
             self._offered += 1
             place = self._luck.integers(self._offered)
@@ -54,7 +56,7 @@ class Visited:
 
 
 class Effort(NamedTuple):
-    """One policy's decision: Q-factors compared, the median time, and at how many states that was measured."""
+    """The effort of one policy's decision: Q-factors compared, the median time, and the number of states timed."""
 
     q_factors: int
     milliseconds: float
@@ -62,7 +64,7 @@ class Effort(NamedTuple):
 
 
 def effort(model: Model, policy: Policy, key: Key, visited: Sequence[State]) -> Effort:
-    """Time single decisions at these states, after one that compiles; at initial states where there are none."""
+    """Time single decisions at these states or, without any, at initial states; a call before them compiles."""
     keys = _keys(key)
     q_factors, _ = jax.block_until_ready(_decide(policy, _start(model, keys[0]), keys[0]))
     states = visited or [_start(model, one) for one in keys[1:]]
@@ -97,7 +99,7 @@ def _once(policy: Policy, state: State, key: Key) -> tuple[Any, Any]:
     return decision.num_q_factors, decision.control
 
 
-# Functions that are not timed are called a few times only.
+# Functions that are not timed are called only a few times, so optimising their programs would not pay.
 _keys = jit(_split, unoptimised=True)
 _start = jit(_initial, unoptimised=True)
 _pick = jit(_one_lane, unoptimised=True)
@@ -119,12 +121,12 @@ class Preparation(NamedTuple):
     compiling: float
 
     def since(self, before: "Preparation") -> "Preparation":
-        """Return what was spent after `before`."""
+        """Return the seconds that were spent after `before`."""
         return Preparation(max(0.0, self.tracing - before.tracing), self.compiling - before.compiling)
 
 
 def preparation() -> Preparation:
-    """Return what this process has spent so far. Work of several threads at the same time counts once as tracing."""
+    """Return the seconds spent by this process so far; simultaneous tracing in several threads counts once."""
     compiling = sum(_compiled)
     return Preparation(sum(end - begin for begin, end in _spans) - compiling, compiling)
 
@@ -138,7 +140,8 @@ def _listen(event: str, duration_secs: float, **_: str | int) -> None:
 
 
 def _join(begin: float, end: float) -> None:
-    """Add a span that is over; those within it, which ended before, go. A report comes a moment after the end."""
+    """Add a span that has ended, and remove the spans inside it. JAX reports a span a moment after its end."""
+    # A span lies inside the new one if its middle does: reported ends are a little late.
     while _spans and sum(_spans[-1]) / 2 >= begin:
         _spans.pop()
     _spans.append((begin, end))

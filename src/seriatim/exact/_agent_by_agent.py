@@ -50,7 +50,7 @@ class AgentByAgent:
     @property
     def gap(self) -> Float[np.ndarray, " s"]:
         """The cost above the optimum, `[s]`."""
-        equal = self.cost_to_go == self.optimal  # two infinities differ by nothing
+        equal = self.cost_to_go == self.optimal  # inf - inf is nan, and here no gap
         return np.where(equal, 0.0, self.cost_to_go - np.where(equal, 0.0, self.optimal))
 
     @property
@@ -100,7 +100,7 @@ def _gain_alone(
     """Return the most that one agent gains at each state, in one stage or, at discount 1, by an escape."""
     rows = found.rows(alternatives(found, control, agent))
     best, _ = least(backup(rows, cost))
-    # Infinite costs that no control of this agent mends: inf - inf is no gain.
+    # Where every control of this agent leaves the cost infinite, it gains nothing; inf - inf would be nan.
     in_vain = np.isinf(best)
     gain = np.where(in_vain, 0.0, cost - np.where(in_vain, 0.0, best))
     return np.where(escape(rows, cost).stuck, cost, gain)

@@ -45,7 +45,7 @@ class Horizon(NamedTuple):
 
 
 class Bounds(NamedTuple):
-    """Bounds on J* and J_mu: `TJ + lower`, `TJ + upper`; `gap` is their largest distance, `rounding` what sums lose."""
+    """Bounds on J* and J_mu, `TJ + lower` and `TJ + upper`; `gap` is their distance, `rounding` the error of sums."""
 
     lower: Stages
     upper: Stages
@@ -56,21 +56,22 @@ class Bounds(NamedTuple):
 def horizon(rows: Rows, max_iterations: int, latest: float = math.inf) -> Horizon:
     """Bound the stages to come under every policy.
 
-    With discount 1 every policy must be sure to end; if that takes more than `max_iterations` sweeps to see, or longer
-    than until the time `latest` on the monotonic clock, the bound is infinite.
+    With discount 1 every policy must be sure to end. The bound is infinite if this is not seen within `max_iterations`
+    sweeps and before the time `latest` on the monotonic clock.
     """
     usable = np.isfinite(rows.costs)
     if rows.discount < 1:
         total = rows.transitions @ np.ones(len(rows.costs))
+        # The bound is exact for a row that cannot end the problem.
         full = bool(((total >= 1 - FULL) | ~usable.ravel()).all())
         return Horizon(1 / (1 - rows.discount), full)
-    # Every stage counts 1, and the longest way is sought, so controls that may not be chosen must look worst.
+    # Every stage counts 1, and the longest way is sought. Forbidden controls count -inf, so that none is ever taken.
     counting = Rows(np.where(usable, 1.0, -np.inf), rows.transitions, 1.0)
     stages = np.ones(len(rows.costs))
     for _ in range(max_iterations):
         after = backup(counting, stages).max(axis=1)
         left = float((after - stages).max())
-        # after <= stages + left; dividing by 1 - left makes up for what is missing.
+        # after <= stages + left, so stages / (1 - left) satisfies the condition on xi.
         if left <= SLACK:
             return Horizon(stages / (1 - left), False)
         if time.monotonic() > latest:
@@ -83,11 +84,12 @@ def bounds(reach: Horizon, cost_to_go: Float[np.ndarray, " s"], after: Float[np.
     """Bound J* and the cost of the greedy policy, given J and TJ."""
     difference = after - cost_to_go
     low, high = float(difference.min()), float(difference.max())
+    # With equality the bounds hold whatever the signs, and the unclipped ones are closer.
     if not reach.equal:
         low, high = min(low, 0.0), max(high, 0.0)
     longest = float(np.max(reach.stages))
     precision = ROUNDING * float(np.finfo(np.float64).eps)
-    # An error of one backup counts at every stage to come.
+    # The rounding of one backup adds up over the stages to come.
     rounding = precision * float(np.abs(after).max()) * longest
     if not np.isfinite(longest):
         return Bounds(0.0, 0.0, np.inf, 0.0)

@@ -17,7 +17,7 @@ class NotConverged(UserWarning):
 
 
 def warn_not_converged(method: str, iterations: int, reached: str) -> None:
-    """Say loudly that `method` stopped early, and what holds of its result."""
+    """Warn that `method` stopped early, and say what its result still guarantees."""
     warnings.warn(
         f"{method} stopped after {iterations} iterations, before it converged: {reached}. Raise max_iterations, "
         "max_seconds or tolerance.",

@@ -2,8 +2,8 @@
 
     J = g_mu + a P_mu J.
 
-With discount 1 the equation is solved where the chain surely ends or comes to rest without paying. Where it may pay for
-ever the cost is infinite; where it rests it is zero (see `_termination`).
+With discount 1 the equation is solved at the states from which the chain surely ends or comes to rest without paying.
+Where the chain may pay for ever the cost is infinite; where it rests the cost is zero (see `_termination`).
 
 Source: M. Puterman, Markov Decision Processes, Wiley, 1994, section 6.1.
 """
@@ -47,7 +47,8 @@ def cost_to_go(
         max_iterations: sweeps after which the iterative method warns and stops.
 
     Raises:
-        InputError: the problem is not finite, the policy chooses what is not allowed, or its cost is not defined.
+        InputError: the problem is not finite, the policy chooses a control that is not allowed, or its cost is not
+            defined.
     """
     check_limits(tolerance, max_iterations)
     if method not in ("direct", "iterative"):
@@ -85,12 +86,12 @@ def chain_cost(chain: Rows) -> Float[np.ndarray, " s"]:
 
 
 def _where_finite(chain: Rows, solve: Any) -> Float[np.ndarray, " s"]:
-    """Solve where the cost is a number to be found; it is infinite or zero elsewhere."""
+    """Solve at the states whose cost must be computed; elsewhere it is known to be infinite or zero."""
     if chain.discount < 1:
         result: Float[np.ndarray, " s"] = solve(chain)
         return result
     ends = fate(chain)
-    # In the other states the chain surely ends or gets free, so I - P can be inverted.
+    # From the other states the chain surely ends or reaches a state without cost, so I - P can be inverted.
     result = np.where(ends.infinite, np.inf, 0.0)
     inside = ~ends.infinite & ~ends.free
     if inside.any():

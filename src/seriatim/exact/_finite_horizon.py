@@ -2,9 +2,9 @@
 
     J_N(x) = final cost of x,    J_k(x) = min_u Q_k(x, u),    Q_k(x, u) = g(x, u) + a sum_y P(x, u; y) J_{k+1}(y).
 
-Stage k is the k-th from the start, 0 the first; after N stages nothing but the final cost is paid. A policy has a
-control for each stage and state. One agent at a time, all stages improve together, each against the present policy's
-J_{k+1}:
+Stages are numbered k = 0, ..., N - 1 from the start. After N stages only the final cost is paid. A policy has a control
+for each stage and state. One-agent-at-a-time improvement improves all stages together, each against the present
+policy's J_{k+1}:
 
     J'_k <= J_k at every stage and state; a policy that no agent can improve any more is agent-by-agent optimal.
 
@@ -50,7 +50,7 @@ def finite_horizon(
     max_iterations: int = 10_000,
     max_seconds: float | int | None = None,
 ) -> StageSolution:
-    """Solve a problem of so many stages: exactly, but for rounding, at every stage and state.
+    """Solve a problem of N stages at every stage and state, exactly but for rounding.
 
     With "joint" improvement this is backward induction. With "one-at-a-time" a policy is evaluated and improved until
     no agent can do better; `history[1]` is exact one-at-a-time rollout of `initial`.
@@ -65,7 +65,7 @@ def finite_horizon(
             the model's base policy, or each state's first admissible joint control.
         order: the agents in their turn; by default 0, 1, ...
         max_iterations: improvements after which it warns (`NotConverged`) and stops.
-        max_seconds: after which it does the same; None is no limit.
+        max_seconds: seconds after which it warns and stops too; None is no limit.
 
     Raises:
         InputError: the problem is not finite, stages differ in states, agents or controls, an argument is out of range,
@@ -93,14 +93,14 @@ def finite_horizon_cost(
         final_cost: as for `finite_horizon`.
 
     Raises:
-        InputError: as for `finite_horizon`, or the policy chooses what is not allowed.
+        InputError: as for `finite_horizon`, or the policy chooses a control that is not allowed.
     """
     known = _stages(problem, stages, final_cost)
     return _evaluated(known, _controls(known, policy))
 
 
 class _TimeOver(InputError):
-    """The time was over in the middle of something."""
+    """The time was over before every stage was done."""
 
 
 class _Stages(NamedTuple):
@@ -112,7 +112,7 @@ class _Stages(NamedTuple):
     latest: float
 
     def require_time(self, done: int) -> None:
-        """Refuse to go on with another stage, after so many, if the time is over."""
+        """Refuse to begin another stage, after `done` of them, if the time is over."""
         if time.monotonic() > self.latest:
             raise _TimeOver(
                 f"The time was over after {done} of {len(self.sources)} stages; give more seconds (--max-seconds on "
@@ -136,10 +136,11 @@ def _stages(problem: Any, stages: int | None, final_cost: Any, latest: float = m
         stages = own if stages is None else stages
         require_whole("stages", stages, what="the number of stages, a whole number")
         only = remembered(source(problem.model if timed else problem, latest))
+        # A solution keeps the cost-to-go and the m controls of each state, at every stage.
         numbers = only.num_states * (1 + only.num_agents)
         most, advice = max(1, MOST_NUMBERS // numbers), f"; {numbers:,} numbers are kept of each stage"
         require_whole("stages", stages, 1, most, what="the number of stages, a whole number", advice=advice)
-        # One source for all stages: its rows are enumerated once.
+        # All stages share one source, so that its rows are enumerated once.
         sources = [only] * int(stages)  # type: ignore[arg-type]
         final_cost = _final(problem) if timed and final_cost is None else final_cost
     nothing = np.zeros(sources[0].num_states)
@@ -167,7 +168,7 @@ def _final(problem: FiniteHorizon) -> Any:
 
 
 def _controls(known: _Stages, policy: Any) -> Int[np.ndarray, "N s m"]:
-    """Return the controls of a policy at every stage: given by stage, or the same at all."""
+    """Return the controls of a policy at every stage; a policy not given by stage is the same at all of them."""
     stages = len(known.sources)
     by_stage = not callable(policy) and np.ndim(policy) == 3
     if by_stage and len(policy) != stages:
@@ -187,11 +188,13 @@ def _first(known: _Stages) -> Int[np.ndarray, "N s m"]:
     heuristic = _optional.base_policy(model)
     if heuristic is not None:
         return _controls(known, heuristic())
+    # Forbidden joint controls cost infinity, so the first finite cost marks the first admissible joint control.
     first = [np.isfinite(each.joint_rows().costs).argmax(axis=1) for each in known.sources]
     return np.stack([controls_of(each, joint) for each, joint in zip(known.sources, first, strict=True)])
 
 
 def _backward_induction(known: _Stages) -> StageSolution:
+    # Both lists grow from the last stage to the first, and are reversed at the end.
     cost: list[Float[np.ndarray, " s"]] = [known.final]
     control: list[Int[np.ndarray, "s m"]] = []
     for each in reversed(known.sources):
@@ -208,6 +211,7 @@ def _evaluated(known: _Stages, control: Int[np.ndarray, "N s m"]) -> Float[np.nd
     cost = [known.final]
     for each, chosen in zip(known.sources[::-1], control[::-1], strict=True):
         known.require_time(len(cost) - 1)
+        # A policy has one row at each state, so column 0 of the Q-factors is its cost.
         cost.append(backup(policy_chain(each, chosen), cost[-1])[:, 0])
     return np.stack(cost[::-1])
 
@@ -219,14 +223,16 @@ def _iterated(known: _Stages, control: Int[np.ndarray, "N s m"], order: tuple[in
         try:
             better = _improved(known, control, history[-1], order)
             after = _evaluated(known, better)
-        # The policies so far are whole, and the last of them is returned.
+        # The improved policy or its cost is not complete. The last complete one is returned.
         except _TimeOver:
             break
+        # Costs of an improved policy never rise. If they do not fall either, no agent can do better.
         converged = not falls(history[-1], after)
         if not converged:
             control = better
             history.append(after)
     if not converged:
+        # Fewer policies than the limit allows: so the time ended the loop.
         over = len(history) <= limit
         reached = "the time was over" if over else "the last policy can still be improved"
         warn_not_converged("finite_horizon", len(history) - 1, reached)
@@ -238,6 +244,7 @@ def _improved(
 ) -> Int[np.ndarray, "N s m"]:
     """Improve one agent at a time, at every stage."""
     better: list[Int[np.ndarray, "s m"]] = []
+    # `later` is J_{k+1} of the present policy. The improvement of one stage does not wait for that of the next.
     for each, now, later in zip(known.sources, control, cost[1:], strict=True):
         known.require_time(len(better))
         better.append(improved(each, now, later, "one-at-a-time", order))

@@ -3,8 +3,9 @@
     joint:            mu'(x) = argmin_u Q(x, u)
     one at a time:    u_i    = argmin_v Q(x, (u_1, ..., u_{i-1}, v, mu_{i+1}(x), ..., mu_m(x))),  i = 1, ..., m
 
-Q with the cost-to-go of mu. Either way Q(x, mu'(x)) <= Q(x, mu(x)) = J_mu(x) at every state, so J_mu' <= J_mu. The
-first compares c**m controls at a state, the second m*c: it is exact one-agent-at-a-time rollout.
+Q is computed with the cost-to-go of mu. Both improvements give Q(x, mu'(x)) <= Q(x, mu(x)) = J_mu(x) at every state, so
+J_mu' <= J_mu. Joint improvement compares c**m controls at a state. One at a time compares m*c: this is exact
+one-agent-at-a-time rollout.
 
 Source: D. Bertsekas, Multiagent Reinforcement Learning: Rollout and Policy Iteration, IEEE/CAA Journal of Automatica
 Sinica 8(2), 2021.
@@ -24,7 +25,7 @@ from seriatim.exact._termination import escape
 
 Improvement = Literal["joint", "one-at-a-time"]
 
-# Gains below this part of the largest cost are rounding: a tie, and ties keep the present control.
+# Gains below this part of the largest cost are rounding. They count as ties, and ties keep the present control.
 TIE = 1e-12
 
 
@@ -41,7 +42,7 @@ def improve(
     Args:
         problem: a finite model, or `Tables`.
         policy: to improve: a policy, or an array of controls `[s, m]`.
-        cost_to_go: what follows the first stage, `[s]`; the policy's own for the guarantee of improvement.
+        cost_to_go: the cost after the first stage, `[s]`. Improvement is guaranteed if it is the policy's own.
         improvement: "joint" or "one-at-a-time".
         order: the agents in their turn; by default 0, 1, ...
 
@@ -62,7 +63,7 @@ def improved(
     improvement: Improvement,
     order: tuple[int, ...],
 ) -> Int[np.ndarray, "s m"]:
-    """Improve a control that was checked."""
+    """Improve a control that has been checked already."""
     if improvement == "one-at-a-time":
         for agent in order:
             # Each agent already sees the new controls of those before it.
@@ -91,14 +92,14 @@ def escaped(
     improvement: Improvement,
     order: tuple[int, ...],
 ) -> Int[np.ndarray, "s m"]:
-    """Leave, at discount 1, what no single stage improves: see `escape`. One agent at a time: the first who can."""
+    """Leave a policy of discount 1 that no single stage improves (see `escape`); only the first agent that can does."""
     if found.discount < 1:
         return control
     if improvement == "joint":
         way = escape(found.joint_rows(), cost_to_go)
         return np.where(way.stuck[:, None], controls_of(found, way.choice), control)
     for agent in order:
-        # Within what this agent can do alone: the others keep their controls.
+        # The escape uses this agent's controls alone: the others keep theirs.
         way = escape(found.rows(alternatives(found, control, agent)), cost_to_go)
         if way.stuck.any():
             return with_control(control, agent, np.where(way.stuck, way.choice, control[:, agent]))
@@ -106,7 +107,7 @@ def escaped(
 
 
 def alternatives(found: Source, control: Int[np.ndarray, "s m"], agent: int) -> Int[np.ndarray, "s c m"]:
-    """List what the team does at each state when one agent takes each of its controls in turn."""
+    """List the joint controls at each state in which one agent takes each of its controls in turn."""
     each = np.repeat(control[:, None, :], found.num_controls, axis=1)
     each[:, :, agent] = np.arange(found.num_controls)
     return each
@@ -120,10 +121,10 @@ def with_control(control: Int[np.ndarray, "s m"], agent: int, choice: Int[np.nda
 
 
 def keep_ties(q: Float[np.ndarray, "s n"], present: Int[np.ndarray, " s"]) -> Int[np.ndarray, " s"]:
-    """Return the place of the least Q-factor of each state, the present one unless another is less."""
+    """Return the place of the least Q-factor of each state; the present place, unless another is less than its own."""
     now = q[np.arange(len(q)), present]
     smallest, place = least(q)
-    # By more than rounding, or policy iteration could go in a circle among ties.
+    # The difference must exceed rounding, or policy iteration could go in a circle among ties.
     return np.where(smallest + rounding(q) < now, place, present)
 
 
@@ -133,9 +134,9 @@ def rounding(costs: Float[np.ndarray, "..."]) -> float:
 
 
 def falls(before: Float[np.ndarray, "..."], after: Float[np.ndarray, "..."]) -> bool:
-    """Say whether a cost is less, in sum: no rounding can make a sequence that falls so return to where it was."""
+    """Say whether the sum of a cost is less. A sequence whose sums fall never returns to an earlier cost."""
     (lost, total), (lost_after, total_after) = map(_infinite_and_sum, (before, after))
-    # First by the number of infinite costs, which no sum can compare.
+    # The number of infinite costs decides first, because sums with infinities cannot be compared.
     return lost_after < lost or (lost_after == lost and total_after < total)
 
 

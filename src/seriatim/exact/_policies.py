@@ -19,7 +19,7 @@ STATES_AT_ONCE = 256
 
 
 def policy_control(found: Source, policy: Any) -> Int[np.ndarray, "s m"]:
-    """Return what a policy does at each state: an array of controls as it stands, or the policy called everywhere.
+    """Return a policy's control at each state: an array of controls as it stands, or the policy called at all states.
 
     A policy is called with one fixed key, `jax.random.key(0)`, at all states: a randomised policy is evaluated as
     the deterministic one that this key makes of it.

@@ -1,8 +1,8 @@
 """Policy iteration, joint and one agent at a time, and multiagent value iteration.
 
 Policy iteration evaluates a policy exactly and improves it, until nothing changes. Costs fall or stay at every state.
-Improving all agents at once it ends optimal. Improving one agent at a time it ends *agent-by-agent optimal*: no agent
-can improve on its own, which need not be optimal.
+If all agents are improved at once, the last policy is optimal. If one agent is improved at a time, the last policy is
+*agent-by-agent optimal*: no agent can improve on its own. Such a policy need not be optimal.
 
 Multiagent value iteration replaces the evaluation by a sweep for each agent in turn:
 
@@ -53,8 +53,8 @@ def policy_iteration(
     Every policy is evaluated by a direct sparse solution, slow and large where thousands of states lead to states all
     over; `modified_policy_iteration` only sweeps.
 
-    With discount 1 the start may have infinite cost. Where stage costs may be negative, going round for ever must cost
-    more than nothing on average: a policy met that does not is refused.
+    With discount 1 the first policy may have infinite cost. Where stage costs may be negative, going round for ever
+    must cost more than zero on average; the problem is refused if a policy is met for which it does not.
 
     Args:
         problem: a finite model, or `Tables`.
@@ -63,8 +63,8 @@ def policy_iteration(
             policy of finite cost.
         max_iterations: improvements after which it warns (`NotConverged`) and stops.
         order: the agents in their turn; by default 0, 1, ...
-        max_seconds: after which it does the same. None is no limit. A step that is under way, such as the solution of a
-            linear system, is finished.
+        max_seconds: seconds after which it warns and stops too; None is no limit. A step that is under way, such as
+            the solution of a linear system, is finished.
 
     Raises:
         InputError: the problem is not finite, or an argument is out of range.
@@ -100,7 +100,7 @@ def _next(
     improvement: Improvement,
     order: tuple[int, ...],
 ) -> tuple[Int[np.ndarray, "s m"], Float[np.ndarray, " s"]]:
-    """Return the next policy and its cost: improved, or, where no single stage improves it, escaped."""
+    """Return the next policy and its cost: an improved one or, where no single stage improves it, an escape from it."""
     for step in (improved, escaped):
         better = step(found, control, cost, improvement, order)
         # A policy that did not change need not be evaluated again.
@@ -159,13 +159,13 @@ def _swept_in_turn(
     for sweep in range(max_iterations):
         chosen, after = one_turn(found, control, history[-1], order[sweep % len(order)])
         unchanged = unchanged + 1 if (chosen == control).all() else 0
-        # Keeping a tied control may cost rounding more; the chain is to fall.
+        # A tied control that is kept may cost more by rounding. The minimum lets the costs fall nevertheless.
         after = np.minimum(after, history[-1])
         control = chosen
         history.append(after)
         if unchanged >= len(order):
             chain = policy_chain(found, control)
-            # Only now, since a bound on the stages to come takes sweeps of its own.
+            # The bound is computed only when no agent changes, since it takes sweeps of its own.
             limits = bounds(horizon(chain, max_iterations), history[-2], after)
             error = (limits.gap + limits.rounding) / 2
             if 2 * error <= tolerance:
@@ -183,7 +183,7 @@ def _first(found: Source, problem: Any, initial: Any) -> Int[np.ndarray, "s m"]:
     if heuristic is not None:
         return policy_control(found, heuristic())
     rows = found.joint_rows()
-    # Then any admissible policy has a finite cost.
+    # If every policy is sure to end, any admissible one has a finite cost and can be the first.
     sure_to_end = rows.discount < 1 or ((rows.costs < 0).any() and not may_go_on(rows).any())
     choice = np.isfinite(rows.costs).argmax(axis=1) if sure_to_end else refuge(rows).choice
     return controls_of(found, choice)

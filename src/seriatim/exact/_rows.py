@@ -2,9 +2,9 @@
 
     Q(x, u) = g(x, u) + a sum_y P(x, u; y) J(y)
 
-Everything exact is made of this. The source of rows is the seam of this folder: tables, by selecting, or a model, by
-enumerating its outcomes for just the joint controls asked for. One-agent-at-a-time methods ask for `m*c` of them at a
-state, and so never meet all `c**m`.
+All exact methods are made of this operation. They ask a `Source` for rows: tables select them, and a model enumerates
+its outcomes for only the joint controls asked for. One-agent-at-a-time methods ask for `m*c` joint controls at a state,
+and so never meet all `c**m`.
 """
 
 from typing import NamedTuple, Protocol, runtime_checkable
@@ -15,7 +15,7 @@ from scipy import sparse
 
 from seriatim.exact._tables import Matrix
 
-# Row sums this close to one are one: normalising in double precision leaves no more.
+# Row sums this close to one count as one: normalising in double precision leaves no larger error.
 FULL = 1e-12
 
 
@@ -71,13 +71,14 @@ def backup(rows: Rows, cost_to_go: Float[np.ndarray, " s"]) -> Float[np.ndarray,
 
 def expected(transitions: Matrix, values: Float[np.ndarray, " s"]) -> Float[np.ndarray, " rows"]:
     """Return `transitions @ values`, where 0 times infinity is 0."""
-    if not values.any():  # the start of every solver: one sweep less
+    if not values.any():  # every solver starts from zero
         return np.zeros(transitions.shape[0])
     infinite = np.isinf(values)
     if not infinite.any():
         result: Float[np.ndarray, " rows"] = transitions @ values
         return result
     finite = transitions @ np.where(infinite, 0.0, values)
+    # A row is infinite if it leads to an infinite value with positive probability.
     return np.where(transitions @ infinite.astype(float) > 0, np.inf, finite)
 
 

@@ -1,7 +1,7 @@
 """Stochastic shortest paths with rewards: discount 1, stage costs of both signs, policies that may never end.
 
-Policy iteration from a policy that ends, or rests where nothing is paid. Each policy is evaluated exactly, and improves
-on the last, so it ends too unless going round for ever is paid for.
+The method is policy iteration from a policy that ends, or rests where nothing is paid. Each policy is evaluated exactly
+and improves on the one before. So each policy ends or rests too, unless going round for ever is rewarded.
 
 Theorem. Let a policy that ends exist at every state, and let every policy that does not end cost infinity. Then J* is
 the only solution of J = T J, and policy iteration from a policy that ends finds it. Resting for nothing may be added:
@@ -37,14 +37,14 @@ from seriatim.exact._termination import Refuge, escape, fate, in_end_components,
 def shortest_path(rows: Rows, max_iterations: int, latest: float = math.inf) -> Swept:
     """Solve J = T J exactly but for rounding; infinite where no policy is sure to end or to rest.
 
-    No policy is evaluated after the time `latest` on the monotonic clock but the first.
+    After the time `latest` on the monotonic clock no further policy is evaluated, except the first.
 
     Raises:
         InputError: going round for ever costs less than nothing, or pays and is paid in turn.
     """
     known = refuge(rows)
     stop = rows.costs.shape[1]
-    # The first policy is sure to end or to rest; it stops where no policy is sure to.
+    # The first policy is sure to end or to rest. Where no policy is sure to, it takes the control that stops.
     swept = _iterated(_with_stop(rows, known), np.where(known.finite, known.choice, stop), max_iterations, latest)
     return swept._replace(
         cost_to_go=np.where(known.finite, swept.cost_to_go, np.inf),
@@ -55,17 +55,17 @@ def shortest_path(rows: Rows, max_iterations: int, latest: float = math.inf) -> 
 def _with_stop(rows: Rows, known: Refuge) -> Rows:
     """Forbid controls that may lead to states from which no policy ends; add a control by which those states stop.
 
-    To stop costs nothing. The cost of those states is infinite, unless staying for ever is paid for: the iteration then
-    meets a policy that recurs for ever at negative cost, and refuses the problem.
+    Stopping costs nothing. The cost of those states is infinite, unless staying for ever is rewarded. In that case the
+    iteration meets a policy that recurs for ever at negative cost, and refuses the problem.
     """
     s, n = rows.costs.shape
     lost = ~known.finite
     leads_there = (rows.transitions @ lost.astype(float) > 0).reshape(s, n)
-    # Lost states themselves keep their controls: whether staying there is paid for must still be seen.
+    # Lost states keep their own controls, so that a reward for staying there is still found.
     costs = np.where(leads_there & known.finite[:, None], np.inf, rows.costs)
     matrix = as_sparse(rows.transitions)
     counts = np.diff(matrix.indptr).reshape(s, n)
-    # The row to stop has no entries, so a wider matrix has the same entries and other row ends.
+    # The added rows have no entries, so the new matrix has the same entries and only other ends of rows.
     ends = np.concatenate([[0], np.cumsum(np.hstack([counts, np.zeros((s, 1), int)]))])
     wider = sparse.csr_array((matrix.data, matrix.indices, ends), shape=(len(ends) - 1, s))
     return Rows(np.hstack([costs, np.where(lost, 0.0, np.inf)[:, None]]), wider, rows.discount)
@@ -79,14 +79,14 @@ def _iterated(rows: Rows, choice: Int[np.ndarray, " s"], limit: int, latest: flo
         found = False
         for better in _better(rows, choice, cost):
             after = cost if (better == choice).all() else chain_cost(chain(rows, better))
-            # In sum, so that rounding cannot let the iteration go in a circle.
+            # Sums are compared, so that rounding cannot let the iteration go in a circle.
             if falls(cost, after):
                 choice, cost, found = better, after, True
                 break
-    # The limit or the time ended it, not the optimum: nothing bounds the error.
+    # The last step still improved the policy: the limit or the time ended the loop, and nothing bounds the error.
     if found:
         return Swept(cost, choice, iteration, np.inf, False)
-    # At the optimum, of which the theorem speaks: only there it is known which controls are tight.
+    # The check needs the optimum, because only there it is known which controls are tight.
     _check_rounds(rows, cost)
     return Swept(cost, choice, iteration, _rounding(chain(rows, choice), cost), True)
 
@@ -94,14 +94,14 @@ def _iterated(rows: Rows, choice: Int[np.ndarray, " s"], limit: int, latest: flo
 def _better(
     rows: Rows, choice: Int[np.ndarray, " s"], cost: Float[np.ndarray, " s"]
 ) -> Iterator[Int[np.ndarray, " s"]]:
-    """Return what may be better: one stage improved and, if that is not, rests in place of ends that are paid for."""
+    """Yield policies that may be better: first one stage improved, then rests in place of ends that cost something."""
     yield keep_ties(backup(rows, cost), choice)
     way = escape(rows, cost)
     yield np.where(way.stuck, way.choice, choice)
 
 
 def _rounding(policy: Rows, cost: Float[np.ndarray, " s"]) -> float:
-    """Return what ties that were kept may cost in all the stages to come."""
+    """Return the most that ties that were kept can cost over all the stages to come."""
     # With a cost of 1 a stage, the policy's cost is the number of stages until it ends or rests.
     moving = ~fate(policy).free
     stages = chain_cost(policy._replace(costs=moving[:, None].astype(float)))

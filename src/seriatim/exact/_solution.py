@@ -51,7 +51,7 @@ class TableValue:
 
 
 def _check_length(model: Any, name: str, table: Any) -> None:
-    """Refuse a table of other states than the model's: JAX would read past its end without a word."""
+    """Refuse a table with another number of states than the model: JAX would read past its end silently."""
     states = jax.tree.leaves(jax.eval_shape(model.states))[0].shape[0]
     if len(table) != states:
         raise InputError(f"{name} has {len(table)} rows; {type(model).__name__} has {states} states: give a row each.")
@@ -67,9 +67,9 @@ class Solution:
         history: the cost-to-go of each policy (policy iteration) or each sweep (multiagent value iteration), the first
             included, `[iterations + 1, s]`; empty for methods that keep none.
         iterations: improvements or full sweeps made.
-        error_bound: `cost_to_go` is within this of what is sought, and the cost of `control` within twice this.
+        error_bound: `cost_to_go` is within this of the exact solution, and the cost of `control` within twice this.
         converged: whether the tolerance was met. If not, a warning was given too.
-        problem: what was solved.
+        problem: the problem that was solved.
     """
 
     cost_to_go: Float[np.ndarray, " s"]
@@ -145,8 +145,8 @@ class StageSolution:
         history: the cost-to-go of each policy, the first included, `[iterations + 1, N + 1, s]`; empty for backward
             induction, which needs none.
         iterations: improvements made.
-        converged: whether the last policy was left by no agent. If not, a warning was given too.
-        problem: what was solved.
+        converged: whether no agent could improve the last policy. If not, a warning was given too.
+        problem: the problem that was solved.
     """
 
     cost_to_go: Float[np.ndarray, "stages s"]

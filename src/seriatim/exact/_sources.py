@@ -1,9 +1,9 @@
-"""Rows from tables and rows from a model.
+"""The two sources of rows: tables, whose rows are selected, and models, whose outcomes are enumerated.
 
-A model is evaluated by JAX, in bulk: chunks of (state, joint control) pairs of fixed size, so that one compilation
-serves all chunks and all models of the same shapes. Its single-precision probabilities are rescaled in double
-precision, which makes the table, not the model, the exact problem that is solved. A model that knows its numbers in
-double precision (`tabulated_motion`) is not asked for its outcomes: its rows are selected.
+JAX evaluates a model in chunks of (state, joint control) pairs. The chunks have a fixed size, so that one compilation
+serves all chunks and all models of the same shapes. The model's single-precision probabilities are rescaled in double
+precision, so the exact problem that is solved is the table, not the model. A model that knows its numbers in double
+precision (`tabulated_motion`) is not asked for its outcomes: its rows are selected.
 """
 
 import math
@@ -27,12 +27,12 @@ from seriatim.model import Model, State
 
 Problem: TypeAlias = Model | Tables
 
-# State-control pairs evaluated at once, and the most that a table of all joint controls may have.
+# CHUNK pairs of state and control are evaluated at once. A table of all joint controls has at most MAX_PAIRS of them.
 CHUNK = 2**13
 MAX_PAIRS = 2**24
-# State-control pairs whose rows are enumerated beforehand, where rows are asked for many times.
+# Up to so many pairs are enumerated once, where rows are asked for many times.
 FEW_PAIRS = 2**20
-# Single-precision probabilities that sum further than this from one are mistakes, not rounding.
+# Probabilities whose sum is further than this from one are a mistake in the model, not single-precision rounding.
 ROUNDING = 1e-4
 
 
@@ -61,6 +61,7 @@ def _model_source(model: Any, latest: float) -> "ModelSource":
     count = int(jax.tree.leaves(states)[0].shape[0])
     m, c = model.num_agents, model.num_controls
     known = _optional.tabulated_motion(model)
+    # A model's own table has the rows of all joint controls, which may be too many.
     given = None if known is None or count * num_joint_controls(m, c) > MAX_PAIRS else known()
     return ModelSource(model, states, count, m, c, float(model.discount), given, latest)
 
@@ -102,6 +103,7 @@ class TableSource(NamedTuple):
 def _selected(rows: Rows, joint: Int[np.ndarray, "s n"]) -> Rows:
     """Select joint controls, by their numbers, at each state."""
     states = np.arange(len(joint))[:, None]
+    # The matrix has one row for each pair; the pair of state x and joint control u is row x * a + u.
     chosen = rows.transitions[(states * rows.costs.shape[1] + joint).reshape(-1)]
     return Rows(rows.costs[states, joint], chosen, rows.discount)
 
@@ -109,7 +111,8 @@ def _selected(rows: Rows, joint: Int[np.ndarray, "s n"]) -> Rows:
 class ModelSource(NamedTuple):
     """Rows computed from a model's outcomes, for the joint controls asked for and no others.
 
-    If the model gave the rows of all joint controls itself, they are selected from those.
+    `given` holds the rows of all joint controls, if they are known already: rows are then selected from it. Outcomes
+    are enumerated until the time `latest` on the monotonic clock.
     """
 
     model: Any
@@ -128,7 +131,7 @@ class ModelSource(NamedTuple):
         s, n, m = controls.shape
         pairs = controls.reshape(s * n, m).astype(np.int32)
         numbers = np.repeat(np.arange(s, dtype=np.int32), n)
-        # Small problems take one chunk of a power of two, so that few sizes are compiled.
+        # A small problem is one chunk. Its size is rounded up to a power of two, so that few sizes are compiled.
         size = min(CHUNK, 1 << (s * n - 1).bit_length())
         parts = [self._part(numbers[i : i + size], pairs[i : i + size], size) for i in range(0, s * n, size)]
         counts = np.concatenate([part.counts for part in parts])
@@ -140,7 +143,7 @@ class ModelSource(NamedTuple):
             ),
             shape=(s * n, s),
         )
-        # Two outcomes may lead to one state.
+        # Two outcomes of a pair may lead to the same state.
         matrix.sum_duplicates()
         costs = np.concatenate([part.costs for part in parts])
         return Rows(costs.reshape(s, n), matrix, self.discount)
@@ -171,7 +174,7 @@ class ModelSource(NamedTuple):
                 "in Python)."
             )
         short = size - len(numbers)
-        # The last chunk is filled up, so that the program is the same.
+        # The last chunk is padded to the full size, so that it needs no program of its own.
         padded = np.pad(numbers, (0, short)), np.pad(controls, ((0, short), (0, 0)))
         raw = _enumerate(self.model, self.states, *map(jnp.asarray, padded))
         found = _Outcomes(*(np.asarray(leaf)[: len(numbers)] for leaf in raw))
@@ -214,11 +217,13 @@ _enumerate = jit(_outcomes)
 
 
 def _compressed(found: _Outcomes) -> _Part:
+    # Outcomes of a forbidden control may be anything. Its row stays empty, and its cost is infinite.
     probability = np.where(found.allowed[:, None], np.maximum(found.probabilities, 0).astype(np.float64), 0.0)
-    # Single precision sums to one only nearly, and the table is to be a problem of its own.
+    # Single-precision probabilities sum to one only nearly, and a missing rest would be read as a chance of ending.
     probability /= np.where(found.allowed, probability.sum(axis=1), 1.0)[:, None]
-    # A cost that cannot occur may be anything, NaN included.
+    # The cost of an outcome of probability 0 may be anything, even NaN, and 0 * NaN is NaN.
     costs = np.where(probability > 0, found.costs, 0).astype(np.float64)
+    # An outcome that ends the problem adds to the cost, and has no entry in the row.
     goes_on = (probability > 0) & ~found.done.astype(bool)
     return _Part(
         costs=np.where(found.allowed, (probability * costs).sum(axis=1), np.inf),
@@ -231,10 +236,11 @@ def _compressed(found: _Outcomes) -> _Part:
 def _check_outcomes(
     model: Any, num_states: int, numbers: Int[np.ndarray, " n"], controls: Int[np.ndarray, "n m"], found: _Outcomes
 ) -> None:
-    """Refuse outcomes of allowed controls that are no distribution, cost no number, or lead nowhere."""
+    """Refuse outcomes of allowed controls with wrong probabilities, infinite costs or unknown next states."""
     allowed = np.asarray(found.allowed)[:, None]
     p = np.asarray(found.probabilities, np.float64)
     possible = allowed & (p > 0)
+    # The negation of what is right also catches NaN, of which every comparison is False.
     sums = ~((p >= -ROUNDING).all(axis=1) & (abs(p.sum(axis=1) - 1) <= ROUNDING))[:, None]
     costs = ~np.isfinite(found.costs)
     lost = ~np.asarray(found.done, bool) & ((found.successors < 0) | (found.successors >= num_states))
@@ -260,7 +266,7 @@ def _check_outcomes(
 
 
 def remembered(found: Source) -> Source:
-    """Enumerate all joint controls of a model now, if they are few: rows are then selected, however often asked for."""
+    """Enumerate all joint controls of a model once, if they are few, so that later requests only select rows."""
     if not isinstance(found, ModelSource) or found.given is not None:
         return found
     few = found.num_states * num_joint_controls(found.num_agents, found.num_controls) <= FEW_PAIRS
@@ -271,14 +277,14 @@ def remembered(found: Source) -> Source:
 
 
 def joint_number(controls: Int[np.ndarray, "*batch m"], num_controls: int) -> Int[np.ndarray, "*batch"]:
-    """Return the places of joint controls in `seriatim.controls.joint_controls`, on the host."""
+    """Return the numbers of joint controls: their places in `seriatim.controls.joint_controls`, on the host."""
     m = controls.shape[-1]
-    # In 64 bits: c**m may be more than 32 hold.
+    # 64 bits, because c**m may exceed 32.
     number: Int[np.ndarray, "*batch"] = controls.astype(np.int64) @ (num_controls ** np.arange(m - 1, -1, -1))
     return number
 
 
 def controls_of(found: Source, joint: Int[np.ndarray, " s"]) -> Int[np.ndarray, "s m"]:
-    """Return the agents' controls of joint controls by their places: the inverse of `joint_number`."""
+    """Return the agents' controls of numbered joint controls: the inverse of `joint_number`."""
     weights = found.num_controls ** np.arange(found.num_agents - 1, -1, -1)
     return (joint[:, None] // weights % found.num_controls).astype(np.int32)

@@ -1,12 +1,13 @@
 """Sweeps over all states until the bounds meet: the engine of value iteration and of modified policy iteration.
 
-    J <- T J, then J <- T_mu J a number of times, mu greedy.       (no times: value iteration)
+    J <- T J, then J <- T_mu J a number of times, mu greedy.       (zero times: value iteration)
 
-A full sweep touches all s*a rows, an evaluation sweep only the policy's s. Evaluation goes on while it pays: until the
-distance of the policy's own bounds is a small part of what the last full sweep left.
+A full sweep touches all s*a rows, an evaluation sweep only the policy's s. Evaluation goes on until the distance of the
+policy's own bounds is a small part of the distance after the last full sweep.
 
-It converges from every start, because T and T_mu are monotone contractions in a (weighted) maximum norm: D. Bertsekas,
-Abstract Dynamic Programming, Athena Scientific, 2nd ed. 2018, section 2.5.1. It stops only by the bounds of `_bounds`.
+The iteration converges from every start, because T and T_mu are monotone contractions in a (weighted) maximum norm:
+D. Bertsekas, Abstract Dynamic Programming, Athena Scientific, 2nd ed. 2018, section 2.5.1. Only the bounds of `_bounds`
+end it.
 """
 
 import math
@@ -54,7 +55,7 @@ def sweep(
     for iteration in range(1, max_iterations + 1):
         after, choice = least(backup(rows, cost_to_go))
         limits = bounds(reach, cost_to_go, after)
-        # Below the rounding of the sums no sweep makes progress.
+        # Once the gap is below the rounding of the sums, no further sweep makes progress.
         finished = limits.gap + limits.rounding <= tolerance or limits.gap <= limits.rounding
         if finished or iteration == max_iterations or time.monotonic() > latest:
             break
@@ -63,7 +64,7 @@ def sweep(
             cost_to_go = _evaluated(chain(rows, choice), after, limits, reach, tolerance, evaluations, latest)
     error = limits.gap + limits.rounding
     return Swept(
-        # The middle of the bounds: no other point is as near to all that J* may be.
+        # The middle of the bounds has the least distance to the farthest value that J* can have.
         cost_to_go=after + (np.asarray(limits.lower) + limits.upper) / 2,
         choice=choice,
         iterations=iteration,
@@ -81,7 +82,7 @@ def _evaluated(
     evaluations: int | None,
     latest: float,
 ) -> Float[np.ndarray, " s"]:
-    """Apply T_mu, the given number of times or while it pays and there is time."""
+    """Apply T_mu the given number of times or until its bounds are close, but not beyond the time."""
     enough = max(EVALUATED * limits.gap, tolerance / 2)
     for _ in range(MOST_EVALUATIONS if evaluations is None else evaluations):
         after = backup(policy, cost_to_go)[:, 0]

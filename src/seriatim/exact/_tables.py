@@ -24,7 +24,7 @@ ROUNDING = 1e-6
 
 @record
 class Tables:
-    """A finite problem as arrays: what `tabulate` makes of a model, or what a user already has.
+    """A finite problem as arrays, made from a model by `tabulate` or given by a user.
 
     Accepted forms of `transitions`: a dense array `[s, a, s]`, or any SciPy sparse matrix of shape `(s*a, s)` whose row
     `x*a + u` holds the successors of state `x` under joint control `u`. Both are kept as a matrix of `s*a` rows.
@@ -110,7 +110,7 @@ def _as_rows(transitions: Any, s: int, a: int) -> Matrix:
 
 
 def _compact(transitions: Any) -> sparse.csr_array:
-    """Compress by rows with the shortest indices that serve: a sweep takes as long as its memory takes to read."""
+    """Compress by rows with the narrowest sufficient indices: the time of a sweep is the time to read the matrix."""
     rows = sparse.csr_array(transitions).astype(np.float64)
     index = np.int32 if max(rows.nnz, *rows.shape) < 2**31 else np.int64
     return sparse.csr_array((rows.data, rows.indices.astype(index), rows.indptr.astype(index)), shape=rows.shape)
@@ -131,6 +131,7 @@ def _normalised(rows: Matrix, allowed: Bool[np.ndarray, "s a"]) -> Matrix:
             f"transitions of state {x}, joint control {u} sum to {total[odd[0]]:.9g}; at most 1 is expected (less than "
             "1 ends the problem with the rest)."
         )
+    # Sums that are exact up to double precision stay as they are, so that most tables are not copied.
     near = (abs(total - 1) <= ROUNDING) & (abs(total - 1) > 1e-12)
     if not near.any():
         return rows

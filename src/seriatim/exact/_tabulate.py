@@ -36,7 +36,7 @@ def tabulate(model: Model, *, dense: bool = False) -> Tables:
     found = source(model)
     rows = found.joint_rows()
     tables = Tables(rows.costs, rows.transitions, rows.discount, found.num_agents)
-    # Tables takes a small chance of ending for a user's rounding; the model's is no accident.
+    # `Tables` treats a small chance of ending as rounding in a user's numbers. That of a model is meant.
     return with_fields(tables, transitions=as_sparse(rows.transitions).toarray() if dense else rows.transitions)
 
 

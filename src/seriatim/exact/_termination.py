@@ -1,9 +1,9 @@
-"""Policies that end and policies that do not: total costs without discount depend on it.
+"""Termination without discount: from which states a policy surely ends, rests without cost, or may pay for ever.
 
 A policy is a Markov chain. With discount 1 its cost is finite at a state exactly if, from there, the chain surely ends
 or settles where nothing is paid: every closed class of states that it may reach and that never ends must be free of
-cost. Of a class that pays and is paid, the mean cost of a stage decides: above zero the cost is infinite, otherwise it
-is not defined. For all policies together the same questions are answered on the graph of transitions, whatever the
+cost. In a class with costs of both signs, the mean cost of a stage decides: above zero the cost is infinite, otherwise
+it is not defined. For all policies together the same questions are answered on the graph of transitions, whatever the
 probabilities.
 
 Sources: D. Bertsekas and J. Tsitsiklis, An Analysis of Stochastic Shortest Path Problems, Mathematics of Operations
@@ -44,14 +44,14 @@ def fate(chain: Rows) -> Fate:
     count, label = csgraph.connected_components(graph, directed=True, connection="strong")
     ends = np.zeros(count, bool)
     origin, to = graph.nonzero()
-    # A class with a way out, or with a row that may end, is not closed.
+    # A class is not closed if a transition leads out of it, or if a row in it may end.
     ends[label[origin[label[origin] != label[to]]]] = True
     ends[label[leaks(chain)[:, 0]]] = True
     recurrent = ~ends[label]
     costly = np.zeros(count, bool)
     # A closed class is visited for ever, so one positive cost in it is paid for ever.
     costly[label[recurrent & (cost > 0)]] = True
-    # With negative costs the mean of a stage decides, and all but a positive one is refused.
+    # In a class with negative costs the mean cost of a stage decides. A mean of zero or below is refused.
     for paid in np.unique(label[recurrent & (cost < 0)]):
         _require_costly(graph, cost, label == paid)
     return Fate(free=recurrent & ~costly[label], infinite=_reaching(graph, costly[label]))
@@ -109,16 +109,16 @@ class Refuge(NamedTuple):
 
 
 def refuge(rows: Rows) -> Refuge:
-    """Find, at discount 1, the states from which a policy surely ends, or gets to where it can stay without paying.
+    """Find, at discount 1, the states from which some policy surely ends, or reaches states where it can stay for free.
 
-    Their optimal cost is finite, if nowhere one can be paid for ever. `choice` is such a policy: it
-    stays in the free place, and elsewhere moves one step closer to an end with positive probability, never leaving the
-    set of finite states. Its cost is finite there, though seldom least.
+    Their optimal cost is finite, unless some policy is rewarded for ever. `choice` is such a policy: it stays in the
+    free states, and elsewhere moves one step closer to an end with positive probability, never leaving the set of
+    finite states. Its cost is finite there, though seldom least.
     """
     usable = np.isfinite(rows.costs)
     free, choice = _where_one_can_stay(rows, usable & (rows.costs == 0))
     may_end = usable & leaks(rows)
-    # It begins with all states and shrinks to the largest set in which one can end without leaving it.
+    # The set begins with all states. It shrinks to the largest set in which a policy can end without leaving it.
     finite = np.ones(len(free), bool)
     while True:
         staying = usable & ~_touches(rows, ~finite)
@@ -129,14 +129,14 @@ def refuge(rows: Rows) -> Refuge:
 
 
 class Escape(NamedTuple):
-    """The states at which to leave a policy that no single stage can improve, and the controls that do."""
+    """The states at which to leave a policy that no single stage can improve, and the controls that leave it."""
 
     stuck: Bool[np.ndarray, " s"]
     choice: Int[np.ndarray, " s"]
 
 
 def escape(rows: Rows, cost_to_go: Float[np.ndarray, " s"]) -> Escape:
-    """Find where a policy of this cost pays for ever and need not, or pays anything and need not.
+    """Find the states where a policy of this cost pays for ever, or pays at all, though another policy need not.
 
     With discount 1 a cost-to-go can satisfy J = TJ without being the least: an infinite one, because a single stage
     that may lead back to infinity does not lower it, and one that pays to end where staying is free. Taking `choice` at
@@ -144,8 +144,8 @@ def escape(rows: Rows, cost_to_go: Float[np.ndarray, " s"]) -> Escape:
     states or to states of finite cost, which never lead back. Afterwards every policy that never ends pays for ever,
     and policy improvement ends at the optimum (Bertsekas and Tsitsiklis, 1991).
 
-    With negative costs this holds too, unless going round for ever costs less than nothing: then the policy that this
-    makes has no cost, and its evaluation says so.
+    With negative costs this holds too, unless going round for ever costs less than nothing. The resulting policy then
+    has no defined cost, and its evaluation says so.
 
     With a discount below 1 nothing is stuck.
     """
@@ -158,7 +158,7 @@ def escape(rows: Rows, cost_to_go: Float[np.ndarray, " s"]) -> Escape:
 
 
 def in_end_components(rows: Rows, usable: Bool[np.ndarray, "s n"]) -> Bool[np.ndarray, "s n"]:
-    """Say which usable rows belong to sets of states in which one can stay, and get from each state to each other."""
+    """Say which usable rows belong to end components: sets of states that a policy can stay in and pass through."""
     matrix = as_sparse(rows.transitions)
     s, n = rows.costs.shape
     # The row of each stored entry.
@@ -170,7 +170,8 @@ def in_end_components(rows: Rows, usable: Bool[np.ndarray, "s n"]) -> Bool[np.nd
         graph: Any = sparse.coo_array(entries, shape=(s, s))
         _, label = csgraph.connected_components(graph, directed=True, connection="strong")
         leaving = np.zeros(len(inside), bool)
-        # A control that leads to another component cannot be used for ever; without it components may fall apart.
+        # A control that leads to another component cannot be used for ever. Components may fall apart without it, so
+        # they are computed again.
         leaving[row[label[row // n] != label[matrix.indices]]] = True
         if not (inside & leaving).any():
             found: Bool[np.ndarray, "s n"] = inside.reshape(usable.shape)
@@ -202,7 +203,7 @@ def _attracted(
     choice = choice.copy()
     while True:
         closer = staying & (may_end | _touches(rows, reached))
-        # Only new states get a control, one that leads to states reached before: so each is a step closer.
+        # Only new states get a control, and it leads to states reached before, so each control is a step closer.
         new = closer.any(axis=1) & ~reached
         if not new.any():
             return reached, choice

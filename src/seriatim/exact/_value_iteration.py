@@ -1,9 +1,10 @@
 """Value iteration and modified policy iteration: the optimum by sweeps, to a stated tolerance.
 
 With discount 1 and stage costs that are not negative, value iteration from J = 0 rises to J*. Some policies may never
-end; where every policy pays for ever J* is infinite, and where one can stay without paying it is zero, and both are
-found on the graph of transitions beforehand. In between, an iterate is a lower bound, the greedy policy's cost an upper
-one. With negative stage costs too, each sweep is followed by the exact cost of its greedy policy (`_shortest_path`).
+end. Where every policy pays for ever, J* is infinite; where a policy can stay without paying, J* is zero. Both sets of
+states are found on the graph of transitions beforehand. At the other states an iterate is a lower bound, and the greedy
+policy's cost an upper bound. With negative stage costs too, each sweep is followed by the exact cost of its greedy
+policy (`_shortest_path`).
 
 Sources: M. Puterman, Markov Decision Processes, Wiley, 1994, sections 6.3, 6.5 and 6.6; M. Puterman and M. Shin,
 Modified Policy Iteration Algorithms for Discounted Markov Decision Problems, Management Science 24(11), 1978.
@@ -44,8 +45,8 @@ def value_iteration(
         tolerance: on return `|cost_to_go - J*| <= tolerance / 2`, and `control` costs at most `tolerance` more than J*,
             at every state; in cost units.
         max_iterations: sweeps after which it warns (`NotConverged`) and stops.
-        max_seconds: after which it does the same, with the result so far: `Solution.error_bound` holds. None is no
-            limit. A step that is under way, such as a sweep or the solution of a linear system, is finished.
+        max_seconds: seconds after which it warns and returns the result so far, whose `Solution.error_bound` holds;
+            None is no limit. A step that is under way, such as a sweep or the solution of a linear system, is finished.
 
     Raises:
         InputError: the problem is not finite, has too many joint controls, or no optimum (discount 1, and going round
@@ -71,7 +72,7 @@ def modified_policy_iteration(
         problem: a finite model, or `Tables`.
         tolerance: as in `value_iteration`.
         max_iterations: full sweeps.
-        evaluations: sweeps of the greedy policy after each full one; None goes on while that pays.
+        evaluations: sweeps of the greedy policy after each full one; None lets their progress decide.
         max_seconds: as in `value_iteration`.
     """
     if evaluations is not None:
@@ -103,22 +104,22 @@ def _optimum(rows: Rows, tolerance: float, max_iterations: int, evaluations: int
     # Every policy ends or is discounted, so sweeps contract and their span bounds the error.
     if rows.discount < 1 or not may_go_on(rows).any():
         return sweep(rows, tolerance=tolerance, max_iterations=max_iterations, evaluations=evaluations, latest=latest)
-    # With costs of both signs, iterates from zero neither rise nor fall.
+    # With costs of both signs, iterates from zero need neither rise nor fall, so they bound nothing.
     if np.nanmin(np.where(np.isfinite(rows.costs), rows.costs, np.nan)) < 0:
         return shortest_path(rows, max_iterations, latest)
     return _around_refuge(rows, tolerance, max_iterations, evaluations, latest)
 
 
 def _around_refuge(rows: Rows, tolerance: float, max_iterations: int, evaluations: int | None, latest: float) -> Swept:
-    """Solve where the optimum is a positive number; it is infinite or zero elsewhere."""
+    """Solve at the states whose optimum is finite and above zero; elsewhere it is known to be infinite or zero."""
     known = refuge(rows)
     inside = known.finite & ~known.free
     cost = np.where(known.finite, 0.0, np.inf)
     if not inside.any():
         return Swept(cost, known.choice, 0, 0.0, True)
-    # A control that may lead to where every policy pays for ever is not worth choosing.
+    # A control that may lead to states of infinite cost has an infinite Q-factor itself.
     lost = (rows.transitions @ (~known.finite).astype(float) > 0).reshape(rows.costs.shape)
-    # A step out of the part leads to a free state, where the rest costs nothing.
+    # A step out of these states leads to a free state, from where nothing more is paid. So it ends the problem.
     part = within(rows._replace(costs=np.where(lost, np.inf, rows.costs)), inside)
     if may_go_on(part).any():
         swept = _from_below(part, known.choice[inside], tolerance, max_iterations, latest)
@@ -140,7 +141,7 @@ def _from_below(
     for iteration in range(1, max_iterations + 1):
         after, greedy = least(backup(rows, lower))
         still, lower = bool((after == lower).all()), after
-        # A policy's exact cost takes a linear system, many times the work of a sweep.
+        # The exact cost of a policy takes a linear system, many times the work of a sweep, so it is computed seldom.
         if iteration in (due, max_iterations) or still:
             due *= 2
             best, upper = _better(rows, best, upper, greedy)
@@ -155,6 +156,6 @@ def _from_below(
 def _better(
     rows: Rows, best: Int[np.ndarray, " s"], upper: Float[np.ndarray, " s"], greedy: Int[np.ndarray, " s"]
 ) -> tuple[Int[np.ndarray, " s"], Float[np.ndarray, " s"]]:
-    """Take the greedy policy if it is better in sum; compared in sum, an infinite cost is never better."""
+    """Take the greedy policy if the sum of its costs is less; with an infinite cost it never is."""
     cost = chain_cost(chain(rows, greedy))
     return (greedy, cost) if cost.sum() < upper.sum() else (best, upper)

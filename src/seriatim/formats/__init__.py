@@ -1,4 +1,4 @@
-"""Readers of published file formats; every mistake in a file is one sentence with its name and line number."""
+"""Readers of published file formats; a mistake in a file becomes one sentence with the file's name and the line."""
 
 from typing import TYPE_CHECKING
 

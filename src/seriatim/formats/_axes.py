@@ -1,7 +1,7 @@
-"""Axes of the tables of a problem file, and what a field between colons selects on them.
+"""Axes of the tables of a problem file, and the selection that a field between colons makes on them.
 
-A joint axis has one part for each agent, and a table one dimension for each part, so that `listen *` is the index
-`[0, :]`: wildcards are slices, and whatever is selected is written to in one step.
+A joint axis has one part for each agent, and a table one dimension for each part. So `listen *` is the index `[0, :]`:
+wildcards are slices, and all numbers that are selected can be written in one step.
 
     T[a_1, ..., a_m, s, s'],   O[a_1, ..., a_m, s', o_1, ..., o_m],   R[a_1, ..., a_m, s, s', o_1, ..., o_m]
 """
@@ -16,14 +16,14 @@ from seriatim.formats._lines import quoted
 
 
 class Axis(NamedTuple):
-    """States, or what a team does or sees together.
+    """The axis of states, of joint actions or of joint observations.
 
     Attributes:
         kind: for messages.
         parts: the elements of each agent; of states, one part.
         shape: how many elements each part has.
         size: how many joint elements there are.
-        known: what a field was found to select, since files select the same again and again.
+        known: the selections of fields that were read before, since files repeat the same fields many times.
     """
 
     kind: str
@@ -33,7 +33,7 @@ class Axis(NamedTuple):
     known: dict[str, tuple[Selector, ...]]
 
     def select(self, words: list[str]) -> tuple[Selector, ...] | None:
-        """Return what words select, one for each agent, or a joint number, or `*`; None if they are no elements."""
+        """Return the selection of words: one for each agent, a joint number, or `*`; None if they are no elements."""
         if len(words) == len(self.parts) == 1:
             alone = self.parts[0].selectors.get(words[0])
             return None if alone is None else (alone,)
@@ -44,12 +44,13 @@ class Axis(NamedTuple):
             return None
         if words[0].strip('"') == "*":
             return (ALL,) * len(self.parts)
+        # A joint number counts the combinations of the agents' elements, the last agent's running fastest.
         if words[0].isascii() and words[0].isdigit() and len(words[0]) < 10 and int(words[0]) < self.size:
             return tuple(int(digit) for digit in np.unravel_index(int(words[0]), self.shape))
         return None
 
     def complaint(self, words: list[str]) -> str:
-        """Say what is wrong with words that select nothing."""
+        """Return the message for words that select nothing."""
         m = len(self.parts)
         if len(words) not in (1, m):
             return f"{len(words)} words name a {self.kind}; write one for each of {m} agents, a joint number, or *"
@@ -61,6 +62,6 @@ class Axis(NamedTuple):
 
 
 def make_axis(parts: tuple[Elements, ...]) -> Axis:
-    """Make an axis of one part, or a joint one."""
+    """Make an axis of one part, or a joint axis of several."""
     kind, shape = parts[0].kind, tuple(part.size for part in parts)
     return Axis(kind if len(parts) == 1 else f"joint {kind}", parts, shape, math.prod(shape), {})

@@ -1,7 +1,7 @@
 """Cells of a map in the formats of the League of Robot Runners: start cells (`.agents`) and errands (`.tasks`).
 
     # a comment
-    2             how many count; what follows them is left out, as the Start-Kit does
+    2             the number of lines that count; the Start-Kit ignores lines after them, and so does this reader
     1005          a start cell, `row * width + column`
     345
                   in .tasks: one errand a line, the cells to visit in order, as in `203,453`
@@ -46,7 +46,7 @@ def load_tasks(path: str | Path, grid: GridMap) -> tuple[tuple[Cell, ...], ...]:
 
 
 def _entries(path: str | Path, what: str) -> list[tuple[int, str]]:
-    """Return as many lines after the count as it says, with their numbers."""
+    """Return the counted lines, as many as the first one says, with their line numbers."""
     lines = _meaningful(read_lines(path, what))
     number, text = next(lines, (0, ""))
     if not number:
@@ -84,7 +84,7 @@ def _cell(path: str | Path, number: int, word: str, grid: GridMap) -> Cell:
 
 
 def check_free(what: str, row: int, column: int, grid: GridMap) -> None:
-    """Refuse a cell of a map where nobody may be.
+    """Refuse a blocked cell of a map.
 
     Raises:
         InputError: it is blocked.

@@ -1,13 +1,13 @@
-"""States, controls and observations of a problem file: declared by number or by name, meant by number, name or `*`."""
+"""States, controls and observations of a problem file, declared by number or names; words select them, `*` all."""
 
 from typing import NamedTuple
 
 from seriatim.formats._lines import quoted, whole_number
 from seriatim.formats._source import RESERVED, Section, Source, offset_of_word, words_of
 
-# Far more than a table of transition probabilities can hold.
+# The most elements of one kind, far more than a table of transition probabilities can hold.
 MAX_ELEMENTS = 100_000
-# The product of sizes is looked at only after all are known; more agents than this have no table anyway.
+# The product of all sizes is checked only after all are read. More agents than this have no table that fits anyway.
 MAX_AGENTS = 16
 
 ALL = slice(None)
@@ -15,7 +15,7 @@ Selector = int | slice
 
 
 class Elements(NamedTuple):
-    """The elements of one kind, and what each word that means one of them selects."""
+    """The elements of one kind, and the index that each word for one of them selects."""
 
     kind: str
     names: tuple[str, ...]
@@ -23,27 +23,27 @@ class Elements(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """The number of elements."""
         return len(self.names)
 
     def select(self, word: str) -> Selector | None:
-        """Return the index that a word means, all of them for `*`, or None."""
+        """Return the index that a word selects, all indices for `*`, or None for an unknown word."""
         return self.selectors.get(word)
 
     def expected(self) -> str:
-        """Say what a word may be."""
+        """Return the words that are allowed, for messages."""
         shown = ", ".join(self.names[:6]) + (", ..." if self.size > 6 else "")
         by_number = "" if self.names[0] == "0" else f", a number up to {self.size - 1}"
         return f"{shown}{by_number} or *"
 
 
 def make_elements(kind: str, names: tuple[str, ...]) -> Elements:
-    """Number the elements; names come before numbers, should a name look like one."""
+    """Number the elements; a name that looks like a number means the element of that name."""
     numbered: dict[str, Selector] = {str(i): i for i in range(len(names))}
     named: dict[str, Selector] = {name: i for i, name in enumerate(names)}
     bare = numbered | named
     in_quotes = {f'"{word}"': index for word, index in bare.items()}
-    # In quotes, a word of the format is a name like any other; without, only the star means anything.
+    # Names and numbers may stand in quotes. The star is never a name, so that it selects all elements in quotes too.
     return Elements(kind, names, {**bare, **in_quotes, "*": ALL, '"*"': ALL})
 
 
@@ -80,7 +80,7 @@ def _count(source: Source, kind: str, word: str, start: int) -> int:
 
 
 def _name(word: str) -> str | None:
-    """Return the name that a word declares, or None if it cannot be one."""
+    """Return the name that a word declares, or None if the word cannot be a name."""
     if is_plain(word):
         return word
     bare = word[1:-1]
@@ -88,12 +88,12 @@ def _name(word: str) -> str | None:
 
 
 def is_name(text: str) -> bool:
-    """Say whether a name can be written in a file, in quotes at least."""
+    """Say whether a name can be written in a file, at least in quotes."""
     return bool(text) and text != "*" and not any(letter.isspace() or letter in '":#,' for letter in text)
 
 
 def is_plain(text: str) -> bool:
-    """Say whether a name can be written without quotes: begun by a letter, and no word of the format."""
+    """Say whether a name can be written without quotes: it begins with a letter and is no word of the format."""
     return is_name(text) and (text[0].isalpha() or text[0] == "_") and text not in RESERVED
 
 

@@ -1,12 +1,12 @@
-"""Entries of a problem file, `T:`, `O:` or `R:`: each selects some numbers and gives them.
+"""Entries of a problem file, `T:`, `O:` or `R:`: each selects places in a table and gives their numbers.
 
     T: a : s : s' p        one number             T: a : s           a row: numbers, uniform, reset
     T: a                   a matrix: numbers, uniform, identity, reset
 
-Cassandra's format has no colon before the numbers; MADP's has one, since `R: 0 1 : 2 : * : * 20` could end with an
-agent's observation. Files of either kind are met with either habit, so a colon is taken where it is, and only what
-would have two meanings follows the format: after a colon, `0 1` on the same line is state 0 and the number 1; on a
-new line, where a row of two fits, it is that row.
+Cassandra's format has no colon before the numbers. MADP's has one, since `R: 0 1 : 2 : * : * 20` could end with an
+agent's observation. Published files of both kinds are written in both ways, so a colon is optional. Only an entry with
+two meanings follows the format: `0 1` after a colon and on the same line is state 0 and the number 1. On a new line,
+where a row of two numbers fits, `0 1` is that row.
 """
 
 import math
@@ -26,7 +26,7 @@ KEYWORDS = ("uniform", "identity", "reset")
 
 
 class Entry(NamedTuple):
-    """The places selected on the first `depth` axes, and the values, which broadcast over the rest."""
+    """The places selected on the first `depth` axes, and the values, which broadcast over the remaining axes."""
 
     selectors: tuple[Selector, ...]
     depth: int
@@ -35,7 +35,7 @@ class Entry(NamedTuple):
 
 
 class _Values(NamedTuple):
-    """The words after the selectors, with their place: they stand in `text`, which begins at `start`."""
+    """The words after the selectors, and where they stand: in `text`, which begins at `start`, after `skip` words."""
 
     words: list[str]
     text: str
@@ -44,7 +44,7 @@ class _Values(NamedTuple):
 
 
 def read_entry(source: Source, section: Section, axes: tuple[Axis, ...], start: Float[np.ndarray, " s"]) -> Entry:
-    """Read one entry of a table with these axes; `start` is what `reset` stands for.
+    """Read one entry of a table with these axes; the word `reset` stands for the distribution `start`.
 
     Raises:
         InputError: a name is unknown, a number is none or no probability, or there are too many or too few.
@@ -75,7 +75,10 @@ def read_entry(source: Source, section: Section, axes: tuple[Axis, ...], start: 
 
 
 def _plain(section: Section, fields: list[str], axes: tuple[Axis, ...]) -> Entry | None:
-    """Read one number after words that were met before, which most entries of large files are; None for another."""
+    """Read an entry that is one number after known fields, as most entries of large files are; return None for others.
+
+    This quick way avoids most of the work of `read_entry`, and must read the same.
+    """
     depth, words = len(fields) - 1, fields[-1].split()
     selectors: tuple[Selector, ...] = ()
     if depth > len(axes) or len(words) != 1 + len(axes) - depth:
@@ -85,7 +88,8 @@ def _plain(section: Section, fields: list[str], axes: tuple[Axis, ...]) -> Entry
         if known is None:
             return None
         selectors += known
-    if depth < len(axes):  # the last word before the number selects, if it cannot be the first of a row of two
+    if depth < len(axes):
+        # The word before the number selects on the last axis. On an axis of two elements both words could be a row.
         last = axes[-1]
         at = last.parts[0].selectors.get(words[0])
         if depth + 1 < len(axes) or not depth or len(last.parts) > 1 or last.size == 2 or at is None:
@@ -118,18 +122,22 @@ def _checked(
 
 
 def _width(words: list[str], text: str, axes: tuple[Axis, ...], depth: int) -> int:
-    """Return how many words of the last field, those before the numbers, select on axis `depth`."""
+    """Return how many words at the beginning of the last field select on axis `depth`; numbers follow them."""
     parts = len(axes[depth].parts)
     on_new_line = text.partition("\n")[0].strip() == ""
-    if depth == 0 and parts > 1:  # a joint action ends where its line does
+    if depth == 0 and parts > 1:
+        # A joint action takes the whole first line; its numbers begin on the next one.
         first_line = next((line for line in text.split("\n") if words_of(line)), "")
         return len(words_of(first_line))
     if depth == 0:
         return min(1, len(words))
     if parts > 1 or len(words) <= 1 or axes[depth].select(words[:1]) is None:
         return 0
-    if len(words) == 2 and depth + 1 == len(axes) and axes[depth].size != 2:  # a single number, as most are
+    # The most frequent case: one element of the last axis and its number. Two words are no row of another size.
+    if len(words) == 2 and depth + 1 == len(axes) and axes[depth].size != 2:
         return 1
+    # All words may be numbers, or the first may select and the others be numbers. If both readings have the right
+    # number of words, the line decides.
     fits = len(words) == _size(axes[depth:]) and _looks_like_a_number(words[0])
     return 0 if fits and (on_new_line or len(words) - 1 != _size(axes[depth + 1 :])) else 1
 
@@ -141,14 +149,16 @@ def _size(axes: tuple[Axis, ...]) -> int:
 def _read_values(
     source: Source, section: Section, given: _Values, rest: tuple[Axis, ...], start: Float[np.ndarray, " s"]
 ) -> float | Float[np.ndarray, "..."]:
-    """Return one number, or an array over the axes that were not selected on."""
+    """Return one number, or an array over the remaining axes."""
     words, size = given.words, _size(rest)
     if len(words) == 1 and words[0].strip('"') in KEYWORDS:
         return _keyword(source, section, words[0].strip('"'), rest, start)
+    # A single reward stands for all remaining places. Probabilities must be complete.
     constant = len(words) == 1 and section.keyword == "R"
     if len(words) != size and not constant:
         raise _miscounted(source, section, given, rest)
-    if len(words) == 1:  # most entries of most files
+    # Most entries have one number, for which arrays would be slow.
+    if len(words) == 1:
         alone = number(words[0])
         if alone is not None and (section.keyword == "R" or 0 <= alone <= 1):
             return alone
@@ -182,7 +192,7 @@ def _looks_like_a_number(word: str) -> bool:
 def _keyword(
     source: Source, section: Section, word: str, rest: tuple[Axis, ...], start: Float[np.ndarray, " s"]
 ) -> float | Float[np.ndarray, "..."]:
-    """Return what `uniform`, `identity` or `reset` stands for."""
+    """Return the numbers that `uniform`, `identity` or `reset` stands for."""
     last = rest[-1] if rest else None
     if section.keyword == "R" or last is None:
         raise source.mistake(section.offset, f"{word} cannot stand for a single number or for values; write numbers.")

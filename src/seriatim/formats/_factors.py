@@ -1,11 +1,11 @@
 """Tables over variables: a probability of one variable given others, or a value, as an array with named axes.
 
     <Var>b</Var> <Parent>a</Parent>        P(b | a), axes (a, b)
-    <Instance>a1 -</Instance>              what is selected: a value of each, `*` for all, `-` for all one by one
+    <Instance>a1 -</Instance>              the selection: a value of each, `*` for all, `-` for all one by one
     <ProbTable>0.2 0.8</ProbTable>         one number for each selected by `-`, the last axis running fastest
 
-Later entries override earlier ones; what no entry sets is zero. Factors are joined to tables of a whole problem by
-`joined`, which numbers the combinations of variables, the last running fastest.
+Later entries override earlier ones; a number that no entry sets is zero. `joined` turns factors into tables of a whole
+problem. It numbers the combinations of variables, the last running fastest.
 """
 
 import itertools
@@ -21,7 +21,7 @@ from seriatim.formats._numbers import LARGEST, ROUNDING, number
 from seriatim.formats._preamble import MAX_NUMBERS
 from seriatim.formats._xml import Document, Element
 
-# A file of wildcards can ask for any number of writes; this many take seconds.
+# Wildcards let a small file set any number of numbers. This many take seconds.
 MAX_WRITES = 3_000_000_000
 ALL = slice(None)
 
@@ -35,7 +35,7 @@ class Variable(NamedTuple):
 
 
 class Factor(NamedTuple):
-    """A table over variables, by their names; of a probability, the last is the one that is drawn."""
+    """A table over variables, by their names; in a table of probabilities, the last variable is the one drawn."""
 
     line: int
     axes: tuple[str, ...]
@@ -57,10 +57,10 @@ def conditional(file: Document, element: Element, known: Mapping[str, Variable],
 
 
 def function(file: Document, element: Element, known: Mapping[str, Variable], own: Sequence[str]) -> tuple[str, Factor]:
-    """Read a `Func`: which of `own` rewards it is, and its values given variables.
+    """Read a `Func`: return which reward of `own` it is, and its values given other variables.
 
     Raises:
-        InputError: a variable or value is unknown, or a number is none.
+        InputError: a variable or value is unknown, or a word is no number.
     """
     file.refuse_others(element, "Var", "Parent", "Parameter")
     var = _variable(file, element, own)
@@ -69,11 +69,13 @@ def function(file: Document, element: Element, known: Mapping[str, Variable], ow
 
 
 def joined(factor: Factor, groups: Sequence[Sequence[Variable]]) -> Float[np.ndarray, "..."]:
-    """Return a factor with one axis for each group of variables: of all their combinations, or 1 if it has none."""
+    """Return a factor with one axis for each group: all combinations of its variables, or length 1 if it has none."""
+    # First one axis for each variable, in the order of the groups, of length 1 where the factor lacks the variable.
     order = [variable for group in groups for variable in group]
     present = [variable.name for variable in order if variable.name in factor.axes]
     table = factor.table.transpose([factor.axes.index(name) for name in present])
     table = table.reshape([len(one.values) if one.name in present else 1 for one in order])
+    # Then a group of which any variable is present gets all of its combinations, and its axes become one.
     full = [len(one.values) if any(g.name in present for g in group) else 1 for group in groups for one in group]
     table = np.broadcast_to(table, full)
     ends = itertools.accumulate(map(len, groups), initial=0)
@@ -81,7 +83,7 @@ def joined(factor: Factor, groups: Sequence[Sequence[Variable]]) -> Float[np.nda
 
 
 def normalised(factor: Factor) -> Factor:
-    """Make rounded rows sum to one: products of several would miss it by more."""
+    """Make rounded rows sum to one: in a product of several factors, their rounding errors would add up."""
     return factor._replace(table=factor.table / factor.table.sum(axis=-1, keepdims=True))
 
 
@@ -94,7 +96,7 @@ def _variable(file: Document, element: Element, own: Sequence[str]) -> str:
 
 
 def _parents(file: Document, element: Element, known: Mapping[str, Variable], var: str) -> tuple[str, ...]:
-    """Return what a variable depends on; `null` is nothing."""
+    """Return the names of the variables that a variable depends on; `null` stands for none."""
     given = file.only(element, "Parent")
     names = given.words()
     if names == ["null"]:
@@ -118,6 +120,7 @@ def _table(file: Document, element: Element, variables: Sequence[Variable], tag:
         raise file.mistake(
             element.line, f"the table needs {math.prod(shape):,} numbers; at most {MAX_NUMBERS:,} can be read."
         )
+    # Each variable's values have numbers, looked up for every entry of the file.
     table, places = np.zeros(shape), [{name: i for i, name in enumerate(one.values)} for one in variables]
     written = 0
     for entry in parameter.children:
@@ -149,6 +152,7 @@ def _write(
             can = ", ".join(variable.values[:6])
             raise file.mistake(instance.line, f"{quoted(word)} is no {variable.name}; write one of {can}, * or -.")
         selected.append(known.get(word, ALL))
+    # `*` and `-` both select a whole axis. `-` needs a number for each value; `*` repeats one, by an axis of length 1.
     spread = [(word, n) for word, one, n in zip(words, selected, table.shape, strict=True) if one == ALL]
     shape = [n if word == "-" else 1 for word, n in spread]
     table[tuple(selected)] = _values(file, given, shape, len(variables[-1].values) if variables else 1)
@@ -156,11 +160,12 @@ def _write(
 
 
 def _values(file: Document, given: Element, shape: Sequence[int], last: int) -> Float[np.ndarray, "..."]:
-    """Return the numbers of an entry, in the shape of what `-` selects."""
+    """Return the numbers of an entry, in the shape that `-` selects."""
     words, is_chance = given.words(), given.tag == "ProbTable"
     if is_chance and words == ["uniform"]:
         return np.full(1, 1 / last).reshape([1] * len(shape))
     if is_chance and words == ["identity"]:
+        # Axes of length 1 do not count: the others must be two of one size.
         sides = [n for n in shape if n > 1] or [1]
         if sides in ([1], [sides[0]] * 2):
             return np.eye(sides[0]).reshape(shape)

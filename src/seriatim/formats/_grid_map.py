@@ -7,10 +7,10 @@
     ..@
     .T.
 
-`.` and `G` are ground. `@` and `O` are out of bounds, `T` is a tree: nobody passes. `S`, swamp, can be entered from
-ground, so it is passable. `W`, water, can be crossed by those who are in it, not entered from ground: our agents start
-on ground, so it is blocked. The League of Robot Runners adds `E`, a cell where errands come up, and uses `S` for one
-where they end; robots pass both.
+`.` and `G` are ground. `@` and `O` (out of bounds) and `T` (a tree) are blocked. `S`, swamp, can be entered from
+ground, so it is passable. `W`, water, can be crossed from water but not entered from ground. Our agents start on
+ground, so it is blocked. The League of Robot Runners adds `E`, a cell where errands come up, and uses `S` for cells
+where they end; both are passable.
 
 Source: N. Sturtevant, Benchmarks for Grid-Based Pathfinding, IEEE Trans. Comput. Intell. AI Games 4(2), 2012, and
 the format's page at movingai.com/benchmarks/formats.html.
@@ -28,7 +28,7 @@ from seriatim.formats._lines import quoted, read_text, whole_number
 
 PASSABLE = ".GSE"
 BLOCKED = "@OTW"
-# Larger than any published map (about 1,500 x 1,500 cells), smaller than what would fill the memory.
+# The limit is above all published maps (about 1,500 x 1,500 cells), and far below what fills the memory.
 MAX_CELLS = 100_000_000
 
 
@@ -78,7 +78,7 @@ def load_map(path: str | Path) -> GridMap:
         counted = "1 row" if found == 1 else f"{found} rows"
         raise InputError(f"{path}: the map has {counted} but its header says height {height}; make them agree.")
     codes = _codes(rest, height, width)
-    if codes is None:  # blanks at the ends of rows, or a mistake
+    if codes is None:  # a row ends with blanks, or has a mistake
         rows = [row.rstrip() for row in rest.split("\n")]
         for number, row in enumerate(rows, start=first + 1):
             _check_row(path, number, row, width)
@@ -87,7 +87,7 @@ def load_map(path: str | Path) -> GridMap:
 
 
 def _codes(rows: str, height: int, width: int) -> UInt8[np.ndarray, "height width"] | None:
-    """Return the cells as bytes if rows have the width and nothing but cells in them, else None."""
+    """Return the cells as bytes if all rows have the width and only cells in them, else None."""
     if len(rows) != height * (width + 1) - 1 or not rows.isascii():
         return None
     codes = np.frombuffer(f"{rows}\n".encode("ascii"), np.uint8).reshape(height, width + 1)
@@ -96,7 +96,7 @@ def _codes(rows: str, height: int, width: int) -> UInt8[np.ndarray, "height widt
 
 
 def _header(path: str | Path, text: str) -> tuple[dict[str, int], int, str]:
-    """Return the sizes, how many lines come before the first row, and the text from there on."""
+    """Return the sizes, the number of lines before the first row, and the text from the first row on."""
     sizes: dict[str, int] = {}
     end = -1
     for number in itertools.count(1):

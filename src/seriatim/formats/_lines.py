@@ -1,4 +1,4 @@
-"""The text of a file a user names, whole or line by line, or one sentence that says why it cannot be read."""
+"""Text files that a user names: their whole text or their lines, or one sentence that says why they cannot be read."""
 
 import time
 from pathlib import Path
@@ -8,7 +8,7 @@ from seriatim._files import MEGABYTE, read_bytes
 
 # The longest piece of a file that a message quotes.
 QUOTED = 20
-# The largest file of cells, and of a map or problem, in bytes: more than published ones have by far.
+# The largest file of cells, and of a map or problem, in bytes: far more than published files have.
 LARGEST_LIST, LARGEST_TABLE = 16 * MEGABYTE, 128 * MEGABYTE
 
 
@@ -76,6 +76,6 @@ def quoted(text: str) -> str:
 
 
 def whole_number(text: str) -> int | None:
-    """Return the number written in ASCII digits, or None: no sign, no space, nothing `int` would forgive."""
+    """Return the number written in ASCII digits, or None; signs and spaces, which `int` accepts, are not accepted."""
     plain = text.isascii() and text.isdigit() and len(text) <= QUOTED
     return int(text) if plain else None

@@ -3,7 +3,7 @@
 A file without observations is a Markov decision process (`.mdp`): it has no `O`, and its `R` is over actions, states
 and next states.
 
-Later entries override earlier ones, as both formats have it. Rewards become costs here, at the border.
+In both formats, later entries override earlier ones. Rewards become costs here; all other code has costs only.
 
 Sources: A. Cassandra, POMDP file format, pomdp.org, 1994 to 2005; F. Oliehoek and M. Spaan, The MultiAgent Decision
 Process toolbox: software for decision-theoretic planning in multiagent systems, AAMAS workshop, 2008, example.dpomdp.
@@ -30,22 +30,22 @@ from seriatim.formats._tables import TeamTables, wrong_rows
 from seriatim.formats._team_pomdp import TeamPOMDP
 
 SUFFIXES = (".pomdp", ".dpomdp", ".mdp", ".pomdpx")
-# A file of wildcards can ask for any number of writes; this many take seconds.
+# Wildcards let a small file set any number of numbers. This many take seconds.
 MAX_WRITES = 3_000_000_000
 
 
 def load(path: str | Path, *, max_seconds: float | int | None = None) -> TeamPOMDP:
     """Read a `.pomdp`, `.dpomdp`, `.mdp` or `.pomdpx` file as a model whose costs are to be minimised.
 
-    Every form of the formats is read, but for decision diagrams in `.pomdpx`: names, numbers and `*`; single numbers,
-    rows and matrices; `uniform`, `identity` and `reset`; all kinds of `start`. Rows may miss a sum of one by 1e-4, for
-    rounding; the model normalises them. Rewards that depend on the observation count by their expectation. The state of
-    an `.mdp` file is observed, and that of a `.pomdpx` file if all its state variables are.
+    All forms of the formats are read, except decision diagrams in `.pomdpx`: names, numbers and `*`; single numbers,
+    rows and matrices; `uniform`, `identity` and `reset`; all kinds of `start`. The sum of a row may differ from one by
+    1e-4, for rounding; the model normalises rows. A reward that depends on the observation is replaced by its
+    expectation. The state of an `.mdp` file is observed, and that of a `.pomdpx` file if all its state variables are.
 
     Args:
         path: of the file.
-        max_seconds: after which reading is given up; None is no limit. What is read is then made into a model, a few
-            seconds for the largest.
+        max_seconds: seconds after which reading is given up; None is no limit. Making a model of the numbers that were
+            read takes a few seconds more for the largest files.
 
     Raises:
         InputError: the file is missing, of another suffix, not text, or malformed, its tables would have more than
@@ -84,13 +84,13 @@ def _tables(source: Source, found: Sections, preamble: Preamble) -> TeamTables:
 
 
 def _observed_tables(source: Source, found: Sections, preamble: Preamble) -> TeamTables:
-    """Return the tables of a file without observations: what is seen of a state is the state."""
+    """Return the tables of a file without observations: the observation is the state."""
     for section in found.of("O"):
         raise source.mistake(section.offset, "'O:' stands in a file without observations; name the file .pomdp.")
     actions, states, after = make_axis(preamble.actions), make_axis((preamble.states,)), make_axis((preamble.states,))
     transition = _distributions(source, found, "T", (actions, states, after), preamble)
     observation = np.broadcast_to(np.eye(states.size), transition.shape)
-    # One observation, which no entry need name: so rows and matrices of R run over next states.
+    # An axis of one observation, which no entry needs to name, lets rows and matrices of R run over next states.
     nothing = make_axis((make_elements("observation", ("0",)),))
     return TeamTables(
         transition=transition,
@@ -131,12 +131,14 @@ def _write(
     entries: Iterable[Entry],
     lines: Int[np.ndarray, "..."] | None = None,
 ) -> None:
-    """Write entries in the order of the file, so that later ones override."""
+    """Write entries in the order of the file, so that later ones override earlier ones."""
     written = 0
     for entry in entries:
         table[entry.selectors] = entry.values
+        # The line of the last entry of each row is kept for the message about its sum.
         if lines is not None:
             lines[entry.selectors[: lines.ndim]] = source.line(entry.offset)
+        # Entries of single numbers are limited by the size of the file. Only others are counted.
         if ALL in entry.selectors or len(entry.selectors) < table.ndim:
             written += table[entry.selectors].size
         if written > MAX_WRITES:
@@ -176,11 +178,12 @@ def _values(
 ) -> Float[np.ndarray, "a s s"]:
     """Return the expected values of R over observations.
 
-    Axes on which no entry depends have length 1 in the table: with all of them, it would seldom fit the memory.
+    Axes on which no entry depends have length 1 in the table, because a table of all axes would seldom fit the memory.
     """
     entries = list(_entries(source, found, "R", axes, preamble))
     actions, states, after, seen = axes
-    first = len(actions.parts) + 1  # the dimension of the next state; those of observations follow
+    # `first` is the dimension of the next state. Those of observations follow it.
+    first = len(actions.parts) + 1
     is_seen = any(_depends(entry, first + 1) for entry in entries)
     is_after = is_seen or any(_depends(entry, first) for entry in entries)
     of_seen = seen.shape if is_seen else (1,) * len(seen.parts)
@@ -195,11 +198,12 @@ def _values(
     _write(source, table, entries)
     values = table.reshape(actions.size, states.size, shape[first], -1)
     if is_seen:
+        # Rows of a file are rounded, so they are normalised for the expectation.
         chances = observation / observation.sum(axis=2, keepdims=True)
         return np.asarray(np.einsum("asto,ato->ast", values, chances))
     return np.broadcast_to(values[..., 0], (actions.size, states.size, states.size))
 
 
 def _depends(entry: Entry, dimension: int) -> bool:
-    """Say whether an entry tells apart what lies along the dimensions from this one on."""
+    """Say whether the values of an entry differ along the dimensions from this one on."""
     return isinstance(entry.values, np.ndarray) or any(one != ALL for one in entry.selectors[dimension:])

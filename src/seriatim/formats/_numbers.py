@@ -1,4 +1,4 @@
-"""Numbers of a problem file: in any notation a C program would read, many at once."""
+"""Numbers of a problem file, in the notations that C programs read; many are read at once."""
 
 import numpy as np
 from jaxtyping import Float
@@ -6,15 +6,15 @@ from jaxtyping import Float
 from seriatim.formats._lines import quoted
 from seriatim.formats._source import Source, offset_of_word
 
-# Probabilities in files are rounded, most to four digits or more: one third three times is 0.999999 in a known file.
+# Probabilities in files are rounded, most to four digits or more: in a known file three thirds sum to 0.999999.
 ROUNDING = 1e-4
-# Models compute in single precision, which ends near 3e38; sums of costs need room.
+# Models compute in single precision, which ends near 3e38. The limit leaves room for sums of costs.
 LARGEST = 1e30
 
 
 def number(word: str) -> float | None:
-    """Read `1`, `-1.5`, `+.5`, `1.`, `1e-3`, or return None for anything else, or larger than 1e30."""
-    if "_" in word or not word.isascii():  # Python would read 1_000, and digits of other scripts
+    """Read `1`, `-1.5`, `+.5`, `1.`, `1e-3`; return None for any other text, or a number beyond 1e30."""
+    if "_" in word or not word.isascii():  # Python also reads 1_000 and digits of other scripts
         return None
     try:
         value = float(word)
@@ -27,7 +27,7 @@ def numbers(source: Source, words: list[str], text: str, start: int, skip: int =
     """Read all words as numbers; they stand in `text`, which begins at `start`, after `skip` other words.
 
     Raises:
-        InputError: one is none; the sentence gives its line.
+        InputError: a word is no number; the sentence gives its line.
     """
     joined = " ".join(words)
     try:
@@ -47,7 +47,7 @@ def numbers(source: Source, words: list[str], text: str, start: int, skip: int =
 
 
 def check_probabilities(source: Source, values: Float[np.ndarray, " n"], text: str, start: int, skip: int = 0) -> None:
-    """Refuse what is no probability.
+    """Refuse numbers that are no probabilities.
 
     Raises:
         InputError: a number is below 0 or above 1.

@@ -4,8 +4,8 @@
     P(s1 | ...) = product of the conditionals of all state variables,   reward = sum of all reward variables
 
 The product of the variables is written out (`_factors`): a state is a combination of values, the last variable running
-fastest, and so are actions and observations. A state variable that is fully observed is part of what is observed. Where
-all are, the problem is a Markov decision process.
+fastest, and so are actions and observations. A state variable that is fully observed becomes part of the observation.
+If all state variables are, the problem is a Markov decision process.
 
 Source: Approximate POMDP Planning toolkit (APPL), PomdpX file format, version 1.0, 2011 to 2014.
 """
@@ -36,14 +36,14 @@ SECTIONS = (
     "ObsFunction",
     "RewardFunction",
 )
-# NumPy's arrays have room for the four kinds together.
+# Four groups of so many variables make 32 axes, which arrays of every version of NumPy can have.
 MAX_VARIABLES = 8
-# Each reward may be as large as all tables.
+# The number of rewards is limited, because each may have as many numbers as all other tables.
 MAX_REWARDS = 64
 
 
 class _Variables(NamedTuple):
-    """The declared variables. State variables have a name before and one after a stage; `seen` are fully observed."""
+    """The declared variables. State variables have one name before a stage and one after; `seen` are fully observed."""
 
     before: list[Variable]
     after: list[Variable]
@@ -76,6 +76,7 @@ def load_pomdpx(path: str | Path, latest: float = math.inf) -> tuple[TeamTables,
     tables = TeamTables(
         transition=transition,
         observation=_with_seen(variables, observation),
+        # Files have rewards, models have costs.
         cost=-_rewards(file, variables, observation),
         start=start,
         states=_names(variables.before),
@@ -115,7 +116,7 @@ def _read_variables(file: Document) -> _Variables:
 
 
 def _check_unique(file: Document, section: Element, found: _Variables) -> None:
-    """Refuse too many variables, and two of one name."""
+    """Refuse too many variables, and two variables of one name."""
     for kind, count, most in (
         ("StateVar", len(found.before), MAX_VARIABLES),
         ("ActionVar", len(found.actions), MAX_VARIABLES),
@@ -149,7 +150,7 @@ def _is_seen(file: Document, element: Element) -> bool:
 
 
 def _declared(file: Document, element: Element, attribute: str, letter: str) -> Variable:
-    """Read a variable: its values by their names, or how many there are, called s0, s1, ... by the format."""
+    """Read a variable: the names of its values or their number, in which case the format calls them s0, s1, ..."""
     file.refuse_others(element, "NumValues", "ValueEnum")
     if len(element.children) != 1:
         raise file.mistake(element.line, f"<{element.tag}> needs one of <NumValues> and <ValueEnum>; write it.")
@@ -192,7 +193,7 @@ def _check_sizes(file: Document, variables: _Variables) -> None:
 
 
 def _conditionals(file: Document, tag: str, known: Sequence[Variable], own: Sequence[Variable]) -> list[Factor]:
-    """Read the conditionals of one section: one for each of its own variables, none of which waits for itself."""
+    """Read the conditionals of one section: one for each of its own variables, without circular dependence."""
     if not own and not file.all(file.root, tag):
         return []
     section = file.only(file.root, tag)
@@ -203,6 +204,7 @@ def _conditionals(file: Document, tag: str, known: Sequence[Variable], own: Sequ
         factor = conditional(file, element, by_name, names)
         if factor.axes[-1] in found:
             raise file.mistake(factor.line, f"{factor.axes[-1]} has its probabilities already; leave one of them out.")
+        # The numbers of a single conditional stay as they are in the file; the model normalises them.
         found[factor.axes[-1]] = factor if len(own) == 1 else normalised(factor)
         _check_total(file, factor.line, found)
     _check_all(file, section, found, names)
@@ -226,6 +228,7 @@ def _check_all(file: Document, section: Element, found: Mapping[str, Factor], na
 
 def _check_order(file: Document, found: Mapping[str, Factor]) -> None:
     """Refuse variables of one moment that depend on each other in a circle."""
+    # Variables that depend on no waiting one are taken out, round after round. Only a circle is left over.
     waiting = dict(found)
     while waiting:
         free = [name for name, factor in waiting.items() if not waiting.keys() & set(factor.axes[:-1])]
@@ -237,6 +240,7 @@ def _check_order(file: Document, found: Mapping[str, Factor]) -> None:
 
 
 def _product(factors: Sequence[Factor], groups: Sequence[Sequence[Variable]]) -> Float[np.ndarray, "..."]:
+    # A group that a factor does not depend on has length 1 there, so the products broadcast.
     table = np.ones([_size(group) for group in groups])
     for factor in factors:
         table *= joined(factor, groups)
@@ -244,7 +248,7 @@ def _product(factors: Sequence[Factor], groups: Sequence[Sequence[Variable]]) ->
 
 
 def _check_seen_at_start(file: Document, variables: _Variables, start: Float[np.ndarray, " s"]) -> None:
-    """Before the first stage nothing is observed, so what is fully observed must be known then."""
+    """Refuse a fully observed variable whose first value is random: nothing is observed before the first stage."""
     if all(variables.seen):
         return
     possible = np.array(np.unravel_index(np.flatnonzero(start), [len(one.values) for one in variables.before]))
@@ -258,7 +262,7 @@ def _check_seen_at_start(file: Document, variables: _Variables, start: Float[np.
 
 
 def _with_seen(variables: _Variables, observation: Float[np.ndarray, "a s o"]) -> Float[np.ndarray, "a s p"]:
-    """Make the fully observed state variables part of what is observed."""
+    """Make the fully observed state variables part of the observation."""
     seen = _seen(variables)
     a, s, o = observation.shape
     digits = np.unravel_index(np.arange(s), [len(one.values) for one in variables.after])
@@ -267,6 +271,7 @@ def _with_seen(variables: _Variables, observation: Float[np.ndarray, "a s o"]) -
         return observation
     number_seen = np.ravel_multi_index(kept, [len(one.values) for one in seen])
     table = np.zeros((a, s, o, _size(seen)))
+    # Index arrays that a slice separates put their common axis first, so the states come first on the right side too.
     table[:, np.arange(s), :, number_seen] = np.moveaxis(observation, 1, 0)
     return table.reshape(a, s, -1)
 
@@ -278,6 +283,7 @@ def _rewards(
     section = file.only(file.root, "RewardFunction")
     file.refuse_others(section, "Func")
     groups = [variables.actions, variables.before, variables.after, variables.observations]
+    # The sum keeps length 1 on the axes of groups that no reward depends on, and so often saves much memory.
     known, total = {one.name: one for one in _every(variables)}, np.zeros((1, 1, 1, 1))
     told: dict[str, Factor] = {}
     for element in section.children:
@@ -293,6 +299,7 @@ def _rewards(
         total = total + part
     _check_all(file, section, told, variables.rewards)
     a, s, o = observation.shape
+    # Without a dependence on observations there is no expectation to take.
     if total.shape[3] == 1:
         return np.broadcast_to(total[..., 0], (a, s, s))
     chances = observation / observation.sum(axis=2, keepdims=True)
@@ -300,7 +307,7 @@ def _rewards(
 
 
 def _names(variables: Sequence[Variable]) -> tuple[str, ...]:
-    """Name the combinations of values; if no variable is observed, there is one observation."""
+    """Name the combinations of values; without any variable there is a single one."""
     if not variables:
         return ("nothing",)
     names = tuple("/".join(values) for values in itertools.product(*(one.values for one in variables)))

@@ -6,7 +6,7 @@
     listen open               2
     listen open shout         2
 
-With several agents, controls and observations have one line for each; with one, they may run over lines.
+With several agents, controls and observations have one line for each agent. With one agent, they may take several.
 """
 
 import math
@@ -21,7 +21,7 @@ from seriatim.formats._lines import quoted
 from seriatim.formats._numbers import ROUNDING, check_probabilities, number, numbers
 from seriatim.formats._source import PREAMBLE, Section, Sections, Source, offset_of_word, words_of
 
-# 30 million numbers of 8 bytes; the largest published problem has a tenth of that.
+# The most numbers of all tables, of 8 bytes each. The largest published problem has a tenth of this.
 MAX_NUMBERS = 30_000_000
 
 
@@ -38,9 +38,9 @@ class Preamble(NamedTuple):
 
 
 def read_preamble(source: Source, found: Sections, *, is_team: bool, is_observed: bool = False) -> Preamble:
-    """Read the declarations; `is_team` where the format wants agents and a start, `is_observed` no observations.
+    """Read the declarations; `is_team` requires agents and a start, `is_observed` forbids observations.
 
-    Where there are no observations, those of the preamble are the states.
+    Without observations in the file, those of the preamble are the states.
 
     Raises:
         InputError: one is missing, given twice, or malformed, or tables of these sizes would not fit the memory.
@@ -87,7 +87,7 @@ def _once(source: Source, found: Iterable[Section]) -> dict[str, Section]:
 
 
 def _refuse_colons(source: Source, section: Section) -> None:
-    """A colon where none belongs ends a word that should have been a keyword."""
+    """Refuse a colon in a declaration: it ends a word that was meant as a keyword and is none."""
     before, colon, _ = section.body.partition(":")
     if colon:
         words = words_of(before)
@@ -113,7 +113,7 @@ def _declared_once(source: Source, section: Section, kind: str) -> Elements:
 
 
 def _each(source: Source, section: Section, kind: str, count: int) -> tuple[Elements, ...]:
-    """Read one declaration for each agent: on a line each where there are several."""
+    """Read one declaration for each agent; several agents have one line each."""
     if count == 1:
         return (_declared_once(source, section, kind),)
     lines, start = [], section.start
@@ -165,7 +165,7 @@ def _sign(source: Source, section: Section) -> float:
 
 
 def _start(source: Source, section: Section | None, states: Elements) -> Float[np.ndarray, " s"]:
-    """Return the distribution of the first state; uniform where the file says nothing."""
+    """Return the distribution of the first state, uniform if the file has no `start`."""
     if section is None:
         return np.full(states.size, 1 / states.size)
     words = words_of(section.body)

@@ -1,4 +1,4 @@
-"""Writers of `.pomdp`, `.mdp` and `.dpomdp` files: what is read back equals what was written, to the last bit.
+"""Writers of `.pomdp`, `.mdp` and `.dpomdp` files: the model that is read back has the same tables, to the last bit.
 
 Numbers are written in the shortest decimal form that reads back as the same double. Zeros are left out, since tables
 begin as zeros. Values are costs, so nothing is negated. A name that is a word of the format, or begins with a digit,
@@ -39,7 +39,7 @@ def save(model: TeamPOMDP, path: str | Path) -> None:
 
 
 def _suffixes(model: TeamPOMDP) -> tuple[str, ...]:
-    """Return the formats that can say what a model is."""
+    """Return the suffixes of the formats that can hold a model."""
     tables = model.tables
     as_states = model.observed and tables.observations == (tables.states,)
     is_mdp = as_states and bool((tables.observation == np.eye(len(tables.states))).all())
@@ -48,7 +48,7 @@ def _suffixes(model: TeamPOMDP) -> tuple[str, ...]:
 
 
 def _preamble(model: TeamPOMDP, suffix: str) -> Iterator[str]:
-    """Write the declarations in the order that the stricter format wants."""
+    """Write the declarations in the order that the stricter format requires."""
     tables, is_team = model.tables, suffix == ".dpomdp"
     if is_team:
         yield f"agents: {_declared(tables.agents)}"
@@ -65,7 +65,7 @@ def _preamble(model: TeamPOMDP, suffix: str) -> Iterator[str]:
 
 
 def _declared(names: Names) -> str:
-    """Write names, or only how many there are where they are numbers."""
+    """Write names, or only their number if they are 0, 1, 2, ..."""
     numbered = names == tuple(map(str, range(len(names))))
     return str(len(names)) if numbered else " ".join(map(_written, names))
 
@@ -75,18 +75,18 @@ def _written(name: str) -> str:
 
 
 def _joint(names: tuple[Names, ...], number: int) -> str:
-    """Write the elements of a joint number."""
+    """Write the agents' elements of a joint number."""
     digits = np.unravel_index(number, [len(one) for one in names])
     return " ".join(_referred(one, int(digit)) for one, digit in zip(names, digits, strict=True))
 
 
 def _referred(names: Names, index: int) -> str:
-    """Write one element by its name; a number that stands for it needs no quotes."""
+    """Write one element by its name; a name that is the element's own number needs no quotes."""
     return names[index] if names[index] == str(index) else _written(names[index])
 
 
 def _entries(tables: TeamTables, suffix: str) -> Iterator[str]:
-    """Write what is not zero, one number a line."""
+    """Write the numbers that are not zero, one on each line."""
     before = " :" if suffix == ".dpomdp" else ""
     actions = [_joint(tables.actions, a) for a in range(tables.num_joint_actions)]
     seen = [_joint(tables.observations, o) for o in range(tables.num_joint_observations)]

@@ -5,7 +5,8 @@
 
     bucket, map, its width and height, column and row of the start, of the goal, and the length of a shortest path
 
-A line `version 0` or none: lines without width and height. The length is that of the benchmark, with diagonal moves.
+In a file with the line `version 0`, or without a version, lines lack width and height. The length is that of the
+benchmark, which has diagonal moves.
 
 Source: N. Sturtevant, Benchmarks for Grid-Based Pathfinding, IEEE Trans. Comput. Intell. AI Games 4(2), 2012, and
 the format's page at movingai.com/benchmarks/formats.html.
@@ -59,7 +60,7 @@ def load_scenarios(path: str | Path, grid: GridMap) -> tuple[Scenario, ...]:
 
 
 def _version(path: str | Path, lines: list[str]) -> tuple[tuple[str, ...], int]:
-    """Return the sizes that each line has, and how many lines come before the first."""
+    """Return which sizes of the map each line has, and how many lines come before the first scenario."""
     words = lines[0].split()
     if not words or words[0].lower() != "version":
         return OLD, 0

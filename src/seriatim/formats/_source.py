@@ -1,14 +1,15 @@
-"""The text of a problem file, cut at its keywords, with the line of everything.
+"""The text of a problem file, cut at its keywords, and the line number of every place in it.
 
-Both formats are sections: a keyword, a colon, and what follows up to the next keyword.
+Files of both formats are sections: a keyword, a colon, and the text up to the next keyword.
 
     states: left right            one word after the other
     T: listen : left : left 1.0   fields parted by colons
     # a comment, to the end of the line
 
-A word may stand in quotes, which keeps a name from being read as a keyword. Cutting at keywords first, and leaving the
-words of a section to `str.split`, makes a large file quick to read: nothing runs once a character. What is kept of each
-section is three numbers, and its words only as long as they are looked at: a file has millions of sections.
+A word may stand in quotes, which keeps a name from being read as a keyword. The text is cut at keywords first, and the
+words of a section are left to `str.split`. This makes large files quick to read: no Python code runs for each
+character. A file has millions of sections, so only three numbers are kept of each, and its words only while they are
+read.
 """
 
 import math
@@ -27,7 +28,7 @@ from seriatim.formats._lines import read_text, require_time
 
 PREAMBLE = ("agents", "discount", "values", "states", "actions", "observations", "start")
 ENTRIES = ("T", "O", "R")
-# Words that mean something wherever they stand.
+# Words that have a meaning of the format wherever they stand.
 RESERVED = {*PREAMBLE, *ENTRIES, "include", "exclude", "reward", "cost", "uniform", "identity", "reset", "*"}
 
 _COMMENT = re.compile(r"#[^\n]*")
@@ -37,14 +38,14 @@ _KEYWORD = re.compile(
 _WORD = re.compile(r"[^\s:,]+")
 _KINDS = (*PREAMBLE, "start include", "start exclude", *ENTRIES)
 _NUMBER_OF_KIND = {keyword: number for number, keyword in enumerate(_KINDS)}
-# Characters in a piece of the text: so many are looked through to know a line.
+# Characters in a piece of the text. At most so many are searched to find a line number.
 _PIECE = 4096
 
 
 class Source(NamedTuple):
     """A file without its comments: its name, its text, and how many lines end before each piece of the text.
 
-    Nothing of it is read after the time `latest` on the monotonic clock.
+    Reading stops at the time `latest` on the monotonic clock.
     """
 
     path: str
@@ -58,7 +59,7 @@ class Source(NamedTuple):
         return int(self.ended[piece]) + self.text.count("\n", piece * _PIECE, offset) + 1
 
     def mistake(self, offset: int, sentence: str) -> InputError:
-        """Return the error to raise for what stands at `offset`."""
+        """Return the error to raise for a mistake at `offset`."""
         return InputError(f"{self.path}, line {self.line(offset)}: {sentence}")
 
     def require_time(self, offset: int) -> None:
@@ -77,7 +78,7 @@ class Section(NamedTuple):
 
 
 class Sections(NamedTuple):
-    """All sections of a text: the kind of each, and where its keyword begins and its body does."""
+    """All sections of a text: the kind of each, and where its keyword and its body begin."""
 
     text: str
     kinds: bytearray
@@ -85,7 +86,7 @@ class Sections(NamedTuple):
     starts: "array[int]"
 
     def of(self, *keywords: str) -> Iterator[Section]:
-        """List the sections with these keywords, in the order of the file; "start" has three."""
+        """List the sections with these keywords, in the order of the file; "start" stands for its three forms."""
         wanted = [number for number, kind in enumerate(_KINDS) if kind in keywords or kind.split()[0] in keywords]
         for i in np.flatnonzero(np.isin(np.frombuffer(self.kinds, np.uint8), wanted)).tolist():
             end = self.offsets[i + 1] if i + 1 < len(self.offsets) else len(self.text)
@@ -94,7 +95,7 @@ class Sections(NamedTuple):
 
 
 def read_source(path: str | Path, what: str, latest: float = math.inf) -> Source:
-    """Read a file and take its comments out; what is made of it must be ready at the time `latest`.
+    """Read a file and remove its comments; all further reading must be done at the time `latest`.
 
     Raises:
         InputError: the file is missing, not text, or empty.
@@ -135,7 +136,7 @@ def _check_beginning(source: Source, found: Sections) -> None:
 
 
 def words_of(text: str) -> list[str]:
-    """Part words at spaces and commas."""
+    """Split a text into words at spaces and commas."""
     return text.replace(",", " ").split()
 
 

@@ -33,8 +33,8 @@ class TeamTables:
         cost: of a stage that leads from one state to another, `[a, s, s]`.
         start: distribution of the first state, `[s]`.
         states: their names, s of them.
-        actions: for each agent, the names of what it can do.
-        observations: for each agent, the names of what it can see.
+        actions: for each agent, the names of its actions.
+        observations: for each agent, the names of its observations.
         agents: their names, m of them.
 
     Raises:
@@ -57,7 +57,7 @@ class TeamTables:
         a, s, o = self.num_joint_actions, len(self.states), self.num_joint_observations
         expected = {"transition": (a, s, s), "observation": (a, s, o), "cost": (a, s, s), "start": (s,)}
         for name, shape in expected.items():
-            # A negative zero cannot be told from zero in a file that leaves zeros out.
+            # A file leaves zeros out, so a negative zero would not come back when it is read.
             array = np.asarray(getattr(self, name), np.float64) + 0.0
             if array.shape != shape:
                 raise InputError(f"{name} has shape {array.shape}; the names of the problem need {shape}.")
@@ -89,7 +89,7 @@ class TeamTables:
 
 
 def _digest(tables: TeamTables) -> bytes:
-    """Return what stands for all that the tables say; the names give the shapes."""
+    """Return a digest of all numbers and names; the names determine the shapes."""
     names = (tables.states, tables.actions, tables.observations, tables.agents)
     digest = hashlib.sha256(repr(names).encode())
     for array in (tables.transition, tables.observation, tables.cost, tables.start):
@@ -98,7 +98,7 @@ def _digest(tables: TeamTables) -> bytes:
 
 
 def wrong_rows(rows: Float[np.ndarray, "*batch k"]) -> Bool[np.ndarray, "*batch"]:
-    """Say which rows are no distributions, up to the rounding of numbers in files."""
+    """Mark the rows that are no distributions, up to the rounding of numbers in files."""
     return np.asarray((rows.min(axis=-1) < 0) | ~(abs(rows.sum(axis=-1) - 1) <= ROUNDING))
 
 

@@ -28,21 +28,21 @@ from seriatim.controls import radix_number
 from seriatim.formats._tables import TeamTables
 from seriatim.model import Key, Transition
 
-# Costs of a blind policy whose discount is below this share are not looked at.
+# Costs of a blind policy are added up until the discount factor of a stage is below this.
 NEGLIGIBLE = 1e-4
-# Without discount, blind policies are compared over this many stages; with one, over no more than the second number.
+# Without discount, blind policies are compared over STAGES stages; with a discount, over at most MOST_STAGES.
 STAGES, MOST_STAGES = 100, 1000
-# Tables of so many numbers, of which one in so many is not zero, are multiplied without their zeros.
+# A table of at least MANY numbers is multiplied as a sparse matrix if at most one number in SPARSE is not zero.
 MANY, SPARSE = 2**22, 8
-# Numbers of a table that are looked at together.
+# Numbers of a table that are processed together.
 NUMBERS_AT_ONCE = 2**20
-# Linear systems of more states are factorised as sparse ones, if no larger part of their numbers is other than zero.
+# A linear system of more than MANY_STATES states is factorised as sparse if less than the share FEW is not zero.
 MANY_STATES, FEW = 1000, 0.02
 
 
 @record
 class BlindPolicy:
-    """The policy that always chooses the same joint control, whatever it is told.
+    """The policy that always chooses the same joint control, whatever the state or belief.
 
     Attributes:
         control: of each agent, `[m]`.
@@ -58,7 +58,7 @@ class BlindPolicy:
 
 @record
 class BlindCost:
-    """The cost of a blind policy for ever, from each state: a terminal cost of rollout on it.
+    """The cost of following a blind policy for ever, from each state: a terminal cost for rollout on that policy.
 
     Attributes:
         cost: by state, `[s]`.
@@ -80,8 +80,8 @@ class TeamPOMDP:
     Attributes:
         tables: the numbers in double precision, and the names.
         discount: in (0, 1].
-        observed: the state is seen, from the first stage on: a Markov decision process. The tables have it that what is
-            seen of a new state is the state.
+        observed: whether the state is seen from the first stage on, as in a Markov decision process. In the tables the
+            observation is then the new state.
 
     Raises:
         InputError: the discount is out of range.
@@ -123,7 +123,7 @@ class TeamPOMDP:
 
     @property
     def num_observations(self) -> tuple[int, ...]:
-        """How many observations each agent can make, `m` numbers."""
+        """The number of observations of each agent, `m` numbers."""
         return tuple(len(names) for names in self.tables.observations)
 
     @property
@@ -149,7 +149,7 @@ class TeamPOMDP:
         return jnp.arange(self.num_controls) < jnp.array(self._num_actions)[:, None]
 
     def sample_disturbance(self, key: Key) -> Float[Array, "2"]:
-        """Draw two uniform numbers: one decides the next state, the other what is seen of it."""
+        """Draw two uniform numbers: the first decides the next state, the second its observation."""
         return jax.random.uniform(key, (2,))
 
     def transition(
@@ -178,7 +178,7 @@ class TeamPOMDP:
     def observation(
         self, state: Int[Array, ""], control: Int[Array, " m"], disturbance: Float[Array, "2"]
     ) -> Int[Array, " m"]:
-        """Return the number of what each agent sees of the new state."""
+        """Return the number of each agent's observation of the new state."""
         row = self.likelihoods[radix_number(control, self._num_actions), state]
         return _digits(inverse(row, disturbance[1]), self.num_observations)
 
@@ -191,7 +191,7 @@ class TeamPOMDP:
 
     def tabulated_motion(self) -> tuple[Float[np.ndarray, "s a"], Any]:
         """Return expected stage costs and transitions of all joint controls, in double precision."""
-        from scipy import sparse  # half a second, for exact methods alone
+        from scipy import sparse  # importing it takes half a second; only exact methods need it
 
         s, joint = len(self.tables.states), self._joint_numbers()
         chances = _normalised(self.tables.transition)
@@ -202,7 +202,7 @@ class TeamPOMDP:
         return costs, sparse.csr_array(sparse.coo_array(entries, shape=(costs.size, s)))
 
     def tabulated_observations(self) -> Float[np.ndarray, "a s o"]:
-        """Return the probabilities of all joint observations, in double precision; 0 after what cannot be chosen."""
+        """Return the probabilities of all joint observations, in double precision; 0 for controls that do not exist."""
         seen = _normalised(self.tables.observation)
         table = np.zeros((self.num_controls**self.num_agents, *seen.shape[1:]))
         table[self._joint_numbers()] = seen
@@ -217,13 +217,13 @@ class TeamPOMDP:
     def base_policy(self) -> BlindPolicy:
         """Return the blind policy of least expected cost from the start: the best joint control to repeat for ever.
 
-        A file names no heuristic. A blind policy needs no state and no belief, so it serves whatever is seen. Without
-        discount, the costs of the first 100 stages are compared.
+        A file names no heuristic. A blind policy needs neither state nor belief, so it can be used whatever agents
+        observe. Without discount, the costs of the first 100 stages are compared.
         """
         return BlindPolicy(jnp.array(np.unravel_index(self._best_blind(), self._num_actions), jnp.int32))
 
     def terminal_cost(self) -> BlindCost | None:
-        """Return the exact cost of the base policy, for states that are seen; None without a discount.
+        """Return the exact cost-to-go of the base policy, as a function of the state; None without a discount.
 
         J = g_u + a P_u J, for the joint control u that the base policy repeats.
         """
@@ -260,7 +260,7 @@ def blind_costs(tables: TeamTables, discount: float) -> Float[np.ndarray, " a"]:
 def _solved(
     moves: Float[np.ndarray, "s s"], stage: Float[np.ndarray, " s"], discount: float
 ) -> Float[np.ndarray, " s"]:
-    """Solve J = g + a P J; with many states, of which few follow each other, by a sparse factorisation."""
+    """Solve J = g + a P J, by a sparse factorisation if there are many states with few successors each."""
     if len(stage) > MANY_STATES and np.count_nonzero(moves) < FEW * moves.size:
         from scipy import sparse
         from scipy.sparse import linalg
@@ -271,13 +271,14 @@ def _solved(
 
 
 def _moving(moves: Float[np.ndarray, "a s s"]) -> Callable[[Float[np.ndarray, "a s"]], Float[np.ndarray, "a s"]]:
-    """Return what moves a distribution under each joint action by a stage; of large tables only what is not zero."""
+    """Return a function that moves a distribution for each joint action by one stage; large tables become sparse."""
     a, s, _ = moves.shape
     if moves.size < MANY or SPARSE * np.count_nonzero(moves) > moves.size:
         return lambda belief: np.matmul(belief[:, None], moves)[:, 0]
-    from scipy import sparse  # half a second, for large files alone
+    from scipy import sparse  # importing it takes half a second; only large files need it
 
     u, x, y = np.nonzero(moves)
+    # One block-diagonal matrix, with the transpose of P_u in block u, moves the distributions of all joint actions.
     every = sparse.csr_array(sparse.coo_array((moves[u, x, y], (u * s + y, u * s + x)), shape=(a * s, a * s)))
     return lambda belief: np.asarray(every @ belief.ravel()).reshape(a, s)
 
@@ -290,14 +291,16 @@ def _normalised(rows: Float[np.ndarray, "*batch k"]) -> Float[np.ndarray, "*batc
 def _outcomes(
     tables: TeamTables,
 ) -> tuple[Int[np.ndarray, "s a k"], Float[np.ndarray, "s a k"], Float[np.ndarray, "s a k"]]:
-    """Return successors, probabilities and costs, those of probability 0 left out as far as all rows allow."""
+    """Return successors, probabilities and costs; all rows keep as many outcomes as the row with most possible ones."""
     a, s, _ = tables.transition.shape
     k = int(np.count_nonzero(tables.transition, axis=2).max())
     found = np.empty((s, a, k), np.int32), np.empty((s, a, k), np.float32), np.empty((s, a, k), np.float32)
     some = max(1, NUMBERS_AT_ONCE // (a * s))
-    for first in range(0, s, some):  # piece by piece: large tables leave no room for copies
+    # States are processed in parts, because large tables leave no room for copies.
+    for first in range(0, s, some):
         part = slice(first, first + some)
         chances = _normalised(tables.transition[:, part])
+        # A stable sort puts possible outcomes first, in the order of their states.
         successors = np.argsort(chances == 0, axis=2, kind="stable")[..., :k]
         for whole, table in zip(found[1:], (chances, tables.cost[:, part]), strict=True):
             whole[part] = np.moveaxis(np.take_along_axis(table, successors, axis=2), 0, 1)
@@ -306,6 +309,6 @@ def _outcomes(
 
 
 def _digits(number: Int[Array, ""], sizes: tuple[int, ...]) -> Int[Array, " m"]:
-    """Return the element of each agent in a joint number."""
+    """Split a joint number into the number of each agent."""
     radix = jnp.array([math.prod(sizes[i + 1 :]) for i in range(len(sizes))], number.dtype)
     return number // radix % jnp.array(sizes, number.dtype)

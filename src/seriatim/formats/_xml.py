@@ -1,6 +1,6 @@
-"""XML of strangers: nothing is taken but what stands in the file, and every element knows its line.
+"""A reader of XML from unknown sources: it takes only the text of the file itself, and keeps the line of every element.
 
-Entities, which can grow a small file to any size or name another file, are refused where they are declared.
+Entities can make a small file grow to any size, or name another file. So a file that declares any is refused.
 """
 
 import dataclasses
@@ -13,15 +13,15 @@ from seriatim._errors import InputError
 from seriatim._files import read_bytes
 from seriatim.formats._lines import LARGEST_TABLE, quoted, require_time
 
-# Elements within elements: problems have six.
+# The deepest nesting of elements; files of problems have six levels.
 MAX_DEPTH = 1000
-# Characters of a text that are handed over together.
+# Characters of a text that the parser hands over together.
 TEXT_AT_ONCE = 2**20
 
 
 @dataclasses.dataclass(slots=True)
 class Element:
-    """An element: its tag, attributes, and first line; the elements it holds, or, if it holds none, its text."""
+    """An element: its tag, attributes and first line, and its child elements or, without any, its text."""
 
     tag: str
     attributes: dict[str, str]
@@ -38,7 +38,7 @@ class Document:
     """A file and its outermost element."""
 
     def __init__(self, path: str | Path, what: str, root: str, latest: float = math.inf) -> None:
-        """Read a file whose outermost element is called `root`; what is made of it must be ready at the time `latest`.
+        """Read a file whose outermost element is called `root`; all further reading must be done at the time `latest`.
 
         Raises:
             InputError: the file cannot be read, is no XML, declares an entity, is another document, or the time is
@@ -53,7 +53,7 @@ class Document:
             raise self.mistake(self.root.line, f"the document is <{self.root.tag[:40]}>; <{root}> is expected.")
 
     def mistake(self, line: int, sentence: str) -> InputError:
-        """Return the error to raise for what stands on a line."""
+        """Return the error to raise for a mistake on a line."""
         return InputError(f"{self.path}, line {line}: {sentence}")
 
     def require_time(self, line: int) -> None:
@@ -71,6 +71,7 @@ class Document:
         try:
             parser.Parse(content, True)
         except (expat.ExpatError, LookupError, ValueError) as error:
+            # A mistake that a handler found is a ValueError too, and has its sentence already.
             if isinstance(error, InputError):
                 raise
             line = getattr(error, "lineno", 1)
@@ -83,8 +84,9 @@ class Document:
             raise self.mistake(
                 line, f"<{tag[:40]}> stands inside {MAX_DEPTH} others; write the elements of the format."
             )
+        # An element with children has no text of its own: text between elements is only layout.
         if self._texts:
-            self._texts[-1].clear()  # what stands between elements is their layout
+            self._texts[-1].clear()
         self._open.append(Element(tag, attributes, line, [], ""))
         self._texts.append([])
 
@@ -119,10 +121,10 @@ class Document:
         return [child for child in parent.children if child.tag == tag]
 
     def refuse_others(self, parent: Element, *tags: str) -> None:
-        """Refuse children with other tags, which would be left out in silence.
+        """Refuse children with other tags, which would otherwise be ignored silently.
 
         Raises:
-            InputError: there is one.
+            InputError: there is such a child.
         """
         for child in parent.children:
             if child.tag not in tags:

@@ -1,4 +1,4 @@
-"""Problems: one file each, a model with its heuristic."""
+"""Problems: models with their heuristics, each in a file or folder of its own."""
 
 from typing import TYPE_CHECKING
 

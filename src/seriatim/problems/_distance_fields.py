@@ -1,7 +1,7 @@
 """Distances from many sources at once, on any graph whose edges cost 1.
 
-Breadth-first search, many sources together: the frontier is one array of (source, cell) pairs, so that a level costs a
-handful of numpy operations for all of them.
+The method is breadth-first search from many sources together. The frontier is one array of (source, cell) pairs, so
+that a level takes only a few numpy operations for all sources.
 
 Source: E. Moore, The Shortest Path through a Maze, 1959.
 """
@@ -11,9 +11,9 @@ from jaxtyping import Int, Int32
 
 from seriatim._errors import InputError
 
-# The entry of a field where no path leads.
+# The entry of cells to which no path leads.
 UNREACHABLE = np.iinfo(np.int32).max
-# Pairs whose distances fit the processor's cache; searching more of them together is slower, not faster.
+# The distances of so many pairs fit the processor's cache. A search of more pairs together is slower, not faster.
 PAIRS_AT_ONCE = 2**19
 
 
@@ -28,7 +28,7 @@ def distance_fields(
         sources: cells.
 
     Returns:
-        Distances, int32; `UNREACHABLE` where no path leads. On a graph with edges in both directions, as a grid is,
+        Distances, int32; `UNREACHABLE` where no path leads. On a graph with edges in both directions, such as a grid,
         they are also the distances *to* the source.
 
     Raises:
@@ -56,7 +56,7 @@ def _search(ahead: Int32[np.ndarray, "c cells"], sources: Int32[np.ndarray, " n"
     """Search from all sources together; the pair of source i and a cell is numbered `i * cells + cell`."""
     n, cells = len(sources), ahead.shape[1]
     distance = np.full(n * cells, UNREACHABLE, np.int32)
-    # The place in the frontier of the entry that reached a pair last: of several that reach it at once, one is kept.
+    # The place in the frontier of the last entry that reached a pair. If several reach it at once, only this one stays.
     claimed = np.empty(n * cells, np.int32)
     base, cell = np.arange(n, dtype=np.int32) * np.int32(cells), sources
     distance[base + cell] = 0
@@ -65,6 +65,7 @@ def _search(ahead: Int32[np.ndarray, "c cells"], sources: Int32[np.ndarray, " n"
         level += 1
         reached = np.concatenate([base + column[cell] for column in ahead])
         reached = reached[distance[reached] == UNREACHABLE]
+        # Each entry writes its place, later ones overwrite earlier ones, and only entries that still find theirs stay.
         places = np.arange(len(reached), dtype=np.int32)
         claimed[reached] = places
         reached = reached[claimed[reached] == places]

@@ -1,9 +1,9 @@
-"""Tables as a model: planners simulate the tables that exact methods sweep over.
+"""Models from tables, so that planners can simulate the tables that exact methods sweep over.
 
     x' ~ transitions[x, u],   g = costs[x, u];      with tables for each stage k, the state is the number  k s + x.
 
-Stage k is the k-th from the start; the last one ends the problem. The chance by which a row of transitions misses one
-is an outcome that ends it before.
+Stages are numbered from the start; the last one ends the problem. If a row of transitions sums to less than one, the
+rest is the chance of an outcome that ends the problem earlier.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from seriatim._errors import InputError
 from seriatim.exact import Tables
 from seriatim.problems._tabular import Tabular
 
-# A chance of ending below this is rounding.
+# A chance of ending below this counts as rounding.
 ROUNDING = 1e-9
 
 
@@ -25,8 +25,8 @@ def tabular(
 ) -> Tabular:
     """Make a model of tables, or of a sequence of tables, one for each stage.
 
-    With tables for N stages the model has N s states: number `k s + x` is state `x` at stage `k`. It ends after stage
-    N - 1, so planners that look ahead look to the true end and know how many stages are left. `exact.finite_horizon` of
+    With tables for N stages the model has N s states: number `k s + x` is state `x` at stage `k`. The model ends after
+    stage N - 1, so planners simulate up to the true end and know how many stages are left. `exact.finite_horizon` of
     the same tables solves it in double precision: row k of its solution belongs to the states `k s, ..., k s + s - 1`.
 
     Args:
@@ -57,6 +57,7 @@ def tabular(
         mask=np.ones((len(whole.costs), m, c), bool),
         discount=stages[0].discount,
         done=whole.done,
+        # The first state is one of stage 0.
         initial=np.pad(first, (0, len(whole.costs) - len(first))),
         base_control=_base(base_control, len(stages), s, m),
         is_feasible=whole.feasible,
@@ -91,17 +92,19 @@ def _check(stages: list[Tables], ends_nowhere: bool) -> None:
 
 
 def _outcomes(tables: Tables) -> _Outcomes:
-    """List for each row the states of positive probability, and last the end, filled up with outcomes of chance 0."""
+    """List for each row the states of positive probability and the end; fill rows up with outcomes of probability 0."""
     s, a = tables.costs.shape
     matrix: Any = tables.transitions
     dense = np.asarray(matrix if isinstance(matrix, np.ndarray) else matrix.toarray()).reshape(s, a, s)
+    # Every row gets as many outcomes as the row with most successors. A stable sort puts possible successors first.
     k = max(1, int(np.count_nonzero(dense, axis=2).max()))
     successors = np.argsort(dense == 0, axis=2, kind="stable")[..., :k]
     chances = np.take_along_axis(dense, successors, axis=2)
+    # The probability that is missing from a row is that of ending.
     rest = 1 - chances.sum(axis=2, keepdims=True)
     ends = np.where(rest > ROUNDING, rest, 0.0)
     feasible = np.isfinite(tables.costs)
-    # Rows of controls that may not be chosen may hold anything: they end.
+    # Rows of forbidden controls may hold anything. They are replaced by an end, which is well formed.
     chances = np.where(feasible[..., None], np.concatenate([chances, ends], axis=2), np.arange(k + 1) == k)
     costs = np.broadcast_to(np.where(feasible, tables.costs, 0.0)[..., None], chances.shape)
     done = np.broadcast_to(np.arange(k + 1) == k, chances.shape)
@@ -109,20 +112,22 @@ def _outcomes(tables: Tables) -> _Outcomes:
 
 
 def _in_order(parts: list[_Outcomes], first: Tables, final_cost: Any) -> list[_Outcomes]:
-    """Let every stage lead to the next one, and the last to the end and its cost."""
+    """Let every stage lead to the next one, and the last one to the end with its final cost."""
     s = first.num_states
     final = np.zeros(s) if final_cost is None else np.asarray(final_cost, np.float64)
     if final.shape != (s,) or not np.isfinite(final).all():
         raise InputError(f"final_cost has shape {final.shape}; give a finite number for each of {s} states.")
+    # States of stage k + 1 are numbered from (k + 1) s.
     moved = [part._replace(successors=(k + 1) * s + part.successors) for k, part in enumerate(parts[:-1])]
     last = parts[-1]
+    # The final cost is paid one stage later, and only if the problem has not ended before.
     at_end = np.where(last.done, 0.0, first.discount * final[last.successors])
     every = np.ones_like(last.done)
     return [*moved, last._replace(successors=0 * last.successors, costs=last.costs + at_end, done=every)]
 
 
 def _together(parts: list[_Outcomes]) -> _Outcomes:
-    """Put the states of all stages below one another; fewer outcomes than others have are filled up by chance 0."""
+    """Put the states of all stages below one another; fill outcomes up with probability 0 to the same number."""
     k = max(part.successors.shape[2] for part in parts)
 
     def padded(table: Any) -> Any:

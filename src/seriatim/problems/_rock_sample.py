@@ -1,13 +1,13 @@
 """RockSample: a rover among rocks that may be worth sampling, and a sensor that sees worse from afar.
 
 The rover moves on a grid of size n, starts at its western side, and leaves to the east for a reward of 10. Each of k
-rocks is good or bad, with equal chance. To sample a rock pays 10 if it is good and costs 10 if it is bad; after that it
-is bad. To check rock i tells which it is, rightly with probability
+rocks is good or bad, with equal chance. Sampling a rock pays 10 if it is good and costs 10 if it is bad; afterwards it
+is bad. Checking rock i tells whether it is good, which is right with probability
 
     (1 + 2^(-d / d0)) / 2,      d the Euclidean distance, d0 the distance at which half the efficiency is left.
 
-Rewards are turned into costs. Where the rover is, is known; rocks are independent, so the belief is a probability for
-each of them.
+Rewards are turned into costs. The place of the rover is known. Rocks are independent, so the belief is a probability
+for each of them.
 
 Sources: T. Smith and R. Simmons, Heuristic Search Value Iteration for POMDPs, UAI 2004; the layout of size 7 with 8
 rocks: D. Silver and J. Veness, Monte-Carlo Planning in Large POMDPs, NeurIPS 2010.
@@ -27,11 +27,11 @@ from seriatim.problems._mixed_radix import MixedRadix
 from seriatim.problems.spiders_and_flies._ground import MOST
 from seriatim.rendering import Mark, grid_svg, grid_text
 
-# Rows and columns that each move adds: up, down, left, right; then come sampling, and checking each rock.
+# The rows and columns that each move adds: up, down, left, right. The controls after them sample, and check each rock.
 STEPS = ((-1, 0), (1, 0), (0, -1), (0, 1))
 EAST, SAMPLE = 3, 4
 FIRST_CHECK = 5
-NOTHING, BAD, GOOD = 0, 1, 2  # what is seen
+NOTHING, BAD, GOOD = 0, 1, 2  # the observations
 REWARD = 10.0
 # (row, column) of the rocks of the published layout, whose start is (3, 0).
 ROCKS_7_8 = ((0, 2), (1, 0), (1, 3), (3, 6), (4, 2), (4, 3), (5, 5), (6, 1))
@@ -118,7 +118,7 @@ class RockSample:
         return jax.random.uniform(key)
 
     def transition(self, state: RockState, control: Int[Array, " 1"], disturbance: Float[Array, ""]) -> Transition:
-        """Move, sample or look; nothing is random but what is seen."""
+        """Move, sample or check; only the observation is random."""
         del disturbance
         position, done = self.moved(state.position, control[0])
         sampled = self.sampled(state.position, control[0])
@@ -126,7 +126,7 @@ class RockSample:
         return Transition(RockState(position, state.good & ~sampled), -worth, done)
 
     def observation(self, state: RockState, control: Int[Array, " 1"], disturbance: Float[Array, ""]) -> Int[Array, ""]:
-        """Return what the sensor says of the rock it was turned to: 0 nothing, 1 bad, 2 good."""
+        """Return the sensor's answer for the checked rock: 0 nothing, 1 bad, 2 good."""
         checked, accuracy = self.checked(control[0]), self.accuracy(state.position)
         right = disturbance < jnp.sum(jnp.where(checked, accuracy, 0.0))
         says_good = jnp.any(checked & state.good) == right
@@ -135,18 +135,18 @@ class RockSample:
     def observation_likelihood(
         self, observation: Int[Array, ""], state: RockState, control: Int[Array, " 1"]
     ) -> Float[Array, ""]:
-        """Return the accuracy for what is so, the rest for what is not."""
+        """Return the accuracy of the sensor for the true answer, and the rest for the other one."""
         looked = jnp.any(self.checked(control[0]))
         each = self.site_likelihood(observation, state.position, control)
         so = jnp.prod(jnp.where(state.good, each[:, 1], each[:, 0]))
         return jnp.where(looked == (observation != NOTHING), so, 0.0)
 
     def observations(self) -> Int[Array, "3"]:
-        """List what can be seen."""
+        """List the possible observations."""
         return jnp.arange(3, dtype=jnp.int32)
 
     def split(self, state: RockState) -> tuple[Int[Array, "2"], Int[Array, " k"]]:
-        """Return where the rover is, which is known, and the rocks: 0 bad, 1 good."""
+        """Return the place of the rover, which is known, and the rocks: 0 bad, 1 good."""
         return state.position, state.good.astype(jnp.int32)
 
     def join(self, known: Int[Array, "2"], levels: Int[Array, " k"]) -> RockState:
@@ -158,19 +158,19 @@ class RockSample:
         return jnp.full((len(self.rocks), 2), 0.5)
 
     def site_transition(self, known: Int[Array, "2"], control: Int[Array, " 1"]) -> Float[Array, "k 2 2"]:
-        """Make bad what is sampled."""
+        """Make a sampled rock bad."""
         spoilt = jnp.array([[1.0, 0.0], [1.0, 0.0]])
         return jnp.where(self.sampled(known, control[0])[:, None, None], spoilt, jnp.eye(2))
 
     def next_known(self, known: Int[Array, "2"], control: Int[Array, " 1"], observation: Array) -> Int[Array, "2"]:
-        """Return where the rover is then."""
+        """Return the place of the rover after the move."""
         del observation
         return self.moved(known, control[0])[0]
 
     def site_likelihood(
         self, observation: Int[Array, ""], known: Int[Array, "2"], control: Int[Array, " 1"]
     ) -> Float[Array, "k 2"]:
-        """Return how likely what was seen is if a rock is bad, and if it is good; 1 for rocks not checked."""
+        """Return the likelihood of the observation if a rock is bad, and if it is good; 1 for rocks not checked."""
         right = self.accuracy(known)
         bad = jnp.where(observation == BAD, right, 1 - right)
         good = jnp.where(observation == GOOD, right, 1 - right)
@@ -193,7 +193,7 @@ class RockSample:
         return self._radix().number(jnp.concatenate([state.position, state.good.astype(jnp.int32)]))
 
     def initial_distribution(self) -> Float[Array, " s"]:
-        """Return even chances of all rocks, where the rover starts."""
+        """Return the distribution with even chances for all rocks and the rover at its start."""
         here = jnp.all(self.states().position == jnp.array(self.start), axis=1)
         return here.astype(float) / jnp.sum(here, dtype=float)
 
@@ -225,12 +225,12 @@ class RockSample:
         return jnp.arange(len(self.rocks)) + FIRST_CHECK == control
 
     def accuracy(self, position: Int[Array, "2"]) -> Float[Array, " k"]:
-        """Return how often the sensor is right about each rock."""
+        """Return the probability that the sensor is right about each rock."""
         away = (jnp.array(self.rocks) - position).astype(float)
         return (1 + 2 ** (-jnp.sqrt(jnp.sum(away**2, axis=1)) / self.half_distance)) / 2
 
     def marks(self, position: Int[Array, "2"], levels: Float[np.ndarray, " k"]) -> list[Mark]:
-        """Return what is drawn, each rock at its level from good, 0, to bad, 1."""
+        """Return the marks of a picture, each rock at its level from good, 0, to bad, 1."""
         drawn = [Mark(*cell, "site", level=float(level)) for cell, level in zip(self.rocks, levels, strict=True)]
         row, column = np.asarray(position).tolist()
         return [*drawn, Mark(row, column, "agent")]
@@ -246,7 +246,7 @@ class RockSample:
 class RockBeliefs:
     """RockSample over beliefs, written out: a `Model` whose state is a `FactoredBelief`.
 
-    It is `BeliefModel(problem, FactoredFilter(problem))`, in law: what the sensor says is drawn from the belief.
+    Its law is that of `BeliefModel(problem, FactoredFilter(problem))`: the sensor's answer is drawn from the belief.
 
     Attributes:
         problem: the world.
@@ -261,7 +261,7 @@ class RockBeliefs:
 
     @property
     def num_controls(self) -> int:
-        """Those of the problem."""
+        """The number of controls of the problem."""
         return self.problem.num_controls
 
     @property
@@ -271,7 +271,7 @@ class RockBeliefs:
 
     @property
     def filter(self) -> FactoredFilter:
-        """The filter whose beliefs they are."""
+        """The filter that makes these beliefs."""
         return FactoredFilter(self.problem)
 
     def base_policy(self) -> "NearestLikelyRock":
@@ -289,11 +289,11 @@ class RockBeliefs:
         return jnp.ones((1, self.num_controls), bool)
 
     def sample_disturbance(self, key: Key) -> Float[Array, ""]:
-        """Draw the uniform number that decides what the sensor says."""
+        """Draw the uniform number that decides the sensor's answer."""
         return jax.random.uniform(key)
 
     def transition(self, state: FactoredBelief, control: Int[Array, " 1"], disturbance: Float[Array, ""]) -> Transition:
-        """Move, sample or look, and believe what is seen."""
+        """Move, sample or check, and update the belief by the observation."""
         problem, known = self.problem, state.known
         position, done = problem.moved(known, control[0])
         cost = problem.expected_cost(known, state.sites, control)
@@ -306,7 +306,7 @@ class RockBeliefs:
         return Transition(FactoredBelief(position, jnp.stack([1 - after, after], axis=1)), cost, done)
 
     def draw(self, state: FactoredBelief) -> str:
-        """Draw the rover and how likely each rock is bad, as SVG."""
+        """Draw the rover and the probability that each rock is bad, as SVG."""
         size = self.problem.size
         return grid_svg(size, size, self.problem.marks(state.known, np.asarray(state.sites)[:, 0]))
 
@@ -318,23 +318,23 @@ class RockBeliefs:
 
 @record
 class NearestLikelyRock:
-    """Sample the nearest rock that is more likely good than `doubt`; where there is none, leave to the east.
+    """Sample the nearest rock whose probability to be good exceeds `doubt`; without one, leave to the east.
 
-    It never checks: what checking is worth is for rollout to find.
+    The policy never checks a rock. Rollout finds out when checking is worth it.
 
     Attributes:
         problem: the world.
-        doubt: rocks of no larger probability to be good are left.
+        doubt: rocks with at most this probability to be good are ignored.
 
     Raises:
-        InputError: when called with something else than a belief.
+        InputError: it is called with something else than a belief.
     """
 
     problem: RockSample
     doubt: float | Float[Array, ""] = 0.5
 
     def __call__(self, info: FactoredBelief, key: Key) -> Int[Array, " 1"]:
-        """Choose by the belief; nothing is random."""
+        """Choose a control by the belief; `key` is not used."""
         del key
         require_belief(info, "NearestLikelyRock")
         away = jnp.array(self.problem.rocks) - info.known

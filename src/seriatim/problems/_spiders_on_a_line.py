@@ -1,12 +1,12 @@
-"""Spiders on a line that must step: the smallest example in which guessing wrongly goes on for ever.
+"""Spiders on a line that must step: the smallest example in which agents that guess wrongly go on for ever.
 
 A fly sits at each end of a line of cells. Every spider steps left or right at every stage; the team pays 1 a stage
-until both flies are caught. The heuristic sends every spider towards the nearest living fly, to the right where both
-are as near.
+until both flies are caught. The heuristic sends every spider towards the nearest living fly, to the right if both are
+equally near.
 
-From any two positions between the flies, one-at-a-time rollout is optimal: one spider goes left, the other right. Where
-the agents choose at once, each guessing that the others follow the heuristic, two spiders in one cell both turn away
-from the fly they believe the other will take; so they swing between two cells, and no fly is ever caught.
+From any two positions between the flies, one-at-a-time rollout is optimal: one spider goes left, the other right. If
+the agents choose at once, each guesses that the others follow the heuristic. Two spiders in one cell then both turn
+away from the fly that they expect the other to take. So they swing between two cells, and no fly is ever caught.
 
 Source: D. Bertsekas, Multiagent Reinforcement Learning: Rollout and Policy Iteration, IEEE/CAA Journal of Automatica
 Sinica 8(2), 2021, the example of two spiders and two flies on a line.
@@ -37,12 +37,12 @@ class LineState:
 
 @record
 class NearestEnd:
-    """Each spider steps towards the nearest living fly, to the right where both are as near."""
+    """Each spider steps towards the nearest living fly, to the right if both are equally near."""
 
     length: int = static()
 
     def __call__(self, info: LineState, key: Key) -> Int[Array, " m"]:
-        """Choose the steps; `key` is not used. Where the line ends, a spider can only turn back."""
+        """Choose the steps; `key` is not used. At an end of the line a spider can only turn back."""
         del key
         to_left = jnp.where(info.alive[LEFT], info.spiders, self.length)
         to_right = jnp.where(info.alive[RIGHT], self.length - 1 - info.spiders, self.length)
@@ -98,11 +98,11 @@ class SpidersOnALine:
         return LineState(spiders, jnp.ones(2, bool))
 
     def control_mask(self, state: LineState) -> Bool[Array, "m 2"]:
-        """The ends of the line leave one control."""
+        """Admit both steps, but at the ends of the line only the one back."""
         return jnp.stack([state.spiders > 0, state.spiders < self.length - 1], axis=1)
 
     def sample_disturbance(self, key: Key) -> None:
-        """Draw nothing: the model is deterministic."""
+        """Return an empty disturbance: the model is deterministic."""
         del key
 
     def transition(self, state: LineState, control: Int[Array, " m"], disturbance: None) -> Transition:

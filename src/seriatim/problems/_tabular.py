@@ -2,8 +2,8 @@
 
     x' = successors[x, u, K],   g = costs[x, u, K],   P(K = k) = probabilities[x, u, k],
 
-with the joint control `u` numbered as in `seriatim.controls.joint_controls`. The outcome `K` is reparameterised: `w` is
-one uniform number, and `K` the first outcome whose cumulative probability exceeds it.
+with the joint control `u` numbered as in `seriatim.controls.joint_controls`. The outcome `K` is reparameterised: the
+disturbance `w` is one uniform number, and `K` is the first outcome whose cumulative probability exceeds it.
 
 Random models are of the Garnet kind: Archibald, McKinnon and Thomas, On the Generation of Markov Decision Processes,
 Journal of the Operational Research Society 46(3), 1995.
@@ -25,11 +25,11 @@ from seriatim._record import record
 from seriatim.controls import joint_controls, joint_index
 from seriatim.model import Key, Transition
 
-# Probabilities are read in single precision; sums further than this from one are mistakes, not rounding.
+# Probabilities are read in single precision. A sum that is further than this from one is a mistake, not rounding.
 ROUNDING = 1e-4
-# The largest number of 32 bits.
+# The largest signed number of 32 bits, the type of states and controls.
 LARGEST = 2**31 - 1
-# Numbers that a table of a random problem may have.
+# The most numbers that a table of a random problem may have.
 MAX_NUMBERS = 100_000_000
 
 
@@ -53,8 +53,8 @@ class TablePlayer:
 class Tabular:
     """A finite model given by arrays; a state is its number.
 
-    Joint controls `a = 0 .. c**m - 1` stand in the order of `seriatim.controls.joint_controls`. What the arrays say of
-    joint controls that `mask` or `is_feasible` forbids is never used, but must be well formed.
+    Joint controls `a = 0 .. c**m - 1` stand in the order of `seriatim.controls.joint_controls`. Entries for joint
+    controls that `mask` or `is_feasible` forbids are never used, but must be well formed.
 
     Attributes:
         successors: the state each outcome leads to, `[s, a, k]`.
@@ -141,7 +141,7 @@ class Tabular:
         return after, jnp.asarray(self.probabilities)[at]
 
     def features(self, state: Int[Array, ""], agent: Int[Array, ""]) -> Float[Array, " k"]:
-        """Return a one for the state and a one for the agent: a network of them is a table, if it is large enough."""
+        """Return one-hot vectors of the state and the agent; a large enough network of them can represent any table."""
         count = jnp.shape(self.successors)[0]
         return jnp.concatenate([jax.nn.one_hot(state, count), jax.nn.one_hot(agent, self.num_agents)])
 
@@ -151,7 +151,7 @@ class Tabular:
 
 
 def _completed(model: Tabular) -> dict[str, Any]:
-    """Return the fields as host arrays of full shape, with the defaults filled in."""
+    """Return the fields as NumPy arrays of full shape, with the defaults filled in."""
     probabilities = np.asarray(model.probabilities, np.float32)
     if probabilities.ndim != 3 or probabilities.size == 0:
         raise InputError(
@@ -166,6 +166,7 @@ def _completed(model: Tabular) -> dict[str, Any]:
             "[states, agents, controls] with controls**agents joint controls."
         )
     costs = np.asarray(model.costs, np.float32)
+    # Costs without an axis of outcomes are the same for all outcomes.
     costs = np.broadcast_to(costs[..., None], probabilities.shape) if costs.shape == (s, a) else costs
     done = np.zeros(probabilities.shape, bool) if model.done is None else np.asarray(model.done, bool)
     initial = np.full(s, 1 / s, np.float32) if model.initial is None else np.asarray(model.initial, np.float32)
@@ -187,13 +188,14 @@ def _completed(model: Tabular) -> dict[str, Any]:
         raise InputError(
             f"State {stuck[0]} has no joint control that mask and is_feasible allow; every agent needs one everywhere."
         )
+    # `argmax` of booleans is the place of the first True: the first joint control that is allowed.
     first = joint_controls(*mask.shape[1:])[allowed.argmax(axis=1)]
     base = first if model.base_control is None else _whole("base_control", model.base_control)
     return filled | {"base_control": base}
 
 
 def _whole(name: str, numbers: Any) -> Int[np.ndarray, "..."]:
-    """Return whole numbers as such; a fraction would be cut off without a word."""
+    """Return whole numbers in 32 bits; refuse fractions, which NumPy would cut off silently."""
     given = np.asarray(numbers)
     odd = given[(given != np.trunc(given)) | (given > LARGEST) | (given < -LARGEST)]
     if odd.size:
@@ -202,9 +204,10 @@ def _whole(name: str, numbers: Any) -> Int[np.ndarray, "..."]:
 
 
 def _admissible(mask: Bool[np.ndarray, "s m c"]) -> Bool[np.ndarray, "s a"]:
-    """Say which joint controls every agent may choose its part of."""
+    """Mark the joint controls whose parts are all admissible for their agents."""
     m, c = mask.shape[1:]
     joint = joint_controls(m, c)
+    # parts[i, x, a]: whether agent i may choose its part of joint control a at state x.
     parts = np.stack([mask[:, i, joint[:, i]] for i in range(m)])
     return np.asarray(parts.all(axis=0))
 
@@ -238,6 +241,7 @@ def _check(arrays: dict[str, Any]) -> None:
             "are expected."
         )
     allowed = _admissible(arrays["mask"]) & arrays["is_feasible"]
+    # base @ radix is the number of the base policy's joint control.
     radix = c ** np.arange(m - 1, -1, -1)
     forbidden = np.flatnonzero(~allowed[np.arange(s), base @ radix])
     if forbidden.size:
@@ -249,6 +253,7 @@ def _check(arrays: dict[str, Any]) -> None:
 
 def _check_distributions(name: str, rows: Float[np.ndarray, "... k"]) -> None:
     total = rows.sum(axis=-1)
+    # The negation of what is right also catches NaN, of which every comparison is False.
     odd = np.argwhere(~((rows >= 0).all(axis=-1) & (abs(total - 1) <= ROUNDING)))
     if len(odd):
         place = tuple(odd[0])
@@ -276,15 +281,15 @@ def random_team(
     uniform in [0, 1).
 
     Args:
-        seed: decides everything.
-        states: their number.
-        agents: their number.
-        controls: of each agent; a tuple gives agents different numbers, by masks.
-        successors: how many states a joint control may lead to.
+        seed: decides all random choices.
+        states: the number of states.
+        agents: the number of agents.
+        controls: the number of controls of each agent; a tuple gives agents different numbers, by masks.
+        successors: the number of states that a joint control may lead to.
         discount: in (0, 1].
         termination: the chance that a stage is the last, under every joint control. Above 0, every policy ends, and
             costs are finite at discount 1.
-        masked: the chance that a further control is inadmissible at a state.
+        masked: the chance that a control other than the base policy's is inadmissible at a state.
         infeasible: the chance that a joint control other than the base policy's is infeasible.
 
     Raises:
@@ -296,17 +301,20 @@ def random_team(
     rng = np.random.default_rng(seed)
     s, m, c = states, agents, max(counts)
     joint = c**m
+    # The places of the smallest of s random numbers are distinct states, all sets being equally likely.
     to = rng.random((s, joint, s)).argpartition(successors - 1, axis=2)[..., :successors]
     chances = rng.dirichlet(np.ones(successors), (s, joint)) * (1 - termination)
     costs = rng.random((s, joint))
     keep = rng.random((s, m, c)) >= masked
     mask = keep & (np.arange(c) < np.array(counts)[:, None])
+    # The base policy's controls are admissible and feasible, whatever was drawn.
     base = np.array([[rng.integers(n) for n in counts] for _ in range(s)])
     np.put_along_axis(mask, base[:, :, None], True, axis=2)
     feasible = rng.random((s, joint)) >= infeasible
     feasible[np.arange(s), base @ (c ** np.arange(m - 1, -1, -1))] = True
     done = np.zeros((s, joint, successors), bool)
     if termination:
+        # One more outcome ends the problem. It needs a state, which plays no role.
         to = np.concatenate([to, to[..., :1]], axis=2)
         chances = np.concatenate([chances, np.full((s, joint, 1), termination)], axis=2)
         done = np.concatenate([done, np.ones((s, joint, 1), bool)], axis=2)
@@ -364,7 +372,7 @@ def static_team(
     Args:
         costs: one axis an agent, all of the same length c.
         discount: below 1, since the problem never ends.
-        base_control: what the base policy always does, `[m]`; by default (0, ..., 0).
+        base_control: the joint control that the base policy always chooses, `[m]`; by default (0, ..., 0).
 
     Raises:
         InputError: the axes of `costs` differ in length, or an argument is out of range.

@@ -1,4 +1,4 @@
-"""Pictures: a state on a grid as SVG or as text, an episode as a page or a picture that moves."""
+"""Pictures: a state on a grid as SVG or text, an episode as a page or as an animated picture."""
 
 from seriatim.rendering._grid_svg import grid_svg
 from seriatim.rendering._grid_text import grid_text

@@ -1,9 +1,10 @@
 """An episode as one SVG picture that plays by itself, over and over.
 
-All frames lie on top of one another, and a style rule shows each in its turn. Styles, unlike scripts, run in an image
-on a page. Where nothing is animated, in print or for those who asked for reduced motion, the first frame is seen.
+All frames lie on top of one another, and a style rule shows each in its turn. Unlike scripts, styles also run in an
+image on a page. Without animation, in print or for users who asked for reduced motion, the first frame is shown.
 
-A line of text stands in a strip under the picture: the picture's own opening tag is given a taller view.
+A line of text stands in a strip under the picture. To make room for it, the view in the picture's opening tag is made
+taller.
 """
 
 import math
@@ -18,7 +19,7 @@ from seriatim.rendering._palette import FONT, INK, PAPER
 from seriatim.rendering._safe_svg import safe_frames
 
 HEIGHT_IN_PIXELS = 24
-# The width in pixels that is assumed of a picture that does not say.
+# The width in pixels that is assumed for a picture that gives none.
 WIDTH = 640
 
 _NUMBER = r"[-+]?[\d.]+(?:e[-+]?\d+)?"
@@ -37,7 +38,7 @@ class Strip(NamedTuple):
 
 
 def add_strip(start: str) -> tuple[str, Strip] | None:
-    """Make room below a picture that starts so; None if it does not say, in a viewBox, what it shows."""
+    """Make room below a picture that begins with `start`; return None if it has no viewBox."""
     root = _ROOT.search(start)
     view = root and _VIEW.search(root[0])
     if not root or not view:
@@ -52,7 +53,7 @@ def add_strip(start: str) -> tuple[str, Strip] | None:
     return start[: root.start()] + taller + start[root.end() :], Strip(x, y + height, width, strip)
 
 
-# How long the last frame stays, so that it is seen how the episode ended before it starts again.
+# The time of the last frame, long enough to see how the episode ended before it starts again.
 LAST_SECONDS = 1.6
 
 _STYLE = """<style>
@@ -68,8 +69,8 @@ _STYLE = """<style>
 def animated_svg(frames: Sequence[str], seconds_per_frame: float | int = 0.4, captions: Sequence[str] = ()) -> str:
     """Put SVG pictures together into one that shows them in turn, forever, and rests a little on the last.
 
-    Elements that all frames have in common are written once. Needs no script and no network, so that it plays as an
-    `<img>` of a README.
+    Elements that all frames have in common are written once. The picture needs no script and no network, so that it
+    plays as an `<img>` of a README.
 
     Args:
         frames: SVG pictures of one size: their outermost elements must be the same.
@@ -94,6 +95,7 @@ def animated_svg(frames: Sequence[str], seconds_per_frame: float | int = 0.4, ca
         prefix, strip = with_strip
         middles = tuple(m + _caption(strip, caption) for m, caption in zip(middles, captions, strict=True))
         prefix += f'<rect {_rectangle(strip)} fill="{PAPER}"/>'
+    # Frames that are all equal need no animation.
     if not any(middles):
         return frames[0]
     groups = "".join(_group(middle, t, len(frames), seconds_per_frame) for t, middle in enumerate(middles))
@@ -107,7 +109,7 @@ def _style(frames: int, seconds: float | int) -> str:
 
 
 def _group(middle: str, t: int, frames: int, seconds: float | int) -> str:
-    """Show a frame from its time on: the animation of frame t waits for t frames to have passed."""
+    """Wrap a frame in a group; the animation of frame t begins after the time of the t frames before it."""
     place = {0: " seriatim-first", frames - 1: " seriatim-last"}.get(t, "")
     return f'<g class="seriatim-frame{place}" style="animation-delay:{t * seconds:.6g}s">{middle}</g>'
 

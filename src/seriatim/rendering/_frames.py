@@ -1,8 +1,8 @@
-"""Frames of an episode: parts that all its pictures have in common are kept once.
+"""Frames of an episode: the parts that all its pictures have in common are kept once.
 
-A sequence of texts is a common prefix, a middle each, and a common suffix; `prefix + middle + suffix` is each of them
-again, to the letter. For pictures that are to live side by side in one document, the cuts are made where a child of the
-root element begins or its content ends, so that each middle is a well-formed fragment.
+Several texts are split into a common prefix, one middle for each, and a common suffix. `prefix + middle + suffix` is
+exactly the text again. For pictures that stand side by side in one document, the cuts are made where a child of the
+root element begins or the root's content ends, so that each middle is a well-formed fragment.
 """
 
 from collections.abc import Sequence
@@ -40,7 +40,7 @@ def share_elements(pictures: Sequence[str]) -> Frames:
         InputError: there are no pictures, or one is not an SVG element, or their root elements differ.
     """
     common = _common_start(pictures)
-    # All are read, so that one that is not well-formed is found; the places of the first are those of all.
+    # All pictures are parsed, so that one that is not well-formed is found. The places of the first hold for all.
     places, *_ = [_between_children(picture, t) for t, picture in enumerate(pictures)]
     start = max((place for place in places if place <= common), default=None)
     if start is None:
@@ -59,12 +59,12 @@ def _common_start(pictures: Sequence[str]) -> int:
 
 
 def _common_end(pictures: Sequence[str], start: int) -> int:
-    """Return the length of the common suffix of what follows `start`."""
+    """Return the length of the common suffix of the texts after `start`."""
     return _equal_characters([picture[start:][::-1] for picture in pictures])
 
 
 def _equal_characters(texts: Sequence[str]) -> int:
-    """Return the length of the common prefix: that of the alphabetically first and last has the others between."""
+    """Return the length of the common prefix; that of the alphabetically first and last text is common to all."""
     first, last = min(texts), max(texts)
     return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
 
@@ -96,7 +96,7 @@ def _between_children(picture: str, t: int) -> list[int]:
             places.append(parser.CurrentByteIndex)
 
     def text(_: str) -> None:
-        # Only the first, where the content begins with it: inside a section of CDATA nothing can be cut.
+        # Only text at the beginning of the content is a place to cut: inside a CDATA section there must be no cut.
         if depth == 1 and not places:
             places.append(parser.CurrentByteIndex)
 
@@ -104,7 +104,7 @@ def _between_children(picture: str, t: int) -> list[int]:
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     try:
-        # One byte a character: the parser counts in bytes, and no tag of SVG has other letters.
+        # The parser counts in bytes, so each character must be one byte. Tags of SVG have only ASCII letters anyway.
         parser.Parse(picture.encode("ascii", "replace"), True)
     except expat.ExpatError as error:
         raise InputError(f"The picture of stage {t} is not well-formed SVG, {error}; mend what draws it.") from None

@@ -1,8 +1,8 @@
 """A state on a grid as an SVG picture.
 
-The parts that stay (paper, walls, lines) are written first and last and the parts that move in between, in the same way
-for every state of a model: this makes an episode of many pictures small. Nothing is styled by class or identifier, so
-that pictures can be put into any page, several at a time.
+The parts that stay (paper, walls, lines) are written first and last, and the parts that move in between. This order is
+the same for every state of a model, which makes an episode of many pictures small. No style uses a class or an
+identifier, so that several pictures can be put into any page.
 
 Walls are one path: a rectangle for each run of blocked cells in a row. A real map has thousands of blocked cells and
 hundreds of runs, so the path is several times smaller than a rectangle a cell, and neighbours in a row show no seam.
@@ -22,9 +22,10 @@ from seriatim.rendering._palette import AGENT, BORDER, FONT, GONE, INK, LINE, PA
 
 Number: TypeAlias = float | int
 
-# Coordinates are in twentieths of a cell: small whole numbers for most of what is drawn.
+# Coordinates are in twentieths of a cell, so that most of them are small whole numbers.
 CELL = 20
-# A grid of more cells a side has no room for labels and lines; above the second limit, marks grow beyond their cells.
+# A grid with more than ROOMY cells a side has no room for labels and lines. Above VAST, marks grow beyond their cells,
+# so that they remain visible.
 ROOMY = 30
 VAST = 45
 
@@ -39,12 +40,12 @@ class _Grid(NamedTuple):
 
     @property
     def pixels(self) -> int:
-        """Pixels of a cell where nobody scales the picture."""
+        """The pixels of a cell in a picture that is not scaled."""
         return min(48, max(2, round(640 / self.longest)))
 
     @property
     def pixel(self) -> Number:
-        """A pixel in units: the width of lines."""
+        """The size of a pixel in units, which is the width of lines."""
         return _short(CELL / self.pixels)
 
     @property
@@ -54,7 +55,7 @@ class _Grid(NamedTuple):
 
     @property
     def mark(self) -> float:
-        """The same in units."""
+        """The side of that square in units."""
         return CELL * self.room
 
 
@@ -70,17 +71,17 @@ def grid_svg(
 ) -> str:
     """Draw a grid and what stands in it as one SVG picture, legible on light and dark pages.
 
-    Agents are discs, numbered by their labels where there is room; targets diamonds; what is gone, faded crosses; sites
-    squares, the darker the higher their level. Marks that share a cell stand apart, or become one with a count.
+    Agents are discs, with their labels if there is room. Targets are diamonds, and targets that are gone faded crosses.
+    Sites are squares, darker for a higher level. Marks that share a cell stand apart, or become one with a count.
 
     Args:
         height: rows.
         width: columns.
-        marks: what to draw; later ones over earlier ones of their kind.
+        marks: the things to draw; later ones cover earlier ones of their kind.
         walls: True where a cell is blocked.
         caption: a line under the grid.
         vision: shade the cells that lie within so many moves (up, down, left, right) of an agent.
-        ways: pairs of (row, column) cells, joined by a line; in place of the lines between cells.
+        ways: pairs of (row, column) cells to join by a line; they replace the lines between cells.
 
     Raises:
         InputError: there are no cells, the walls have another shape, a mark is outside, or `vision` is negative.
@@ -102,6 +103,7 @@ def grid_svg(
 
 
 def _sheet(grid: _Grid, drawn: list[svg.Element], below: Number) -> svg.SVG:
+    # Half of the border's line lies outside the grid. The margin keeps it in the picture.
     margin = grid.pixel
     width, height = grid.width * CELL + 2 * margin, grid.height * CELL + 2 * margin + below
     scale = grid.pixels / CELL
@@ -159,10 +161,11 @@ def _sites(grid: _Grid, sites: list[Placed]) -> list[svg.Element]:
 
 
 def _gone(grid: _Grid, gone: list[Mark]) -> list[svg.Element]:
-    """Draw one cross a cell, however many went there."""
+    """Draw one cross in each cell with targets that are gone, however many they are."""
     cells = dict.fromkeys((mark.row, mark.column) for mark in gone)
     if not cells:
         return []
+    # A cross is two strokes from the top left corner: down to the right, then from the top right down to the left.
     arm = 0.2 * grid.mark
     across = _short(2 * arm)
     crosses = "".join(
@@ -179,14 +182,15 @@ def _gone(grid: _Grid, gone: list[Mark]) -> list[svg.Element]:
 
 
 def _vision(grid: _Grid, agents: list[Mark], vision: Number | None) -> list[svg.Element]:
-    """Shade what lies within so many moves: a diamond about each agent, in one path, so that none is shaded twice."""
+    """Shade the cells that agents see: a diamond about each agent, all in one path, so that none is shaded twice."""
     if vision is None or not agents:
         return []
     cells = dict.fromkeys((mark.row, mark.column) for mark in agents)
-    # Half a cell more than the moves, so that the farthest cell's centre is inside. Nothing beyond the grid is shown.
+    # Half a cell is added to the moves, so that the centre of the farthest cell lies inside. A larger reach than the
+    # whole grid shows nothing more.
     reach = min(vision, grid.height + grid.width) + 0.5
     diamonds = "".join(_diamond((column + 0.5) * CELL, (row + 0.5) * CELL, reach * CELL) for row, column in cells)
-    # A picture inside the picture cuts off what lies beyond the grid, without an identifier as a clip path needs.
+    # A picture inside the picture cuts the diamonds off at the edge of the grid. A clip path would need an identifier.
     shade = svg.Path(fill=AGENT, fill_opacity=0.1, extra={"d": diamonds})
     edge = svg.Path(fill="none", stroke=AGENT, stroke_opacity=0.35, stroke_width=grid.pixel, extra={"d": diamonds})
     return [svg.SVG(xmlns=None, width=grid.width * CELL, height=grid.height * CELL, elements=[shade, edge])]
@@ -195,7 +199,7 @@ def _vision(grid: _Grid, agents: list[Mark], vision: Number | None) -> list[svg.
 def _bodies(grid: _Grid, bodies: list[Placed]) -> list[svg.Element]:
     discs: list[svg.Element] = []
     labels: list[svg.Element] = []
-    # One path for all diamonds: in a long episode most of the file is marks.
+    # All diamonds share one path, because marks take most of the file of a long episode.
     diamonds = ""
     for body in bodies:
         x, y, size = body.x * CELL, body.y * CELL, grid.mark * body.size
@@ -204,7 +208,7 @@ def _bodies(grid: _Grid, bodies: list[Placed]) -> list[svg.Element]:
         else:
             diamonds += _diamond(x, y, 0.38 * size)
         labels += _label(grid, body)
-    # A rim of paper sets a mark off from walls, and from its neighbours where marks are larger than cells.
+    # A rim in the colour of the paper separates a mark from walls and, where marks are larger than cells, from others.
     rim = _short(0.05 * grid.mark)
     targets = svg.Path(fill=TARGET, stroke=PAPER, stroke_width=rim, extra={"d": diamonds})
     return [
@@ -215,12 +219,12 @@ def _bodies(grid: _Grid, bodies: list[Placed]) -> list[svg.Element]:
 
 
 def _label(grid: _Grid, placed: Placed, fill: str | None = None) -> list[svg.Element]:
-    """Write a count, however small; a label of up to three characters where a cell has room for it."""
+    """Write a count at any size, but a label only if it has at most three characters and the cell has room."""
     text = f"\N{MULTIPLICATION SIGN}{placed.stands_for}" if placed.stands_for > 1 else placed.mark.label
     if not text or (placed.stands_for == 1 and (grid.longest > ROOMY or len(text) > 3)):
         return []
     size = grid.mark * placed.size * (0.46, 0.42, 0.32, 0.25)[min(len(text), 4) - 1]
-    # A third of the size below the centre: renderers disagree about dominant-baseline.
+    # The text is moved down by a third of its size, because renderers disagree about `dominant-baseline`.
     x, y = _short(placed.x * CELL), _short(placed.y * CELL + 0.35 * size)
     return [svg.Text(x=x, y=y, font_size=_short(size), fill=fill, text=escape(text))]
 
@@ -229,7 +233,7 @@ def _caption(grid: _Grid, caption: str) -> list[svg.Element]:
     if not caption:
         return []
     line, width = _line_height(grid), grid.width * CELL
-    # A character is about half as wide as it is high; a long caption is written smaller rather than cut.
+    # A character is about half as wide as it is high. A long caption is written smaller, so that it is not cut.
     size = min(0.6 * line, width / (0.55 * len(caption)))
     y = grid.height * CELL + 0.7 * line
     return [svg.Text(x=width // 2, y=_short(y), font_size=_short(size), fill=INK, text=escape(caption))]
@@ -248,11 +252,12 @@ def _group(elements: list[svg.Element], group: svg.G) -> list[svg.Element]:
 
 def _diamond(x: Number, y: Number, half: Number) -> str:
     side = _short(half)
+    # In path data a minus sign separates numbers, so no space is needed before it.
     return f"M{_short(x - side)} {_short(y)}l{side}-{side} {side} {side}-{side} {side}z"
 
 
 def _short(number: Number) -> Number:
-    """Round to a hundredth of a unit, less than anybody sees, and write whole numbers without a point."""
+    """Round to a hundredth of a unit, which nobody can see, and write whole numbers without a point."""
     rounded = round(number, 2)
     return int(rounded) if rounded == int(rounded) else rounded
 
@@ -264,6 +269,7 @@ def wall_path(walls: Bool[np.ndarray, "height width"]) -> str:
 
 def runs(walls: Bool[np.ndarray, "height width"]) -> Iterator[tuple[int, int, int]]:
     """Yield (row, first column, length) of each longest run of blocked cells, row by row."""
+    # With a free cell before and after each row, +1 marks the first cell of a run and -1 the cell after its last.
     edges = np.diff(np.pad(np.asarray(walls, np.int8), ((0, 0), (1, 1))), axis=1)
     rows, starts = np.nonzero(edges == 1)
     _, ends = np.nonzero(edges == -1)

@@ -1,6 +1,6 @@
-"""Marks in the cells of a grid: the check that they can be drawn, and their layout, so that all of them are seen.
+"""Marks in the cells of a grid: a check that they can be drawn, and a layout in which all of them are visible.
 
-Up to four in a cell stand apart from one another. Of more, each kind becomes a single mark with a count.
+Up to four marks in a cell stand apart from one another. If there are more, each kind becomes one mark with a count.
 """
 
 from collections import defaultdict
@@ -15,15 +15,15 @@ Kind = Literal["agent", "target", "gone", "site"]
 
 
 class Mark(NamedTuple):
-    """One thing in one cell.
+    """One thing to draw in one cell.
 
     Attributes:
         row: from 0, the top.
         column: from 0, the left.
-        kind: "agent", one of the team; "target", what it seeks; "gone", a target that is done with; "site", a place
-            that stays.
-        label: one to three characters, drawn where they fit.
-        level: of a site, from 0 (all is well) to 1 (the worst): its colour. Not used for the others.
+        kind: "agent", one of the team; "target", a thing that agents look for; "gone", a target that is finished;
+            "site", a place that stays.
+        label: one to three characters, drawn if they fit.
+        level: for the colour of a site, from 0 (all is well) to 1 (the worst). Other kinds do not use it.
     """
 
     row: int
@@ -78,9 +78,9 @@ SLOTS: tuple[tuple[tuple[tuple[float, float], ...], float], ...] = (
 
 
 class Placed(NamedTuple):
-    """A mark and its place: the centre in cells from the top left corner, and the size, 1 where it is alone.
+    """A mark and its place: the centre in cells from the top left corner, and the size, 1 for a mark that is alone.
 
-    `stands_for` is a number of marks, of which `mark` is the first, or the one of highest level.
+    `stands_for` is the number of marks that it stands for; `mark` is the first of them with the highest level.
     """
 
     mark: Mark
@@ -93,7 +93,7 @@ class Placed(NamedTuple):
 def spread(marks: Sequence[Mark], room: float = 1.0) -> list[Placed]:
     """Place marks, those of one cell apart from one another; kinds that may overlap are spread in separate calls.
 
-    `room` is the side, in cells, of what a mark that is alone may take: more than 1 on grids of very small cells.
+    `room` is the side, in cells, of the square for a mark that is alone: more than 1 on grids of very small cells.
     """
     cells: dict[tuple[int, int], list[Mark]] = defaultdict(list)
     for mark in marks:
@@ -113,5 +113,6 @@ def _in_one_cell(marks: list[Mark], room: float) -> list[Placed]:
 
 
 def _by_kind(marks: list[Mark]) -> list[list[Mark]]:
+    # Unlike a set, a dict keeps the order of the marks, so that equal states give equal pictures.
     kinds = dict.fromkeys(mark.kind for mark in marks)
     return [of_kind(marks, kind) for kind in kinds]

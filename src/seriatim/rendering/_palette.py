@@ -1,6 +1,6 @@
-"""The palette of all pictures: colours that people of any colour vision tell apart.
+"""The palette of all pictures: colours that people of any colour vision can tell apart.
 
-Agents and targets differ in shape, too, so that pictures survive a black-and-white print.
+Agents and targets differ in shape too, so that pictures can be read in a black-and-white print.
 
 Source: M. Okabe and K. Ito, Color Universal Design, 2008: blue and vermilion.
 """
@@ -15,7 +15,7 @@ AGENT = "#0072b2"
 TARGET = "#d55e00"
 GONE = "#6f7882"
 
-# Levels of a site, from well to worst. Lightness falls all the way, so that the order is seen without colour.
+# The levels of a site, from well to worst. Lightness falls at each step, so that the order shows without colour.
 _LEVELS = ((255, 244, 205), (243, 178, 84), (172, 74, 20), (92, 26, 8))
 
 
@@ -29,5 +29,5 @@ def level_colour(level: float | int) -> str:
 
 
 def ink_on(level: float | int) -> str:
-    """Return the colour of a label that is legible on a site of that level."""
+    """Return a colour in which a label is legible on a site of that level."""
     return INK if level < 0.5 else PAPER

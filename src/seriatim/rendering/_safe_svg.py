@@ -1,13 +1,13 @@
-"""Drawings without anything that could run code or load something in the program that opens the file.
+"""Safe drawings: a file with them runs no code and loads nothing in the program that opens it.
 
 A model's `draw` may show text from anywhere, and a page with an episode is sent to others. So a drawing is parsed, and
-only elements and attributes of two lists are kept. Links lead to places in the drawing, pictures inside
-it are data, and styles refer to nothing else. A drawing that has nothing else is kept to the letter.
-
-Source of what has to be thought of: the HTML5 Security Cheatsheet (html5sec.org), SVG 2, chapters 2.4 and 5.
+only elements and attributes of two lists are kept. Links must lead to places in the drawing, pictures inside it must be
+data, and styles must not refer to other files. A drawing that satisfies all this is kept unchanged.
 
 Left out are scripts, foreign objects, animations (which can change a link), events (`on...`), and metadata. Names are
 those of SVG 2 and of its presentation attributes; letter case counts.
+
+Sources of the dangers to think of: the HTML5 Security Cheatsheet (html5sec.org); SVG 2, chapters 2.4 and 5.
 """
 
 import re
@@ -52,10 +52,10 @@ ELEMENTS, ATTRIBUTES = frozenset(_ELEMENTS.split()), frozenset(_ATTRIBUTES.split
 
 
 SVG, XLINK, XML = "http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink", "http://www.w3.org/XML/1998/namespace"
-# Attributes of other namespaces, and what they are written as.
+# Attributes of other namespaces, and the names under which they are written.
 _FOREIGN = {f"{XLINK} href": "href", f"{XML} space": "xml:space", f"{XML} lang": "xml:lang"}
 _PICTURE = re.compile(r"data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/=\s]*")
-# Forbidden in a style: other places, and backslashes, behind which words can be hidden.
+# Styles must not refer to other places. Backslashes are forbidden too, because they can hide words from this pattern.
 _LOADING = re.compile(r"""url\((?!\s*["']?\#)|@import|image-set\(|src\(|expression\(|\\""", re.IGNORECASE)
 
 
@@ -64,10 +64,10 @@ class LeftOut(UserWarning):
 
 
 def safe_frames(pictures: Sequence[str]) -> list[str]:
-    """Return SVG pictures with only what is known to be harmless, and say what else they had.
+    """Return SVG pictures without the parts that are not known to be harmless, and warn of those.
 
     Warns:
-        LeftOut: they had something else.
+        LeftOut: parts were left out.
 
     Raises:
         InputError: a picture is not well-formed SVG, or declares entities.
@@ -90,17 +90,18 @@ def _read(picture: str, t: int) -> "_Drawing":
     drawing = _Drawing(content, t)
     if drawing.unnamed is None:
         return drawing
+    # Without the namespace of SVG, browsers show nothing. It is added, and the picture is read again.
     after = drawing.unnamed + len("<svg")
     return _Drawing(content[:after] + f' xmlns="{SVG}"'.encode() + content[after:], t)
 
 
 class _Drawing:
-    """A drawing as it is read.
+    """A drawing that was read.
 
     Attributes:
-        text: what is kept.
-        left_out: the names of what is not.
-        unnamed: where the root begins, if it does not say that it is SVG.
+        text: the text that is kept.
+        left_out: the names of the parts that are not kept.
+        unnamed: where the root begins, if it does not have the namespace of SVG.
     """
 
     def __init__(self, content: bytes, t: int) -> None:
@@ -109,13 +110,14 @@ class _Drawing:
         self.unnamed: int | None = None
         self._kept: list[str] = []
         self._depth = 0
-        self._below: int | None = None  # how deep the element is that is left out with all that is in it
-        self._style: int | None = None  # where in `_kept` the content of a style element begins
+        self._below: int | None = None  # depth of the element that is being left out, with its content
+        self._style: int | None = None  # place in `_kept` where the content of a style element begins
         self._is_kept_to_the_letter = True
         self._parse(content)
         self.text = content.decode().strip() if self._is_kept_to_the_letter else "".join(self._kept)
 
     def _parse(self, content: bytes) -> None:
+        # The parser writes names as "namespace name", with a space in between.
         parser = self._parser = expat.ParserCreate("utf-8", " ")
         parser.buffer_text = True
         parser.StartElementHandler, parser.EndElementHandler = self._start, self._end
@@ -155,7 +157,7 @@ class _Drawing:
             self.unnamed = self._parser.CurrentByteIndex
 
     def _attribute(self, element: str, name: str, value: str) -> tuple[str, str] | None:
-        """Return an attribute as it is written, or None if it is left out."""
+        """Return the name and value under which an attribute is written, or None if it is left out."""
         written = _FOREIGN.get(name, name)
         is_text = written.startswith(("data-", "aria-"))
         is_harmless = _is_harmless_link(element, value) if written == "href" else not _LOADING.search(value)
@@ -170,6 +172,7 @@ class _Drawing:
             self._below = None if self._below == depth else self._below
             return
         if self._style is not None:
+            # The parser may hand over a style in pieces, so it can be judged only at its end.
             if _LOADING.search("".join(self._kept[self._style :])):
                 del self._kept[self._style :]
                 self._leave_out("a style that loads something")
@@ -188,7 +191,7 @@ class _Drawing:
         self._is_kept_to_the_letter = False
 
     def _outside(self, *_: Any) -> None:
-        """Leave out, without a word, what is no part of the picture, such as `<?xml ...?>`."""
+        """Leave out, without a warning, text that is no part of the picture, such as `<?xml ...?>`."""
         self._is_kept_to_the_letter = False
 
     def _entity(self, name: str, _: int) -> None:
@@ -210,7 +213,7 @@ def _encoded(picture: str, t: int) -> bytes:
 
 
 def _is_harmless_link(element: str, value: str) -> bool:
-    """Say whether a link leads to a place in the drawing, or is a picture itself."""
+    """Say whether a link leads to a place in the drawing, or is itself the data of a picture."""
     link = value.strip()
     return link.startswith("#") or (element == "image" and _PICTURE.fullmatch(link) is not None)
 

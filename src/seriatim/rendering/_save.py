@@ -1,8 +1,8 @@
-"""Saving an episode as something to look at, for any model that can draw its states.
+"""Saving an episode as a page or a picture, for any model that can draw its states.
 
 The page that plays an episode is one file and needs no network: `episode.html` beside this file. It gets the pictures
-as data, their common parts once. Its content security policy names the digest of its own script, so that the browser
-runs no other, whatever a drawing brings along.
+as data, with their common parts once. Its content security policy names the digest of its own script, so that the
+browser runs no other script, even if a drawing contains one.
 """
 
 import base64
@@ -33,9 +33,9 @@ from seriatim.simulation import Trajectory
 def save_episode(path: str | os.PathLike[str], model: Model, trajectory: Trajectory) -> Path:
     """Save the stages that were played: `.html` a page with controls, `.svg` a picture that plays by itself.
 
-    The model needs a method `draw(state)` that returns an SVG picture as a string; for `.svg`, all of one size. Whoever
-    opens the file runs nothing of it and loads nothing: scripts, events, links to other places and the like are left
-    out of the pictures, and a `LeftOut` warning says so.
+    The model needs a method `draw(state)` that returns an SVG picture as a string; for `.svg`, all pictures must have
+    one size. A browser that opens the file runs no code from the pictures and loads nothing: scripts, events, links to
+    other places and the like are left out, and a `LeftOut` warning says so.
 
     Returns:
         The path of the file.
@@ -86,7 +86,7 @@ def _pictures(model: Any, trajectory: Trajectory) -> list[str]:
 
 
 def _captions(model: Any, trajectory: Trajectory) -> list[str]:
-    """Say of each state the stage, and the discounted cost of the stages before it."""
+    """Write a caption for each state: its stage, and the discounted cost of the stages before it."""
     played = int(trajectory.length)
     costs = float(model.discount) ** np.arange(played) * np.asarray(trajectory.costs)[:played]
     so_far = np.concatenate([[0.0], np.cumsum(costs, dtype=float)])
@@ -127,5 +127,5 @@ def _digest_of_script(page: str) -> str:
 
 
 def _inside_script(data: str) -> str:
-    """Write JSON so that no text in it can end the script element: `</` and `<!--` are the two that could."""
+    """Write JSON in which no text can end the script element; only `</` and `<!--` could do so."""
     return data.replace("</", "<\\/").replace("<!--", "\\u003c!--")

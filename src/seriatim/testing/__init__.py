@@ -1,4 +1,4 @@
-"""Public laws, checked on your models, filters and policies and reported in sentences; and a count of compilations."""
+"""Checks of the laws of your models, filters and policies, reported in sentences, and a count of compilations."""
 
 from seriatim.testing._check_filter import check_filter
 from seriatim.testing._check_model import check_model

@@ -2,9 +2,9 @@
 
 1. Its methods can be traced by JAX; an update keeps the belief's structure, shapes and dtypes, and a state drawn from a
    belief, or most likely in it, is like the model's.
-2. Along episodes under random admissible controls beliefs hold no NaN; where they list states, their probabilities are
-   not negative and sum to one.
-3. Likelihoods of what is seen are probabilities. Where the filter's model is the true one, hardly any is 0.
+2. Along episodes under random admissible controls beliefs hold no NaN. If they list states, their probabilities are not
+   negative and sum to one.
+3. Likelihoods of observations are probabilities. If the filter's model is the true one, hardly any is 0.
 """
 
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ ROUNDING = 1e-4
 
 
 def check_filter(filter: Any, key: Key | None = None) -> Report:
-    """Check the laws of a filter whose model satisfies `check_model`, and say, for each, what was seen.
+    """Check the laws of a filter whose model satisfies `check_model`, and report the result for each.
 
     Args:
         filter: yours: a `seriatim.beliefs.Filter`.
@@ -92,7 +92,7 @@ def _first_stage(filter: Any, key: Key) -> tuple[Any, Any, Any]:
 
 
 class _Followed(NamedTuple):
-    """Stages of random episodes; leading axes episodes, stages. `alive`: the problem went on after the stage."""
+    """Stages of random episodes, with leading axes episodes and stages; `alive` if the problem went on afterwards."""
 
     belief: Any
     weights: Float[Array, "..."]

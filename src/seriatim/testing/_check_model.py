@@ -3,16 +3,16 @@
 1. The sizes are whole numbers from 1 up, the discount is in (0, 1].
 2. Every method can be traced by JAX and gives the shapes and dtypes the protocol promises; `transition` keeps the
    state's structure, so that it can be iterated.
-3. So they can where the model's numbers are data, not constants, as planners compile them. The same key, state,
-   control and disturbance always give the same result, and every method the same program.
+3. The methods can also be traced when the model's numbers are data, not constants, as planners compile them. The same
+   key, state, control and disturbance always give the same result, and every method the same program.
 4. Along episodes under random admissible controls: costs are finite, states hold no NaN, and every agent always has an
    admissible control.
-5. Simulated side by side, lanes last, states do as each would alone.
-6. A finite model numbers its states without gaps, its outcomes stay among them with probabilities that sum to one, and
-   sampled transitions follow them.
-7. What is seen of a hidden state is likely, and seen as often as its likelihood says; likelihoods sum to one.
-8. What each agent observes is finite. A relaxed model is the model at the corners of the simplex, and its gradients are
-   finite.
+5. States that are simulated side by side, lanes last, behave as each of them alone.
+6. A finite model numbers its states without gaps. Its outcomes stay among them with probabilities that sum to one, and
+   sampled transitions follow these probabilities.
+7. Observations of a hidden state have a positive likelihood and occur as often as it says; likelihoods sum to one.
+8. The observations of each agent are finite. A relaxed model equals the model at the corners of the simplex, and its
+   gradients are finite.
 """
 
 import functools
@@ -47,18 +47,18 @@ from seriatim.testing._relaxed_laws import relaxed_laws
 from seriatim.testing._report import Broken, Law, NotApplicable, Report, arrays_of, call, examine
 from seriatim.testing._walk import random_walk
 
-# An initial state, its mask, and each agent's first admissible control; computed when it is first asked for.
+# Makes an initial state, its mask, and each agent's first admissible control; computed when it is first needed.
 Start: TypeAlias = Callable[[], tuple[Any, Any, Any]]
 
 
 def check_model(model: Model, key: Key | None = None, *, quick: bool = False) -> Report:
-    """Check the laws of a model and say, for each, what was seen.
+    """Check the laws of a model and report the result for each.
 
     Args:
         model: yours.
         key: decides the sampled states and controls; by default `jax.random.key(0)`.
-        quick: check structure, programs and a short walk only: not whether a transition gives the same result when
-            it is called again or compiled, nor the laws of finite, observed and relaxed models.
+        quick: check only structure, programs and a short walk. Left out are the laws of finite, observed and relaxed
+            models, and whether a transition gives the same result when it is called again or compiled.
 
     Raises:
         InputError: `key` is no key.
@@ -195,7 +195,7 @@ def _require_same_results(model: Model, name: str, key: Key, start: Start) -> No
 
 
 def _start(model: Model, key: Key) -> tuple[Any, Any, Any]:
-    """Return an initial state, its mask, and each agent's first admissible control: one program for all three."""
+    """Return an initial state, its mask, and each agent's first admissible control, by one program for all three."""
 
     def start(key: Key) -> tuple[Any, Any, Any]:
         state = jax.tree.map(jnp.asarray, model.initial_state(key))

@@ -1,9 +1,8 @@
 """The laws of a policy.
 
-1. It can be traced by JAX and returns one whole number for each agent.
+1. A policy can be traced by JAX and returns one whole number for each agent.
 2. The same state and key always give the same control.
-3. At states that random episodes reach, its controls are admissible, and feasible where the model has coupled
-   constraints.
+3. At states that random episodes reach, its controls are admissible and, with coupled constraints, feasible.
 """
 
 from typing import Any
@@ -27,7 +26,7 @@ STATES = 256
 
 
 def check_policy(model: Model, policy: Policy, key: Key | None = None, *, quick: bool = False) -> Report:
-    """Check the laws of a policy on a lawful model and say, for each, what was seen.
+    """Check the laws of a policy on a lawful model and report the result for each.
 
     Args:
         model: satisfies `check_model`.

@@ -1,8 +1,8 @@
-"""Counting compilations: the test that a run of any length compiles nothing new.
+"""Counting compilations, to test that a run of any length compiles nothing new.
 
-A program is compiled for the structure, shapes and dtypes of its arguments and for their constants. What changes
-between calls (states, keys, parameters of a policy, who is at work) must therefore be leaves of constant shape. One
-forgotten size costs seconds, on-line, and hardly anybody notices before.
+A program is compiled for the structure, shapes and dtypes of its arguments and for their constants. So everything that
+changes between calls (states, keys, parameters of a policy, the agents at work) must be leaves of constant shape. One
+size that changes costs seconds of compilation on-line, and is easily overlooked before.
 
 JAX announces every program on `jax.monitoring`, whether it was compiled or fetched from the cache on disk.
 """
@@ -19,8 +19,8 @@ _EVENT = "/jax/core/compile/backend_compile_duration"
 def count_compilations() -> Iterator[list[str]]:
     """List the programs that JAX compiles, in any thread, until the block ends: their names, oldest first.
 
-    A single operation outside `jit` (`x + 1`) is a program too, compiled where its shapes are new. Call what is to be
-    tested once before, then count.
+    A single operation outside `jit` (`x + 1`) is a program too, and is compiled for each new shape. Call the function
+    to be tested once before counting.
 
     >>> import jax.numpy as jnp
     >>> double = jax.jit(lambda x: 2 * x)

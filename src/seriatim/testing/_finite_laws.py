@@ -15,7 +15,7 @@ from seriatim.model import Key
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._walk import random_control
 
-# State-control pairs whose samples are tested, samples of each, and the false-alarm rate of all tests together.
+# The number of state-control pairs tested, the samples of each, and the false-alarm rate of all tests together.
 PAIRS = 16
 SAMPLES = 4000
 FALSE_ALARM = 1e-6
@@ -30,7 +30,7 @@ def finite_laws(model: Any, key: Key) -> list[Law]:
         Law("finite: outcomes have probabilities", lambda: _outcomes(model, key)),
         Law("finite: samples follow the outcomes", lambda: _samples(model, key)),
     ]
-    if _optional.tabulated_motion(model) is not None:  # few models have it, and only exact methods use it
+    if _optional.tabulated_motion(model) is not None:  # few models have this method, and only exact methods use it
         laws.append(Law("finite: tabulated numbers are those of the outcomes", lambda: _tabulated(model, key)))
     return laws
 
@@ -38,7 +38,7 @@ def finite_laws(model: Any, key: Key) -> list[Law]:
 def _states(model: Any) -> Any:
     if _optional.missing_methods(model, _optional.FINITE):
         raise NotApplicable("the model has no states(), index() and outcomes()")
-    # Many models are finite in some configurations only, and say so by refusing.
+    # Many models are finite only in some configurations. In others their methods raise an error that says so.
     try:
         return call(model, "states")
     except Broken as reason:
@@ -48,7 +48,7 @@ def _states(model: Any) -> Any:
 
 
 def _some(states: Any, most: int = STATES_CHECKED) -> tuple[Any, Shaped[np.ndarray, " n"]]:
-    """Return at most so many states, evenly spread, with their numbers."""
+    """Return at most `most` states, evenly spread over all, with their numbers."""
     count = len(jax.tree.leaves(states)[0])
     numbers = np.unique(np.linspace(0, count - 1, most).astype(int))
     return jax.tree.map(lambda leaf: jnp.asarray(leaf)[numbers], states), numbers
@@ -94,6 +94,7 @@ def _outcomes(model: Any, key: Key) -> str:
         )
     index = np.asarray(jax.vmap(jax.vmap(model.index))(after.state))
     count = len(jax.tree.leaves(states)[0])
+    # A successor is known if the state of its number in states() is the same in all its parts.
     clipped = np.clip(index, 0, count - 1)
     back = jax.tree.map(lambda leaf: np.asarray(leaf)[clipped], states)
     matches = jax.tree.map(lambda x, y: (np.asarray(x) == y).reshape(*p.shape, -1).all(-1), after.state, back)
@@ -138,7 +139,7 @@ def _samples(model: Any, key: Key) -> str:
     level = FALSE_ALARM / (2 * len(picks))
     states = jax.tree.map(lambda leaf: leaf[picks], some)
     controls, _ = jax.vmap(lambda x, k: random_control(model, x, k))(states, jax.random.split(key, len(picks)))
-    # The number of samples is given, because the disturbance of a deterministic model has no axis to read it from.
+    # The number of samples is passed, because the disturbance of a deterministic model has no axis to read it from.
     draws = jax.vmap(model.sample_disturbance, axis_size=SAMPLES)(jax.random.split(key, SAMPLES))
     many = jax.vmap(model.transition, in_axes=(None, None, 0), axis_size=SAMPLES)
     seen = jit_unoptimised(lambda x, u: _labelled(model, many(x, u, draws)))
@@ -167,6 +168,7 @@ def _same_distribution(
     place: str, exact: _Labelled, probability: Shaped[np.ndarray, " k"], sampled: _Labelled, level: float
 ) -> None:
     p = probability.astype(np.float64)
+    # Several outcomes may lead to one state, so their probabilities are added.
     kinds = np.unique(exact.label[p > 0])
     expected = np.array([p[exact.label == kind].sum() for kind in kinds]) * SAMPLES
     observed = np.array([(sampled.label == kind).sum() for kind in kinds])
@@ -182,13 +184,14 @@ def _same_distribution(
     mean = float(p @ cost)
     error = np.sqrt(max(float(p @ (cost - mean) ** 2), 0.0) / SAMPLES)
     seen = float(np.mean(sampled.cost, dtype=np.float64))
+    # The mean of so many samples is nearly normal. The bound is two-sided, with room for single precision.
     limit = scipy.stats.norm.isf(level / 2) * error + ROUNDING * (1 + abs(mean))
     if abs(seen - mean) > limit:
         raise Broken(f"{place} costs {seen:.6g} on average, where outcomes() gives {mean:.6g}.")
 
 
 def _chi_square(observed: Shaped[np.ndarray, " n"], expected: Shaped[np.ndarray, " n"]) -> float:
-    """Return the p-value of the counts; kinds expected fewer than 5 times are pooled, as the test requires."""
+    """Return the p-value of the counts; outcomes expected fewer than 5 times are pooled, as the test requires."""
     rare = expected < 5
     if rare.any():
         observed = np.append(observed[~rare], observed[rare].sum())

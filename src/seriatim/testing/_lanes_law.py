@@ -1,8 +1,8 @@
-"""The law of lanes: many states at once behave as each of them alone.
+"""The law of lanes: many states that are simulated at once behave as each of them alone.
 
-Planners simulate many futures side by side: by a transformation of the model's own program (`seriatim.lanes`), or as it
-is if it declares `lanes_last`. Whole
-numbers and truth values must agree exactly with `jax.vmap`, real numbers up to the order in which sums are added up.
+Planners simulate many futures side by side. They transform the model's own program (`seriatim.lanes`), or call it
+unchanged if the model declares `lanes_last`. Whole numbers and truth values must agree exactly with `jax.vmap`, real
+numbers up to the order in which sums are added up.
 """
 
 import functools
@@ -25,9 +25,9 @@ LANES, STAGES = 8, 4
 
 
 def lanes_law(model: Model, key: Key) -> str:
-    """Play some stages both ways, and the base policy where there is one."""
+    """Play some stages in both ways, with the base policy if there is one."""
     name = type(model).__name__
-    # Where the state is hidden, the heuristic is one of beliefs, and has its turn when their model is checked.
+    # If the state is hidden, the heuristic takes beliefs. It is tested when the model over beliefs is checked.
     hidden, heuristic = _optional.belief_model(model) is not None, _optional.base_policy(model)
     base = None if hidden or heuristic is None else heuristic()
 
@@ -35,7 +35,7 @@ def lanes_law(model: Model, key: Key) -> str:
     def both_ways(states: State, key: Key) -> dict[str, tuple[Any, Any]]:
         keys = jax.random.split(key, LANES)
         disturbance = jax.vmap(model.sample_disturbance, out_axes=-1)(keys)
-        keys = jnp.moveaxis(keys, 0, -1)  # old keys are pairs of numbers
+        keys = jnp.moveaxis(keys, 0, -1)  # old keys have an axis of their own, before the lanes
         control, _ = jax.vmap(functools.partial(random_control, model), -1, -1)(states, keys)
         moves, heuristic = f"{name}.transition", f"{name}.base_policy()"
         seen = {moves: _both(moves, model, model.transition, states, control, disturbance)}
@@ -90,6 +90,6 @@ def _require_same(what: str, alone: Any, together: Any, *, declared: bool) -> No
 
 def _agree(one: Any, other: Any) -> bool:
     if one.shape != other.shape:
-        # A single number serves for all lanes.
+        # A result that is the same for all lanes may be a single number.
         return other.ndim == 0 and agree(one, jnp.broadcast_to(other, one.shape))
     return agree(one, other)

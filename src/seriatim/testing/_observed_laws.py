@@ -1,4 +1,4 @@
-"""The laws of a model whose state is hidden: what is seen is likely, and seen as often as its likelihood says."""
+"""The laws of a model whose state is hidden: observations are possible, and as frequent as their likelihood says."""
 
 import math
 from typing import Any
@@ -15,7 +15,7 @@ from seriatim.model import Key
 from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._walk import walk
 
-# States at which observations are counted, samples of each, and the false-alarm rate of all counts together.
+# The number of states at which observations are counted, the samples of each, and the false-alarm rate of all counts.
 PLACES = 16
 SAMPLES = 2000
 FALSE_ALARM = 1e-6
@@ -96,9 +96,10 @@ def _frequencies(model: Any, key: Key) -> str:
 
 
 def _require_as_often(what: str, matches: Any, likelihood: Any, going_on: Any) -> None:
-    """Compare counts with what is expected given the states reached; Bernstein's inequality bounds their distance."""
+    """Compare counts with their expectation given the states reached; Bernstein's inequality bounds the distance."""
     p = likelihood[going_on].astype(np.float64)
     seen, expected = matches[going_on].sum(axis=0), p.sum(axis=0)
+    # Two sides at each place and for each observation share the false-alarm rate.
     level = math.log(2 * PLACES * p.shape[1] / FALSE_ALARM)
     limit = level / 3 + np.sqrt(level**2 / 9 + 2 * level * (p * (1 - p)).sum(axis=0)) + ROUNDING * len(p)
     odd = np.flatnonzero(abs(seen - expected) > limit)

@@ -1,9 +1,10 @@
-"""Purity: the same arguments give the same result, and the same program whenever a function is traced.
+"""Purity: a function gives the same result for the same arguments, and the same program whenever it is traced.
 
-A compiled function is traced once or many times, at moments that nobody chooses. Randomness or memory in plain Python
-becomes a constant of the program then, another one each time. So a function is traced again and the programs are
-compared, operation by operation and constant by constant. Where the generators of NumPy or Python have moved, a
-condition on what they drew may have led to the same program by chance: then it is traced more often.
+JAX traces a compiled function once or many times, at moments that the user does not choose. A random number or a
+variable of plain Python becomes a constant of the program, and another one at each tracing. So a function is traced
+again, and the programs are compared, operation by operation and constant by constant. If a generator of NumPy or Python
+has moved, a condition on its numbers may have led to the same program by chance. So the function is then traced more
+often.
 """
 
 import random
@@ -16,12 +17,12 @@ import numpy as np
 
 from seriatim.testing._report import Broken
 
-# Traces compared; where a generator has moved, a coin that is thrown in plain Python is missed once in 2**15 checks.
+# The number of traces that are compared. With 16, a coin thrown in plain Python is missed once in 2**15 checks.
 TRACES, TRACES_IF_MOVED = 2, 16
 
 
 def require_pure(what: str, function: Callable[..., Any], *args: Any, source: str) -> None:
-    """Refuse a function that is traced to different programs; `source` is where randomness may come from."""
+    """Refuse a function that is traced to different programs; `source` is the place where randomness may come from."""
     first, moved = _traced(function, args)
     for _ in range((TRACES_IF_MOVED if moved else TRACES) - 1):
         if _traced(function, args)[0] != first:
@@ -29,7 +30,7 @@ def require_pure(what: str, function: Callable[..., Any], *args: Any, source: st
 
 
 def impurity(what: str, moved: str, how: str, source: str) -> str:
-    """Say that a function is not pure; `moved` is the generator it draws from, if that is known."""
+    """Return the sentence for a function that is not pure; `moved` is the generator it draws from, if known."""
     draws = f" (it draws from {moved})" if moved else ""
     return (
         f"{what} gave another result for the same arguments when {how}{draws}; randomness must come from {source} "
@@ -48,12 +49,13 @@ def generator_moved_by(call: Callable[[], Any]) -> tuple[Any, str]:
 
 
 def _traced(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[list[Any], str]:
+    # JAX remembers traces by function. The new lambda makes it trace again each time.
     program, moved = generator_moved_by(lambda: jax.make_jaxpr(lambda *given: function(*given))(*args))
     return list(_parts(program)), moved
 
 
 def _parts(program: Any) -> Iterator[Any]:
-    """List the operations of a program and the numbers in it; names and functions differ from trace to trace."""
+    """List the operations of a program and the numbers in it, without names, which differ from trace to trace."""
     bare = getattr(program, "jaxpr", program)
     yield [_bytes(constant) for constant in getattr(program, "consts", ())]
     yield [_bytes(each.val) for each in bare.outvars if hasattr(each, "val")]
@@ -78,7 +80,7 @@ def agree(one: Any, other: Any) -> bool:
 
 
 def numbers_of(leaf: Any) -> np.ndarray:
-    """Return an array of NumPy; of random keys, the numbers they are made of."""
+    """Return a leaf as an array of NumPy; random keys become the numbers they are made of."""
     if jnp.issubdtype(getattr(leaf, "dtype", np.dtype(float)), jax.dtypes.prng_key):
         leaf = jax.random.key_data(leaf)
     return np.asarray(leaf)

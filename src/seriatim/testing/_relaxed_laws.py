@@ -1,8 +1,7 @@
-"""The laws of models for policies that are trained by gradients: relaxed ones, and what single agents observe.
+"""The laws of models for policies that are trained by gradients: relaxed models, and the observations of single agents.
 
-A relaxed model is compared with the model by what can be seen of it, along whole episodes: costs, the end, admissible
-controls, observations. Its states need not be the embedded ones: they may remember what the model has forgotten, where
-derivatives need it.
+A relaxed model is compared with the model itself along whole episodes, by costs, the end, admissible controls and
+observations. Its states need not equal the model's: they may remember more than those, if derivatives need it.
 """
 
 import functools
@@ -22,7 +21,7 @@ from seriatim.testing._report import Broken, Law, NotApplicable, call
 from seriatim.testing._walk import random_control, walk
 
 EPISODES, STAGES = 16, 12
-# Sums of chances round; a cost or a feature that is off by this much of its size is another one.
+# Sums of probabilities have rounding errors. A cost or feature is wrong if it differs by more than this part of it.
 ROUNDING = 1e-3
 
 
@@ -88,7 +87,7 @@ def _relaxed_state(model: Any, state: State) -> State:
         raise NotApplicable("the model has no relaxed_state(), relaxed_mask() and relaxed_transition()")
     if missing:
         raise Broken(f"{type(model).__name__} has no method {missing[0]}, which a relaxed model needs.")
-    # Many models have a relaxation in some configurations only, and say so by refusing.
+    # Many models have a relaxation only in some configurations. In others their methods raise an error that says so.
     try:
         return call(model, "relaxed_state", state)
     except Broken as reason:
@@ -193,7 +192,7 @@ def _gradients(model: Any, key: Key) -> str:
 def _total_cost(
     model: Any, relaxed: State, disturbances: Disturbance, scores: Float[Array, "T m c"], *, hard: bool
 ) -> Float[Array, ""]:
-    """Play the softmax of the scores; if `hard`, the best of them, with the derivatives of the softmax."""
+    """Play the softmax of the scores or, if `hard`, the best control with the derivatives of the softmax."""
 
     def stage(state: State, given: Any) -> tuple[State, Array]:
         logits, disturbance = given

@@ -1,4 +1,4 @@
-"""The outcome of a check: one finding a law, in a sentence a person can act on."""
+"""The outcome of a check: one finding for each law, in a sentence that says what to do."""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ NOT_CHECKED = "not checked, since a law above is broken"
 
 
 class Broken(Exception):
-    """A law is broken; the message says which method, what was seen and what was expected."""
+    """A law is broken; the message names the method, the value seen and the value expected."""
 
 
 class NotApplicable(Exception):
@@ -38,7 +38,7 @@ class Finding:
 
 @record
 class Report:
-    """The findings, law by law. Print it to read it; `ok` says whether all is well."""
+    """The findings, one for each law. Print the report to read it; `ok` says whether no law is broken."""
 
     findings: tuple[Finding, ...]
 
@@ -63,7 +63,7 @@ class Report:
 
 
 def folded(findings: Sequence[Finding]) -> list[Finding]:
-    """Return the findings with one for all laws that were not checked, in the place of the first of them."""
+    """Return the findings, with a single one for all laws that were not checked, in place of the first of them."""
     unchecked = [finding for finding in findings if finding.message == NOT_CHECKED]
     if len(unchecked) < 2:
         return list(findings)
@@ -73,9 +73,9 @@ def folded(findings: Sequence[Finding]) -> list[Finding]:
 
 
 class Law(NamedTuple):
-    """A law and its check, which returns what was seen, or raises `Broken` or `NotApplicable`.
+    """A law and its check, which returns a sentence about the result, or raises `Broken` or `NotApplicable`.
 
-    `vital` laws are those without which the later ones make no sense.
+    If a `vital` law is broken, the later laws make no sense.
     """
 
     text: str
@@ -101,14 +101,14 @@ def _check(law: Law) -> Finding:
         return Finding(law.text, False, str(broken), broken.__cause__)
     except NotApplicable as reason:
         return Finding(law.text, None, str(reason))
-    except Exception as error:  # a method of the user's, called where nobody expected it to raise
+    except Exception as error:  # a user's method may raise anywhere
         return Finding(law.text, False, explanation("A method", error), error)
 
 
 def call(owner: Any, method: str, *args: Any, traced: bool = False, mapped: bool = False) -> Any:
-    """Call a user's method; whatever it raises becomes a sentence that names it.
+    """Call a user's method; turn any exception into a sentence that names the method.
 
-    `traced` only works out the shapes of the result; `mapped` calls it over a leading axis of all arguments.
+    `traced` only computes the shapes of the result. `mapped` calls the method over a leading axis of all arguments.
     """
     name = f"{type(owner).__name__}.{method}" if method != "__call__" else name_of(owner)
     bound = (lambda *given: owner(*given)) if method == "__call__" else getattr(owner, method)
@@ -120,7 +120,7 @@ def call(owner: Any, method: str, *args: Any, traced: bool = False, mapped: bool
 
 
 def arrays_of(owner: Any, method: str, *args: Any) -> Any:
-    """Work out the shapes of the arrays that a user's method returns; whatever it raises names it, as in `call`.
+    """Return the shapes of the arrays that a user's method returns; exceptions are turned into sentences as in `call`.
 
     Raises:
         InputError: a leaf of what it returns is no array.

@@ -1,4 +1,4 @@
-"""Random episodes: states a model can reach, under controls drawn from its masks."""
+"""Random episodes: states that a model can reach, under controls drawn from its masks."""
 
 from typing import Any, NamedTuple
 
@@ -14,12 +14,12 @@ from seriatim.testing._purity import numbers_of
 from seriatim.testing._report import Broken
 
 STAGES = 50
-# Joint controls drawn at each stage of a model with coupled constraints, of which a feasible one is taken.
+# The number of joint controls drawn at each stage of a model with coupled constraints, to find a feasible one.
 TRIES = 32
 
 
 class Walk(NamedTuple):
-    """Episodes under random controls; leading axes: episodes, stages. `alive` marks the stages that were played."""
+    """Episodes under random controls, with leading axes episodes and stages; `alive` marks stages that were played."""
 
     states: State
     controls: Int[Array, "episodes T m"]
@@ -29,10 +29,10 @@ class Walk(NamedTuple):
 
 
 def random_control(model: Model, state: State, key: Key) -> tuple[Int[Array, " m"], Bool[Array, ""]]:
-    """Draw an admissible joint control, feasible if one is found; also say whether it was."""
+    """Draw an admissible joint control, feasible if one is found; also return whether it is feasible."""
     logits = jnp.where(model.control_mask(state), 0.0, -jnp.inf)
     feasible = _optional.feasible(model)
-    tries = 1 if feasible is None else TRIES  # each takes a random number for every control of every agent
+    tries = 1 if feasible is None else TRIES  # a draw takes a random number for every control of every agent
     drawn = jax.random.categorical(key, logits, shape=(tries, model.num_agents)).astype(jnp.int32)
     if feasible is None:
         return drawn[0], jnp.array(True)
@@ -63,7 +63,7 @@ def walk(model: Model, key: Key, episodes: int) -> Walk:
 
 
 def random_walk(model: Model, key: Key, episodes: int) -> str:
-    """Check costs, masks and states along random episodes; return what was seen."""
+    """Check costs, masks and states along random episodes; return a sentence about the result."""
     seen = jax.tree.map(numbers_of, walk(model, key, episodes))
     name = type(model).__name__
     stuck = np.argwhere(~seen.masks.any(axis=3) & seen.alive[..., None])

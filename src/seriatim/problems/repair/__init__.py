@@ -1,1 +1,1 @@
-"""Repair: a team of robots inspects and repairs sites whose damage it knows only in distribution."""
+"""Repair: a team of robots inspects and repairs sites, of whose damage it knows only the distribution."""

@@ -1,19 +1,20 @@
-"""The repair problem over beliefs, written out: its state is what the team knows.
+"""The repair problem over beliefs, written out: its state is the team's belief.
 
-A belief is where the robots are, `known` `[m]`, and a distribution of each site's level, `sites` `[n, l]`. What a stage
-does to it is `BeliefModel(repair, FactoredFilter(repair))`, in law: sites worsen in distribution, those looked at are
-then drawn, by inversion at one uniform number for each site, and known. No level of another site is drawn, and the
-stage cost is its expectation, so simulations are several times faster and less noisy.
+A belief has the places of the robots, `known` `[m]`, and a distribution of each site's level, `sites` `[n, l]`. A stage
+has the same law as in `BeliefModel(repair, FactoredFilter(repair))`. Sites worsen in distribution. Then the level of
+each inspected site is drawn, by inversion at one uniform number for each site, and is known from then on. Levels of
+other sites are not drawn, and the stage cost is an expectation. So simulations are several times faster and less noisy.
 
-Features tell a network of a belief, on behalf of one robot. Of every site: what its damage is expected to cost, the
-distribution of its level, how far it is, which control leads there, how many other robots are nearer (of equals the
-first counts as nearer), and how far the nearest of them is. Of the robot itself: what it believes of its own site, who
-else is there, and for each control the *pull* of the sites that it leads to,
+Features describe a belief for a network, on behalf of one robot. For every site they have the expected cost of its
+damage, the distribution of its level, its distance, the control that leads there, the number of other robots that are
+nearer (of equally near robots the first counts as nearer), and the distance of the nearest of them. For the robot
+itself they have the belief about its own site, the number of other robots there, and for each control the *pull* of the
+sites that it leads to,
 
     pull_k = sum over sites j with first control k of w_j 0.7^d(j),
 
-with w_j the damage told of, once for all sites and once for those to which no other robot is nearer. Robots that share
-a network and are told the same do the same; it is the rank of each that lets them do different things.
+with w_j the expected cost of the damage, once for all sites and once for those to which no other robot is nearer.
+Robots that share a network and get the same features choose the same. Their ranks let them choose differently.
 """
 
 from typing import Any
@@ -34,8 +35,8 @@ from seriatim.problems.repair._drawing import lines, picture
 class RepairBeliefs:
     """Repair, over beliefs: a `Model` whose state is a `FactoredBelief`.
 
-    The filter is exact, so the cost of a policy here is its cost in the world (`HiddenModel`), with the noise of levels
-    that nobody saw averaged out.
+    The filter is exact, so the expected cost of a policy here is its cost in the world (`HiddenModel`). The noise of
+    levels that no robot sees is averaged out.
 
     Attributes:
         problem: the world, a `Repair`.
@@ -62,7 +63,7 @@ class RepairBeliefs:
 
     @property
     def filter(self) -> FactoredFilter:
-        """The filter whose beliefs they are."""
+        """The filter that makes these beliefs."""
         return FactoredFilter(self.problem)
 
     def base_policy(self) -> "NearestDamage":
@@ -70,11 +71,11 @@ class RepairBeliefs:
         return NearestDamage(self.problem)
 
     def terminal_cost(self) -> "DamageForever":
-        """Return the published cost-to-go where a simulation is cut: damage stays as it is."""
+        """Return the published cost-to-go for truncated simulations: damage stays as it is."""
         return DamageForever(self.problem)
 
     def initial_state(self, key: Key) -> FactoredBelief:
-        """Return what is known before anything was seen."""
+        """Return the belief before the first observation."""
         return FactoredBelief(self.problem.initial_state(key).positions, self.problem.initial_sites())
 
     def control_mask(self, state: FactoredBelief) -> Bool[Array, "m c"]:
@@ -82,13 +83,13 @@ class RepairBeliefs:
         return jnp.asarray(self.problem.open_ways(state.known))
 
     def sample_disturbance(self, key: Key) -> Float[Array, " n"]:
-        """Draw the uniform number by which each site's level is drawn if it is looked at."""
+        """Draw a uniform number for each site, by which its level is drawn if it is inspected."""
         return jax.random.uniform(key, (self.problem.num_sites,))
 
     def transition(
         self, state: FactoredBelief, control: Int[Array, " m"], disturbance: Float[Array, " n"]
     ) -> Transition:
-        """Pay what is expected, repair, worsen, move, look."""
+        """Pay the expected cost, repair, let sites worsen, move, and inspect."""
         problem = self.problem
         growing = jnp.array([*problem.gamma, 0.0])
         leaving = state.sites * growing
@@ -102,7 +103,7 @@ class RepairBeliefs:
         return Transition(FactoredBelief(positions, sites), cost, jnp.array(False))
 
     def features(self, state: FactoredBelief, agent: Int[Array, ""]) -> Features:
-        """Return what a network is told for one robot; see `seriatim.problems.repair._beliefs`."""
+        """Return the features of the belief for one robot; see `seriatim.problems.repair._beliefs`."""
         return repair_features(self.problem, state.known, state.sites, agent)
 
     def draw(self, state: FactoredBelief) -> str:
@@ -118,21 +119,22 @@ class RepairBeliefs:
 class NearestDamage:
     """The published heuristic: repair here if damaged, else a step towards the nearest site that may be damaged.
 
-    Each robot by itself; among equals the site, and the way, of least number. Where nothing may be damaged, it stays.
+    Each robot chooses by itself. Among equally near sites or ways it takes the one of least number. If no site may be
+    damaged, it stays.
 
     Attributes:
         problem: the world, a `Repair`.
         doubt: a site may be damaged where the probability of a level above 0 exceeds this.
 
     Raises:
-        InputError: when called with something else than a belief.
+        InputError: it is called with something else than a belief.
     """
 
     problem: Any
     doubt: float | Float[Array, ""] = 0.0
 
     def __call__(self, info: FactoredBelief, key: Key) -> Int[Array, " m"]:
-        """Choose by the belief; nothing is random."""
+        """Choose controls by the belief; `key` is not used."""
         del key
         require_belief(info, "NearestDamage")
         damaged = jnp.sum(info.sites[:, 1:], axis=1) > self.doubt
@@ -146,7 +148,8 @@ class NearestDamage:
 class DamageForever:
     """The cost-to-go if the expected damage stayed as it is: sum over sites of E[c(level)] / (1 - alpha).
 
-    A terminal cost of truncated rollout. It is no bound: damage grows where nobody comes, and shrinks under repair.
+    This is a terminal cost for truncated rollout. It is no bound, because damage grows at sites without a robot and
+    shrinks under repair.
 
     Attributes:
         problem: the world, a `Repair`.
@@ -167,18 +170,19 @@ def _expected(state: FactoredBelief) -> Float[np.ndarray, " n"]:
 
 
 def _drawn(predicted: Float[Array, "n l"], uniform: Float[Array, " n"]) -> Float[Array, "n l"]:
-    """Return each site's level, drawn, as a distribution that is certain of it.
+    """Draw each site's level; return it as a distribution with probability 1 at that level.
 
-    By inversion: the first level whose cumulative probability exceeds the uniform number, never one of probability 0.
+    The draw is by inversion: it is the first level whose cumulative probability exceeds the uniform number, and never
+    one of probability 0.
     """
     cumulative = jnp.cumsum(predicted, axis=1)
     beyond = (predicted > 0) & (cumulative > (uniform * cumulative[:, -1])[:, None])
     return (beyond & (jnp.cumsum(beyond, axis=1) == 1)).astype(predicted.dtype)
 
 
-# How much less a site pulls for every move that it is farther away.
+# The factor by which the pull of a site falls with each move of distance.
 FADING = 0.7
-# Ranks beyond this make no difference.
+# Larger ranks count as this one.
 MANY = 4
 
 
@@ -187,9 +191,12 @@ def repair_features(problem: Any, positions: Int[Array, " m"], sites: Float[Arra
     m, n = positions.shape[0], sites.shape[0]
     distance = jnp.asarray(problem.sites.distance)[positions].astype(float)
     own, before, others = distance[agent], jnp.arange(m) < agent, jnp.arange(m) != agent
+    # Among equally near robots the one of least number counts as nearer, so that no two robots have the same rank.
     nearer = others[:, None] & ((distance < own) | ((distance == own) & before[:, None]))
+    # Without another robot, the nearest rival is farther away than any path is long.
     rival = jnp.min(jnp.where(others[:, None], distance, n), axis=0)
     leads = jnp.asarray(problem.sites.step)[positions[agent]] == jnp.arange(problem.num_controls)[:, None]
+    # The logarithm keeps costs that differ by factors of ten in a range that networks can learn from.
     damage = jnp.log1p(jnp.sum(sites * jnp.array(problem.costs, float), axis=1))
     mine = ~jnp.any(nearer, axis=0)
     weight = leads.astype(float) * (damage * FADING**own)

@@ -1,7 +1,7 @@
 """Pictures of the repair problem: sites coloured by damage, the ways between them, and the robots.
 
-A line and a grid lie as they are. Another graph is laid out so that sites many moves apart are drawn far apart
-(classical scaling of the distances), and then set on the cells of a grid, each site on one of its own.
+A line and a grid are drawn in their own shape. Any other graph is laid out so that sites many moves apart are drawn far
+apart (classical scaling of the distances). Its sites are then put on the cells of a grid, each in a cell of its own.
 
 Source: W. Torgerson, Multidimensional Scaling: I. Theory and Method, Psychometrika 17, 1952.
 """
@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from seriatim.problems.repair._sites import Edges, sites
 from seriatim.rendering import Mark, grid_svg, grid_text
 
-# Cells of the grid for each site of a graph: room to lie apart.
+# The grid has so many cells for each site of a graph, so that sites can lie apart.
 ROOM = 2
 
 Cell = tuple[int, int]
@@ -33,7 +33,7 @@ class Plan(NamedTuple):
 
 @lru_cache(maxsize=16)
 def plan(edges: Edges, count: int, width: int | None) -> Plan:
-    """Lay sites out: in rows of `width`, or by their distances where that is None."""
+    """Lay sites out in rows of `width` or, if that is None, by their distances."""
     if width is None:
         cells = _spread_out(np.asarray(sites(edges, count).distance, float))
     else:
@@ -64,7 +64,7 @@ def _spread_out(distance: Float[np.ndarray, "n n"]) -> tuple[Cell, ...]:
     centring = np.eye(n) - 1 / n
     values, vectors = np.linalg.eigh(-centring @ distance**2 @ centring / 2)
     places = vectors[:, -2:] * np.sqrt(np.maximum(values[-2:], 0))
-    # The sign of an eigenvector is anybody's: the first site lies left of the middle, and above it.
+    # An eigenvector has no fixed sign. It is chosen so that the first site lies to the left of the middle and above it.
     places = places * np.where(places[0] > 0, -1, 1)
     extent = np.ptp(places, axis=0)
     places = (places - places.min(axis=0)) / np.where(extent > 0, extent, 1) * (side - 1)

@@ -1,4 +1,4 @@
-"""Repair: a team of robots inspects and repairs sites whose damage it knows only in distribution.
+"""Repair: a team of robots inspects and repairs sites, of whose damage it knows only the distribution.
 
 Each of n sites has a damage level 0 .. l-1 that grows by itself: level k becomes k + 1 with probability gamma_k. A
 robot stays and repairs its site, which sets it to level 0, or moves to a neighbouring site. A stage, in order:
@@ -6,8 +6,8 @@ robot stays and repairs its site, which sets it to level 0, or moves to a neighb
     the team pays c[level] for every site  ->  robots that stay repair  ->  the other sites worsen  ->  robots move
                                            ->  each sees the exact level of the site it stands on
 
-Sites move independently and are seen independently, so what the team knows is exactly a distribution of each site's
-level (`FactoredFilter`), and the problem over beliefs can be written out: `RepairBeliefs`.
+Sites worsen independently and are seen independently. So the exact belief of the team is one distribution for each
+site's level (`FactoredFilter`), and the problem over beliefs can be written out: `RepairBeliefs`.
 
 Source: S. Bhattacharya, S. Badyal, T. Wheeler, S. Gil and D. Bertsekas, Reinforcement Learning for POMDP: Partitioned
 Rollout and Policy Iteration with Application to Autonomous Sequential Repair Problems, IEEE Robotics and Automation
@@ -29,16 +29,16 @@ from seriatim.problems.repair._beliefs import NearestDamage, RepairBeliefs
 from seriatim.problems.repair._drawing import Plan, lines, picture, plan
 from seriatim.problems.repair._sites import Edges, Sites, check_number, graph32, grid, line, sites
 
-# Published: how fast damage grows, and the stage cost of a site at each level.
+# The published numbers: how fast damage grows, and the stage cost of a site at each level.
 GAMMA = (0.01, 0.02, 0.03, 0.05)
 COSTS = (0.0, 0.1, 1.0, 10.0, 100.0)
-# Ours, for no start is published: one site in five is damaged, at any level.
+# No start is published. Here one site in five is damaged, with equal chance for each level above 0.
 PRIOR = (0.8, 0.05, 0.05, 0.05, 0.05)
 
 
 @record
 class RepairState:
-    """The places of the robots, which all know, and the damage of each site, which no robot knows."""
+    """The places of the robots, which all of them know, and the damage of each site, which none of them knows."""
 
     positions: Int[Array, "m *lanes"]
     levels: Int[Array, "n *lanes"]
@@ -46,7 +46,7 @@ class RepairState:
 
 @record
 class Inspection:
-    """The observation of each robot: its site and the level there, both counted from 1; 0 says nothing."""
+    """The observation of each robot: its site and the level there, both counted from 1; 0 stands for no information."""
 
     site: Int[Array, "m *lanes"]
     level: Int[Array, "m *lanes"]
@@ -67,7 +67,7 @@ class Repair:
         height: rows of a grid.
         gamma: probabilities that a site of level 0, 1, .. worsens in a stage; with gamma_0 = 0 repaired sites stay
             sound.
-        costs: c, of a stage, for a site of each level, one more than `gamma`.
+        costs: c, the stage cost of a site of each level; there is one more level than entries of `gamma`.
         prior: distribution of each site's first level, known to the team: one for all, or one for each site.
         starts: the robots' first sites; None draws them uniformly.
         discount: in (0, 1).
@@ -93,7 +93,7 @@ class Repair:
         count = {"graph32": 32, "line": self.width, "grid": self.width * self.height}
         layout = self.layout
         number = count.get(layout, 0) if isinstance(layout, str) else 1 + max(max(edge) for edge in layout)
-        check_number(number)  # before the edges of so many are listed
+        check_number(number)  # checked before all their edges are listed
         found = sites(_edges(self), number)
         object.__setattr__(self, "sites", jax.tree.map(jnp.asarray, found))
         _check_prior(self)
@@ -135,7 +135,7 @@ class Repair:
         return self.open_ways(state.positions)
 
     def sample_disturbance(self, key: Key) -> Float[Array, " n"]:
-        """Draw a uniform number for each site: below gamma, it worsens."""
+        """Draw a uniform number for each site; the site worsens if its number is below gamma."""
         return jax.random.uniform(key, (self.num_sites,))
 
     def transition(self, state: RepairState, control: Int[Array, " m"], disturbance: Float[Array, " n"]) -> Transition:
@@ -154,7 +154,7 @@ class Repair:
     def observation_likelihood(
         self, observation: Inspection, state: RepairState, control: Int[Array, " m"]
     ) -> Float[Array, ""]:
-        """Return 1 for what is so, else 0."""
+        """Return 1 for the observation that each robot makes in this state, 0 for any other."""
         true = self.observation(state, control, jnp.zeros(self.num_sites))
         same = (observation.site == true.site) & (observation.level == true.level)
         return jnp.all(same | (observation.site == 0)).astype(float)
@@ -198,18 +198,18 @@ class Repair:
         return jnp.broadcast_to(jnp.array(self.prior, float), (self.num_sites, self.num_levels))
 
     def site_transition(self, known: Int[Array, " m"], control: Int[Array, " m"]) -> Float[Array, "n l l"]:
-        """Return to level 0 what is repaired, and let the others worsen."""
+        """Set repaired sites to level 0, and let the others worsen."""
         growing = jnp.array([*self.gamma, 0.0])
         worsen = jnp.diag(1 - growing) + jnp.diag(growing[:-1], 1)
         renewed = jnp.zeros_like(worsen).at[:, 0].set(1.0)
         return jnp.where(self.repaired(known, control)[:, None, None], renewed, worsen)
 
     def next_known(self, known: Int[Array, " m"], control: Int[Array, " m"], observation: Inspection) -> Array:
-        """Return where the robots are: where they say, else where their controls lead."""
+        """Return the places of the robots: the observed ones or, without an observation, where their controls lead."""
         return jnp.where(observation.site > 0, observation.site - 1, self.moved(known, control))
 
     def site_likelihood(self, observation: Inspection, known: Array, control: Int[Array, " m"]) -> Float[Array, "n l"]:
-        """Rule out the levels that were not seen of a site that was."""
+        """Rule out the levels of an inspected site that were not seen."""
         del known, control
         here = observation.site[:, None] == 1 + jnp.arange(self.num_sites)
         seen = observation.level[:, None] == 1 + jnp.arange(self.num_levels)
@@ -238,18 +238,18 @@ class Repair:
 
 @record
 class WithinWays:
-    """Says who can hear whom: robots at most `radius` ways from each other.
+    """Says which robots can hear each other: those that are at most `radius` ways apart.
 
     Attributes:
-        problem: where they are.
-        radius: the length of a shortest path between them.
+        problem: the problem, with its graph of sites.
+        radius: the largest length of a shortest path between two robots that hear each other.
     """
 
     problem: Repair
     radius: int | float = static()
 
     def __call__(self, state: RepairState) -> Bool[Array, "m m"]:
-        """Return who is in reach of whom."""
+        """Return which robots are in reach of each other."""
         distance = jnp.asarray(self.problem.sites.distance)[state.positions][:, state.positions]
         return distance <= self.radius
 

@@ -14,13 +14,13 @@ from jaxtyping import Array, Int32
 from seriatim._errors import InputError
 from seriatim.problems._distance_fields import UNREACHABLE, distance_fields
 
-# The sites are called A .. Z, AA .. AF.
+# The names of the sites: A .. Z, AA .. AF.
 GRAPH32 = (
     "A-B A-D B-K C-D C-K D-E D-L E-L E-F F-G F-J G-H G-J H-I I-J I-Q J-O K-L K-M L-N M-R N-T O-P O-S P-Q P-U R-X R-Y "
     "S-Z T-U T-V T-AD U-V U-W V-AE W-AE X-Y X-AA Y-Z Y-AA Z-AB Z-AC AA-AB AB-AC AC-AD AD-AE AD-AF AE-AF"
 )
 
-# Distances and first steps of all pairs are kept: 800 MB for so many.
+# The most sites: distances and first steps of all pairs are kept, which takes 800 MB for so many.
 MAX_SITES = 10_000
 
 Edges = tuple[tuple[int, int], ...]
@@ -39,7 +39,7 @@ class Sites(NamedTuple):
 
 
 def check_number(count: int) -> None:
-    """Refuse more sites than there is room for the distances of.
+    """Refuse more sites than there is memory for their distances.
 
     Raises:
         InputError: there are too many.
@@ -49,7 +49,7 @@ def check_number(count: int) -> None:
 
 
 def sites(edges: Sequence[tuple[int, int]], count: int) -> Sites:
-    """Number the ways out of each site, and find the shortest paths.
+    """Number the ways that leave each site, and find the shortest paths.
 
     Raises:
         InputError: an edge names no site, some site cannot be reached, or there are more than 10,000.
@@ -72,7 +72,7 @@ def sites(edges: Sequence[tuple[int, int]], count: int) -> Sites:
 
 
 def _first_steps(neighbours: Int32[np.ndarray, "n c"], distance: Int32[np.ndarray, "n n"]) -> Int32[np.ndarray, "n n"]:
-    """Return the first neighbour nearest to the goal; a site itself comes first, and is nearest only to itself."""
+    """Return the first neighbour that is nearest to the goal; a site comes first, but is nearest only to itself."""
     nearest, step = distance.copy(), np.zeros(distance.shape, np.int32)
     for k in range(1, neighbours.shape[1]):
         ahead = distance[neighbours[:, k]]

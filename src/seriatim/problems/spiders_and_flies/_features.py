@@ -1,12 +1,13 @@
 """Features of a hunt, on behalf of one spider.
 
-Of every living fly: how far it is, which moves lead nearer to it, and how the spider stands among those that might
-catch it: how much nearer the nearest of the others is, how many are nearer (of equals the first counts as nearer),
-whether it is the spider's own nearest fly, and how many others have it as theirs. Distances are shortest paths, so
-walls are known through them. Of itself: the share of flies left, and its own open moves.
+For every living fly, the features have its distance, the moves that lead nearer to it, and the spider's rank among
+those that might catch it: how much nearer the nearest other spider is, how many others are nearer (of equally near
+spiders the first counts as nearer), whether it is the spider's own nearest fly, and how many others have it as theirs.
+Distances are lengths of shortest paths, so they contain the walls. For the spider itself, the features have the share
+of flies left and its open moves.
 
-These are the numbers by which spiders divide flies among themselves: agents that share a network and see the same
-numbers do the same, and it is the rank of each that lets them do different things.
+By these numbers spiders can divide the flies among themselves. Agents that share a network and get the same numbers
+choose the same; their ranks let them choose differently.
 """
 
 from typing import Any
@@ -18,9 +19,9 @@ from seriatim.model import Features
 from seriatim.problems.spiders_and_flies._hunt import Hunt
 from seriatim.problems.spiders_and_flies._terrain import MOVES
 
-# Ranks and rivals beyond this make no difference.
+# Larger ranks and numbers of rivals count as this one.
 MANY = 4
-# Distances beyond this many moves, as between parts of a map without a path, are told as this many.
+# Larger distances, such as those between parts of a map without a path, count as this many moves.
 FAR = 200
 
 

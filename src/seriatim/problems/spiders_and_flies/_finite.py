@@ -1,7 +1,7 @@
-"""A small hunt as a finite model: its states numbered, and all that its flies may do.
+"""A small hunt as a finite model: its numbered states, and all possible behaviours of its flies.
 
-A state is a number in mixed radix: digits for the spiders' cells, for who is at work (if that may change), for the
-flies' cells (unless they stay where they are told), and for who lives.
+A state is a number in mixed radix. Its digits are the spiders' cells, the spiders at work (if they may change), the
+flies' cells (unless flies stay in given cells), and the flies alive.
 """
 
 from typing import Any
@@ -51,7 +51,7 @@ def hunt_number(model: Any, state: Hunt) -> Int[Array, ""]:
 
 
 def hunt_outcomes(model: Any, state: Hunt, control: Int[Array, " m"]) -> tuple[Transition, Float[Array, " k"]]:
-    """Enumerate what the flies may do.
+    """Enumerate the possible behaviours of the flies.
 
     Raises:
         InputError: flies arrive or join.

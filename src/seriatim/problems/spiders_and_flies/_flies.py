@@ -1,6 +1,7 @@
 """The behaviour of flies: they stay, wander or flee, and arrive during the game.
 
-The luck of a fly is drawn without knowing where it is; its move then depends on where it and the spiders are.
+The random number of a fly is drawn without its position. Its move then depends on this number and on the positions of
+the fly and the spiders.
 """
 
 from typing import Literal
@@ -13,9 +14,9 @@ from seriatim._record import record, static
 from seriatim.model import Key
 from seriatim.problems.spiders_and_flies._terrain import MOVES, NARROW, Terrain
 
-# The choices of one fly, with their chances: wander by move 0..4; flee, with ties broken from move 0..4 on, or freeze.
+# The chances of one fly's choices: wander by move 0..4; or flee, with ties broken from move 0..4 on, or stay.
 CHANCES = {"stay": (1.0,), "wander": (0.2,) * 5, "flee": (0.1,) * 5 + (0.5,)}
-# The place in CHANCES of doing nothing.
+# The place in CHANCES of staying.
 NOTHING = {"stay": 0, "wander": 0, "flee": 5}
 # Slots for flies that arrive at random, besides those of caught ones.
 SPARE_SLOTS = 4
@@ -26,9 +27,9 @@ class Luck:
     """A disturbance of the game.
 
     Attributes:
-        moves: what each fly would do, a place in `CHANCES`, `[n]`; None if flies stay.
-        arrivals: where flies would arrive, as places in the list of cells, -1 for nowhere: one for each scheduled
-            arrival, then one at random if there is a rate. None without arrivals.
+        moves: the choice of each fly, a place in `CHANCES`, `[n]`; None if flies stay.
+        arrivals: the cells in which flies would arrive, as places in the list of cells, -1 for none: one for each
+            scheduled arrival, then one for a random arrival if there is a rate. None without arrivals.
     """
 
     moves: Int[Array, " n"] | None
@@ -40,8 +41,8 @@ class Swarm:
     """The flies of a game.
 
     A state has a slot for each fly at the start, then one for each scheduled arrival, then spare ones: `most` in all,
-    or as many as the arrivals ask for. A fly that arrives at random takes the first free slot that is not reserved; if
-    there is none, it does not come.
+    or as many as the arrivals need. A fly that arrives at random takes the first free slot that is not reserved;
+    without such a slot, it does not come.
     """
 
     count: int = static()
@@ -57,23 +58,23 @@ class Swarm:
 
     @property
     def num_slots(self) -> int:
-        """The number of flies a state has room for, n."""
+        """The number of flies for which a state has room, n."""
         if self.most is not None:
             return self.most
         return self.num_reserved + (SPARE_SLOTS if self.arrival_rate > 0 else 0)
 
     @property
     def num_reserved(self) -> int:
-        """The number of slots of flies that are certain to come: those at the start, then those scheduled."""
+        """The number of slots reserved for flies that are certain to come: those at the start and those scheduled."""
         return self.count + len(self.arrival_stages)
 
     def free(self, alive: Bool[Array, " n"]) -> Bool[Array, " n"]:
-        """Say which slots a fly that comes unannounced may take."""
+        """Say which slots a fly without a reserved slot may take."""
         slots = jnp.arange(self.num_slots)
         return ~alive & ((slots < self.count) | (slots >= self.num_reserved))
 
     def draw(self, key: Key, num_cells: int) -> Luck:
-        """Draw what the flies would do and where new ones would arrive."""
+        """Draw the choices of the flies and the cells in which new ones would arrive."""
         if not self.arrives:
             return Luck(self._moves(key), None)
         for_moves, for_cells, for_rate = jax.random.split(key, 3)
@@ -84,7 +85,7 @@ class Swarm:
         return Luck(moves, cells)
 
     def _moves(self, key: Key) -> Int[Array, " n"] | None:
-        """Draw what each fly would do. Dividing 32 random bits favours no outcome by more than one in 10**8."""
+        """Draw the choice of each fly. Dividing 32 random bits favours no outcome by more than one in 10**8."""
         if self.behaviour == "stay":
             return None
         # All chances are multiples of a tenth.
@@ -106,7 +107,7 @@ class Swarm:
         active: Bool[Array, " m"] | None,
         luck: Int[Array, " n"],
     ) -> Int[Array, "n 2"]:
-        """Move the living flies; from an absent spider none flees."""
+        """Move the living flies; flies do not flee from absent spiders."""
         moves = luck if self.behaviour == "wander" else _flight(terrain, flies, spiders, active, luck)
         return jnp.where(alive[:, None], terrain.step(flies, moves), flies)
 
@@ -118,7 +119,7 @@ class Swarm:
         stage: Int[Array, ""] | None,
         arrivals: Int[Array, " k"],
     ) -> tuple[Int[Array, "n 2"], Bool[Array, " n"]]:
-        """Put new flies into their slots; `stage` is the one at which they will be seen first."""
+        """Put new flies into their slots; `stage` is the first stage at which they are seen."""
         scheduled = len(self.arrival_stages)
         place = jnp.full(self.num_slots, -1, jnp.int32)
         if scheduled:
@@ -127,7 +128,7 @@ class Swarm:
         if self.arrival_rate > 0:
             place = jnp.where(first(self.free(alive)), arrivals[-1], place)
         comes = place >= 0
-        # At -1 a cell is looked up that is not used.
+        # An arrival of -1 looks up some cell, which is not used.
         return jnp.where(comes[:, None], terrain.cells[place], flies), alive | comes
 
     def no_more(self, stage: Int[Array, ""] | None) -> Bool[Array, ""] | bool:
@@ -151,7 +152,7 @@ def _flight(
     active: Bool[Array, " m"] | None,
     luck: Int[Array, " n"],
 ) -> Int[Array, " n"]:
-    """Return the moves that lead farthest from the nearest spider, of equals the first from `luck` on, or freeze."""
+    """Return the moves farthest away from the nearest spider, of equal ones the first from `luck` on, or a stay."""
     score = []
     for move in range(len(MOVES)):
         there = terrain.step(flies, jnp.full_like(luck, move))
@@ -159,6 +160,7 @@ def _flight(
         if active is not None:
             course = jnp.where(active[None], course, jnp.asarray(terrain.no_course(), course.dtype))
         distance = jnp.min(course, axis=1) // 8
-        # The distance decides, and below it the order of moves that begins with `luck`.
+        # The distance decides and, between equal distances, the order of moves that begins with `luck`.
+        # The second part is 4 for the move `luck`, 3 for the next one, and so on: never as much as one more distance.
         score.append(8 * distance + (luck - move - 1) % len(MOVES))
     return jnp.where(luck == NOTHING["flee"], 0, jnp.argmax(jnp.stack(score), axis=0))

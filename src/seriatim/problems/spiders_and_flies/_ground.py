@@ -1,6 +1,6 @@
-"""The hunting ground: what a user asks for, read, checked and turned into arrays.
+"""The hunting ground: maps and cells that a user gives are read, checked and turned into arrays.
 
-Everybody lives in the largest connected part of the map, so that every spider can reach every fly.
+All spiders and flies are in the largest connected part of the map, so that every spider can reach every fly.
 """
 
 import operator
@@ -19,14 +19,14 @@ from seriatim.problems.spiders_and_flies._terrain import MAX_CELLS, Terrain, ope
 
 Cells: TypeAlias = str | Path | tuple[tuple[int, int], ...]  # an .agents or .scen file, or (row, column) pairs
 
-# Courses kept at most: targets times cells, two bytes each. A 100 x 100 map with flies everywhere just fits.
+# The most courses that are kept: targets times cells, two bytes each. A 100 x 100 map with flies everywhere just fits.
 MAX_COURSES = 100_000_000
-# Whole numbers beyond this are mistakes; all below fit into 32 bits, and so does twice as much.
+# Larger whole numbers are mistakes. This number and twice as much fit into 32 bits.
 MOST = 10**9
 
 
 class Ground(NamedTuple):
-    """The terrain, who starts where (None: drawn anew for each episode), and the walls for pictures."""
+    """The terrain, the first cells of spiders and flies (None: drawn for each episode), and the walls for pictures."""
 
     terrain: Terrain
     starts: Int[np.ndarray, "m 2"] | None
@@ -58,7 +58,7 @@ def hunting_ground(options: Any, *, everywhere: bool) -> Ground:
 
 
 def at_least(lowest: int, name: str, value: Any, meaning: str) -> int:
-    """Return a whole number, or say in one sentence why it is none that will do: too small, or beyond 10**9."""
+    """Return a whole number; refuse one that is too small or beyond 10**9, and any other value."""
     try:
         number = operator.index(value)
     except TypeError:
@@ -97,7 +97,7 @@ def _check_size(name: str, cells: int) -> None:
 
 
 def _largest_part(grid: GridMap) -> Bool[np.ndarray, "height width"]:
-    """Mark the largest connected part of the map, the first of equals."""
+    """Mark the largest connected part of the map, the first of equally large ones."""
     label, _ = ndimage.label(grid.passable)
     size = np.bincount(label[grid.passable])
     part: Bool[np.ndarray, "height width"] = label == size.argmax()
@@ -107,13 +107,13 @@ def _largest_part(grid: GridMap) -> Bool[np.ndarray, "height width"]:
 def _cells(
     name: str, given: Cells | None, count: int, what: str, grid: GridMap, part: Bool[np.ndarray, "height width"]
 ) -> Int[np.ndarray, "count 2"] | None:
-    """Return the first `count` cells a user names, each on open ground that the others can reach."""
+    """Return the first `count` cells of a user; refuse cells that are not open or that others cannot reach."""
     if given is None:
         return None
     found = _from_file(name, given, grid) if isinstance(given, (str, Path)) else _pairs(name, given)
     if len(found) < count:
         raise InputError(f"{name} has {len(found)} cells for {count} {what}; give at least as many cells as {what}.")
-    for row, column in found[:count]:  # before they are put into 32 bits
+    for row, column in found[:count]:  # checked before they are stored in 32 bits
         check_cell(name, row, column, grid.name, grid.passable, part)
     return np.array(found[:count], np.int32).reshape(count, 2)
 
@@ -129,15 +129,15 @@ def check_cell(
     """Refuse a cell that is outside, a wall, or out of play.
 
     Args:
-        name: who asks for the cell.
+        name: the argument that names the cell.
         row: of the cell.
         column: of the cell.
         ground: the name of the grid.
-        passable: where one may be.
+        passable: the cells that are no walls.
         part: the cells in play.
 
     Raises:
-        InputError: the cell will not do.
+        InputError: the cell is refused.
     """
     height, width = passable.shape
     if not (0 <= row < height and 0 <= column < width):
@@ -155,7 +155,7 @@ def check_cell(
 
 
 def _from_file(name: str, path: str | Path, grid: GridMap) -> Sequence[tuple[int, int]]:
-    """Read cells: of scenarios, spiders take the starts and flies the goals."""
+    """Read cells from a file; in scenarios spiders have the starts and flies the goals."""
     if Path(path).suffix.lower() != ".scen":
         return load_agents(path, grid)
     return [one.start if name == "starts" else one.goal for one in load_scenarios(path, grid)]
@@ -174,7 +174,7 @@ def _pairs(name: str, given: Any) -> list[tuple[int, int]]:
 def _check_room(
     options: Any, starts: Int[np.ndarray, "m 2"] | None, flies: Int[np.ndarray, "n 2"] | None, room: int
 ) -> None:
-    """Everybody starts in a cell of its own, except spiders that are told to share one."""
+    """Refuse too few cells: each spider and fly starts in its own, except spiders that are told to share one."""
     m = options.spiders if starts is None else len(np.unique(starts, axis=0))
     n = options.flies if flies is None else len(np.unique(flies, axis=0))
     if m + n > room:

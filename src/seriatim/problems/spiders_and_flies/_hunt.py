@@ -12,17 +12,17 @@ from seriatim.rendering import Mark
 
 @record
 class Hunt:
-    """A state of the game. A caught fly stays, not alive, where it was caught.
+    """A state of the game. A caught fly is not alive, and stays where it was caught.
 
-    If spiders may come and go, those that are not at work are absent: they keep their place in every array and the
-    cell they were last in, and are not there. They only stay, catch nothing, and block no cell.
+    If spiders may come and go, those that are not at work are absent. They keep their place in every array, and the
+    last cell in which they were. They only stay, catch nothing, and block no cell.
 
     Attributes:
         spiders: (row, column), `[m, 2]`.
         flies: (row, column), `[n, 2]`; of a slot whose fly has not arrived, (-1, -1).
         alive: `[n]`.
         stage: the number of this stage, where arrivals are scheduled; otherwise None.
-        active: which spiders are at work, `[m]`, where they may come and go (`max_spiders`); None: all, always.
+        active: which spiders are at work, `[m]`, if they may come and go (`max_spiders`); None: always all of them.
     """
 
     spiders: Int[Array, "*batch m 2"]
@@ -34,11 +34,11 @@ class Hunt:
 
 @record
 class NearestFly:
-    """Each spider steps along a shortest path towards its nearest living fly; without one, it stays.
+    """Each spider steps along a shortest path towards its nearest living fly; without a living fly, it stays.
 
-    Of several nearest flies and shortest paths it takes the first of the moves up, down, left, right. Where spiders may
-    not share a cell, one that wants a cell that is occupied, or wanted by an earlier spider, stays. That is always
-    feasible; two spiders who meet in a corridor may wait for ever.
+    Of several nearest flies and shortest paths it takes the first of the moves up, down, left, right. If spiders may
+    not share a cell, a spider stays if the cell it wants is occupied, or wanted by an earlier spider. The joint control
+    is therefore always feasible, but two spiders that meet in a corridor may wait for ever.
     """
 
     terrain: Terrain
@@ -57,8 +57,9 @@ class NearestFly:
 class NearestSeenFly:
     """Each spider steps towards the nearest living fly *it sees*; one that sees none takes a possible move at random.
 
-    The heuristic of spiders that know only what is within `vision` moves of them. It draws lots, so its episodes differ
-    for different keys, and no spider is stuck where there is nothing to see. Otherwise as `NearestFly`.
+    This is the heuristic of spiders that know only the cells within `vision` moves of them. Its moves are partly
+    random, so its episodes differ for different keys, and no spider is stuck in a place without flies in sight. In all
+    other respects it is `NearestFly`.
     """
 
     terrain: Terrain
@@ -86,7 +87,7 @@ def in_sight(info: Hunt, vision: float | int | None) -> Bool[Array, "m n"]:
 
 
 def give_way(terrain: Terrain, info: Hunt, moves: Int[Array, " m"]) -> Int[Array, " m"]:
-    """Let a spider stay that wants a cell which is occupied, or wanted by an earlier one."""
+    """Let a spider stay if the cell it wants is occupied, or wanted by an earlier spider."""
     wanted = terrain.step(info.spiders, moves)
     m = moves.shape[0]
     others = ~jnp.eye(m, dtype=bool)
@@ -109,7 +110,7 @@ def caught(spiders: Int[Array, "m 2"], active: Bool[Array, " m"] | None, flies: 
 
 
 def marks(state: Hunt) -> list[Mark]:
-    """Return what is to be seen: not flies that have not arrived, nor spiders that are absent."""
+    """Return the marks of a picture, without flies that have not arrived and spiders that are absent."""
     here = [(int(row), int(column), bool(lives)) for (row, column), lives in zip(state.flies, state.alive, strict=True)]
     flies = [Mark(row, column, "target" if lives else "gone") for row, column, lives in here if row >= 0]
     at_work = [True] * len(state.spiders) if state.active is None else state.active

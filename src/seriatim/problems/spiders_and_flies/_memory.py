@@ -1,9 +1,9 @@
-"""The memory of one spider, of what it saw and heard: never wrong about a living fly.
+"""The memory of one spider for its observations and messages: it is never wrong about a living fly.
 
-For flies that stay. A spider keeps where each spider was when it last saw or heard it, where it found flies, which of
-these are gone (their cell was in view, without them), and which cells have been in view. A fly never found is in a cell
-never in view. That holds whatever messages are lost: a spider may believe a fly alive that another has caught, and goes
-and looks; it never gives up one that lives.
+The memory is for flies that stay. It keeps the cell in which each spider was last seen or heard, the cells in which
+flies were found, which of these flies are gone (their cell was in view, without them), and which cells have been in
+view. A fly that was never found is in a cell that was never in view. This holds even if messages are lost: a spider may
+believe that a caught fly lives, and go there to look, but it never gives up a fly that lives.
 
 The memory is an agent filter (`seriatim.beliefs.AgentFilter`): it completes a state to plan on.
 """
@@ -22,7 +22,7 @@ from seriatim.problems.spiders_and_flies._hunt import Hunt, in_sight
 
 @record
 class SpiderObservation:
-    """The spiders' observations: the own cell `[m, 2]`; which living flies `[m, n]`, and where `[m, n, 2]`, or 0."""
+    """The spiders' cells `[m, 2]`, the living flies that each sees `[m, n]`, and their cells `[m, n, 2]`, or 0."""
 
     spiders: Int[Array, "*batch m 2"]
     seen: Bool[Array, "*batch m n"]
@@ -35,10 +35,10 @@ class Memory:
 
     Attributes:
         agent: which spider it is.
-        spiders: where each was when last seen or heard, `[m, 2]`.
-        flies: where each fly was found, `[n, 2]`; 0 where it was not.
-        found: `[n]`.
-        gone: flies that were found and are there no more, `[n]`.
+        spiders: the cell in which each spider was last seen or heard, `[m, 2]`.
+        flies: the cell in which each fly was found, `[n, 2]`; 0 for a fly that was not.
+        found: which flies were found, `[n]`.
+        gone: flies that were found and are not there any more, `[n]`.
         viewed: cells of the terrain that have been in view, `[cells]`.
     """
 
@@ -52,12 +52,12 @@ class Memory:
 
 @record
 class WithinMoves:
-    """Says who can hear whom: those within `radius` moves of each other on an open grid; walls do not matter."""
+    """Says which spiders can hear each other: those within `radius` moves on an open grid; walls do not matter."""
 
     radius: int | float = static()
 
     def __call__(self, state: Hunt) -> Bool[Array, "m m"]:
-        """Return who is in reach of whom."""
+        """Return which spiders are in reach of each other."""
         return _apart(state.spiders, state.spiders) <= self.radius
 
 
@@ -65,8 +65,9 @@ class WithinMoves:
 class LastSeenFilter:
     """The memory of every spider, as an agent filter for `seriatim.beliefs.InformationModel`.
 
-    Assumption: all know where all spiders start. Sound: a living fly is alive in every completion. Unfound flies are
-    completed each by itself, in cells never in view; no fly is ruled out because another is there.
+    Assumption: all spiders know where all of them start. The filter is sound: a living fly is alive in every
+    completion. Each fly that was not found is completed by itself, in a cell that was never in view; another fly in
+    that cell does not matter.
 
     Attributes:
         model: spiders of limited `vision`, a team that stays as it is, flies that stay and do not arrive.
@@ -91,7 +92,7 @@ class LastSeenFilter:
             )
 
     def initial(self, key: Key) -> Memory:
-        """Return what each spider sees at the start, `[m]`."""
+        """Return the memory of each spider at the start, `[m]`."""
         state = self.model.initial_state(key)
         m, seen = self.model.num_agents, sight(self.model, state)
         everyone = jnp.arange(m, dtype=jnp.int32)
@@ -117,16 +118,16 @@ class LastSeenFilter:
         heard: Bool[Array, " m"],
         disturbance: Float[Array, "n cells"] | None = None,
     ) -> Memory:
-        """Remember what this spider saw, and what it heard that others saw."""
+        """Add the observation of this spider, and those of the spiders it heard."""
         del agent, control, disturbance
         near = _apart(observation.spiders, self._cells) <= self.model.vision
         viewed = jnp.any(near & heard[:, None], axis=0)
         seen = observation.seen & heard[:, None]
         here = jnp.any(seen, axis=0)
-        # All who saw it saw it in one cell, and rows and columns are at least 0.
+        # All spiders that saw a fly saw it in the same cell. The others have 0 here, so the maximum is that cell.
         cells = jnp.max(jnp.where(seen[..., None], observation.flies, 0), axis=0)
         in_view = _apart(observation.spiders, known.flies) <= self.model.vision
-        # Its cell was in view of somebody heard, and the fly was not seen: since flies stay, it was caught.
+        # A spider that was heard had the fly's cell in view, and did not see the fly. Since flies stay, it was caught.
         missing = known.found & jnp.any(in_view & heard[:, None], axis=0) & ~here
         return Memory(
             agent=known.agent,
@@ -162,7 +163,7 @@ class LastSeenFilter:
 
 
 def sight(model: Any, state: Hunt) -> SpiderObservation:
-    """Return what each spider sees, by itself, within the model's vision."""
+    """Return the observation of each spider, by itself, within the model's vision."""
     seen = in_sight(state, model.vision)
     flies = jnp.where(seen[..., None], state.flies, jnp.zeros_like(state.flies))
     return SpiderObservation(state.spiders, seen, flies)

@@ -1,12 +1,12 @@
 """Spiders and flies: the field's standard example of a team that must share out its work.
 
-Spiders walk a grid, one cell a stage, and catch the flies whose cells they reach. Nobody tells them who should take
-which fly; the heuristic sends each to its nearest, and they crowd. A stage, in order:
+Spiders walk on a grid, one cell a stage, and catch the flies whose cells they reach. Nobody tells them which spider
+should take which fly. The heuristic sends each to its nearest fly, so that they crowd. A stage, in order:
 
     spiders move  ->  flies under them are caught  ->  the others stay, wander or flee  ->  new flies arrive
                   ->  flies that came under a spider are caught
 
-Everything random is in the disturbance: where a fly would go, and where a fly would arrive.
+The disturbance contains everything random: where a fly would go, and where a fly would arrive.
 
 Source: D. Bertsekas, Multiagent Reinforcement Learning: Rollout and Policy Iteration, IEEE/CAA Journal of Automatica
 Sinica 8(2), 2021, section I.
@@ -46,7 +46,7 @@ from seriatim.problems.spiders_and_flies._terrain import MOVES, Terrain
 from seriatim.problems.spiders_and_flies._view import observe
 from seriatim.rendering import grid_svg, grid_text
 
-# An operator's words for things: a (row, column) pair; the number of a spider or of a fly's slot.
+# The types of an operator's arguments: a (row, column) pair; the number of a spider or of a fly's slot.
 Cell: TypeAlias = tuple[int, int] | Int[ArrayLike, "2"]
 Agent: TypeAlias = int | Int[ArrayLike, ""]
 
@@ -59,33 +59,33 @@ class SpidersAndFlies:
     (`states`, `index`, `outcomes`) while it is small and no flies arrive, and deterministic while flies stay and none
     arrive.
 
-    Numbers may change from stage to stage, by an operator's word, up to `max_spiders` and `max_flies`: the methods
-    `with_spider`, `without_spider`, `with_fly` and `without_fly` return the changed state, whose shapes are those of
-    the old one, so that nothing is compiled again. The model itself never changes who is at work: planners expect the
-    team to stay as it is.
+    An operator may change the numbers of spiders and flies from stage to stage, up to `max_spiders` and `max_flies`.
+    The methods `with_spider`, `without_spider`, `with_fly` and `without_fly` return the changed state. Its shapes are
+    those of the old one, so nothing is compiled again. The model itself never changes the team: planners expect that
+    it stays as it is.
 
     Attributes:
-        spiders: how many there are at the start; their number, m, unless `max_spiders` is given.
-        flies: how many there are at the start.
-        width: columns; of the map, where one is given.
-        height: rows; of the map, where one is given.
+        spiders: the number of spiders at the start, which is m unless `max_spiders` is given.
+        flies: the number of flies at the start.
+        width: columns; if a map is given, those of the map.
+        height: rows; if a map is given, those of the map.
         map: a MovingAI `.map` file or a `GridMap`; None is an open grid. The game is played in the largest connected
             part.
-        starts: where the spiders start: an `.agents` file, a `.scen` file (its starts) or (row, column) pairs, of which
-            the first m count; None draws cells anew for each episode. Two spiders may be told to share a cell.
-        fly_cells: where the flies start, in the same forms; of a `.scen` file the goals.
+        starts: the cells in which spiders start: an `.agents` file, a `.scen` file (its starts) or (row, column) pairs,
+            of which the first m count; None draws cells for each episode. Two spiders may be told to share a cell.
+        fly_cells: the cells in which flies start, in the same forms; in a `.scen` file they are the goals.
         fly_behaviour: "stay"; "wander": each stage one of the five moves with equal chance, a move into a wall being a
             stay; "flee": with chance 1/2 the move that leads farthest from the nearest spider, otherwise a stay.
         arrival_rate: the chance, at each stage, that a fly arrives in a random cell, if there is a free slot.
-        arrival_stages: stages at which a fly arrives in a random cell, each from 1 up. The game goes on until all have.
-        cost: of a stage: "stages", 1 where a fly lives at its start; "flies", the number that live at its end.
-        vision: how far a spider sees, in moves on an open grid; None is everything. It decides what `visible` and
-            `agent_observations` return and what pictures show; the state, and the heuristic, know all flies.
+        arrival_stages: stages at which a fly arrives in a random cell, each from 1 up. The game does not end before.
+        cost: of a stage: "stages", 1 if a fly lives at its start; "flies", the number of flies that live at its end.
+        vision: how far a spider sees, in moves on an open grid; None is everything. It affects the results of
+            `visible` and `agent_observations` and the pictures; the state and the heuristic contain all flies.
         collisions: whether spiders may share a cell. If not, joint controls that lead two into one cell are infeasible.
         discount: in (0, 1].
-        max_spiders: how many spiders a state has room for, m; the others are absent until they join. None: the team
-            never changes.
-        max_flies: how many flies a state has room for, n; None: those at the start and those that arrive by
+        max_spiders: the number of spiders for which a state has room, m; the others are absent until they join. None:
+            the team never changes.
+        max_flies: the number of flies for which a state has room, n; None: those at the start and those that arrive by
             themselves.
 
     Raises:
@@ -115,7 +115,7 @@ class SpidersAndFlies:
 
     def __post_init__(self) -> None:
         _check(self)
-        # Flies that stay are the only targets, so courses need be known to their cells alone.
+        # If flies stay, their cells are the only targets, so courses to other cells are not needed.
         settled = self.fly_behaviour == "stay" and not self.swarm.arrives and self.max_flies is None
         ground = hunting_ground(self, everywhere=not settled)
         kind = ground.terrain.cells.dtype
@@ -133,7 +133,7 @@ class SpidersAndFlies:
 
     @property
     def num_agents(self) -> int:
-        """The number of spiders, m, those included that may join."""
+        """The number of spiders, m, including those that may join."""
         return self.spiders if self.max_spiders is None else self.max_spiders
 
     @property
@@ -143,23 +143,23 @@ class SpidersAndFlies:
 
     @property
     def swarm(self) -> Swarm:
-        """The flies: what they do, and the slots a state has for them."""
+        """The flies: their behaviour, and the slots that a state has for them."""
         return Swarm(self.flies, self.fly_behaviour, self.arrival_rate, self.arrival_stages, self.max_flies)
 
     def initial_state(self, key: Key) -> Hunt:
-        """Put everybody whose cell is not given into a random cell of its own."""
-        # The cells with the largest of independent numbers are a draw without replacement.
+        """Put each spider and fly without a given cell into a random cell of its own."""
+        # The cells with the largest of independent random numbers are a draw without replacement.
         priority = jax.random.uniform(key, (self.terrain.cells.shape[0],))
         for given in (self.start_cells, self.first_fly_cells):
             if given is not None:
-                # A cell that is given to somebody is drawn last, and so never.
+                # The given cells get the smallest numbers. They would be drawn last, so they are never drawn.
                 priority = priority.at[self.terrain.place(given)].set(-1.0)
         need = self.spiders * (self.start_cells is None) + self.flies * (self.first_fly_cells is None)
         drawn = self.terrain.cells[jax.lax.top_k(priority, need)[1]]
         spiders = drawn[: self.spiders] if self.start_cells is None else self.start_cells
         flies = drawn[need - self.flies :] if self.first_fly_cells is None else self.first_fly_cells
         slots, team = self.swarm.num_slots, self.num_agents
-        # Those who have not joined yet are kept in a cell like any other, so that no look-up leaves its table.
+        # Spiders that have not joined yet are kept in a cell of the grid too, so that no look-up leaves its table.
         waiting = jnp.broadcast_to(self.terrain.cells[0], (team - self.spiders, 2))
         return Hunt(
             spiders=jnp.concatenate([spiders, waiting]),
@@ -170,7 +170,7 @@ class SpidersAndFlies:
         )
 
     def control_mask(self, state: Hunt) -> Bool[Array, "m 5"]:
-        """Walls and the border stop a move; staying is always admissible, and all that an absent spider may do."""
+        """Admit moves that no wall or border stops; staying is always admissible, and the only control when absent."""
         moves = self.terrain.moves(state.spiders)
         return moves if state.active is None else moves & (state.active[:, None] | (jnp.arange(len(MOVES)) == 0))
 
@@ -179,12 +179,12 @@ class SpidersAndFlies:
         if self.collisions:
             return jnp.array(True)
         after = self.terrain.step(state.spiders, control)
-        # Each pair once, and no spider with itself.
+        # The triangle below the diagonal has each pair of spiders once, and no spider with itself.
         meet = same_cell(after, after) & jnp.tri(self.num_agents, k=-1, dtype=bool)
         return ~jnp.any(meet if state.active is None else meet & state.active[None] & state.active[:, None])
 
     def sample_disturbance(self, key: Key) -> Luck:
-        """Draw what the flies would do and where new ones would arrive."""
+        """Draw the choices of the flies and the cells in which new ones would arrive."""
         return self.swarm.draw(key, self.terrain.cells.shape[0])
 
     def nominal_disturbance(self) -> Luck:
@@ -204,7 +204,7 @@ class SpidersAndFlies:
         if disturbance.moves is not None or disturbance.arrivals is not None:
             alive = alive & ~caught(spiders, state.active, flies)
         left = jnp.sum(alive)
-        # A stage is paid where the hunt was on at its beginning; flies are counted at its end.
+        # "stages" looks at the beginning of the stage, and "flies" counts at its end.
         cost = jnp.any(state.alive) if self.cost == "stages" else left
         return Transition(
             state=Hunt(spiders, flies, alive, stage, state.active),
@@ -213,7 +213,7 @@ class SpidersAndFlies:
         )
 
     def relaxed_state(self, state: Hunt) -> RelaxedHunt:
-        """Write a state in probabilities of zero and one, which soft controls then blur.
+        """Write a state in probabilities of zero and one; soft controls then lead to values in between.
 
         Raises:
             InputError: flies flee, or spiders may not share a cell.
@@ -221,7 +221,7 @@ class SpidersAndFlies:
         return relax(self, state)
 
     def relaxed_mask(self, state: RelaxedHunt) -> Bool[Array, "m 5"]:
-        """Say which moves are possible from somewhere a spider may be."""
+        """Say which moves are possible from any cell in which a spider may be."""
         return possible_moves(self, state)
 
     def relaxed_transition(self, state: RelaxedHunt, control: Float[Array, "m 5"], disturbance: Luck) -> Transition:
@@ -233,7 +233,7 @@ class SpidersAndFlies:
         return NearestFly(self.terrain, self.collisions)
 
     def local_policy(self) -> NearestSeenFly:
-        """Return the heuristic for spiders that know only what they see: towards the nearest fly, else at random."""
+        """Return the heuristic for spiders that know only what they see: towards the nearest fly, or a random move."""
         return NearestSeenFly(self.terrain, self.vision, self.collisions)
 
     def with_spider(self, state: Hunt, cell: Cell, agent: Agent | None = None) -> Hunt:
@@ -246,7 +246,7 @@ class SpidersAndFlies:
         return spider_joins(self, state, cell, agent)
 
     def without_spider(self, state: Hunt, agent: Agent) -> Hunt:
-        """Return `state` without a spider, which has broken down or gone home. It keeps its number, and may return.
+        """Return `state` without a spider that has broken down or left; it keeps its number, and may return.
 
         Raises:
             InputError: no `max_spiders` was given, or the spider is not at work. In compiled code nothing is checked.
@@ -275,7 +275,7 @@ class SpidersAndFlies:
         return in_sight(state, self.vision)
 
     def agent_observations(self, state: Hunt | RelaxedHunt) -> Float[Array, "m k"]:
-        """Return what each spider sees within `vision`: its place, then flies, other spiders and walls cell by cell.
+        """Return each spider's view within `vision`: its place, then flies, other spiders and walls cell by cell.
 
         `k = 2 + 3 * (2 v**2 + 2 v + 1)` for a whole `vision` v that is less than height and width. Of a relaxed state
         the numbers are expectations. The order of cells is that of `seriatim.problems.spiders_and_flies._view`.
@@ -283,20 +283,20 @@ class SpidersAndFlies:
         return observe(self, state)
 
     def observation(self, state: Hunt, control: Int[Array, " m"], disturbance: Luck) -> SpiderObservation:
-        """Return what each spider sees of the new state: its own cell, and the living flies within `vision` moves."""
+        """Return each spider's observation of the new state: its cell, and the living flies within `vision` moves."""
         del control, disturbance
         return sight(self, state)
 
     def features(self, state: Hunt, agent: Int[Array, ""]) -> Features:
-        """Return what a network is told for one spider: every living fly, and who else might catch it.
+        """Return the features of a state for one spider: every living fly, and the others that might catch it.
 
         See `seriatim.problems.spiders_and_flies._features`.
         """
         return hunt_features(self, state, agent)
 
     def states(self) -> Hunt:
-        """Enumerate the states: cells of spiders, who is at work (if that may change), cells of flies (unless they stay
-        where they are told), who lives.
+        """Enumerate the states: cells of spiders, spiders at work (if they may change), cells of flies (unless flies
+        stay in given cells), flies alive.
 
         Raises:
             InputError: flies arrive or join, or there are more than a million states.
@@ -308,7 +308,7 @@ class SpidersAndFlies:
         return hunt_number(self, state)
 
     def outcomes(self, state: Hunt, control: Int[Array, " m"]) -> tuple[Transition, Float[Array, " k"]]:
-        """Enumerate what the flies may do.
+        """Enumerate the possible behaviours of the flies.
 
         Raises:
             InputError: flies arrive or join.

@@ -7,20 +7,21 @@ fly j it is therefore enough to carry
     untouched[i, j, x] = P(spider i is in cell x, and has not met fly j yet)
     P(fly j lives)     = product over i of  sum over x of  untouched[i, j, x]
 
-which move as spiders do: linear in the soft control of a spider, and nothing where the fly is. The past of a spider
-must be carried for each fly. Its present place alone would count a spider that waits where it caught the fly as one
-that tries again and again: with chance 1/2 to be there, the fly would live with chance 1/4 after two stages, not 1/2.
+These numbers move as spiders do: linearly in the soft control of a spider, and they become 0 where the fly is. The past
+of a spider must be carried for each fly. With its present place alone, a spider that waits where it caught the fly
+would count as one that tries again and again: with chance 1/2 to be there, the fly would live with chance 1/4 after two
+stages, not 1/2.
 
 Theorem. Let flies stay, wander, or arrive at set stages, and let the soft controls not depend on the state. At every
 disturbance the relaxed number of living flies is the mean of the true one over independent draws of all moves. So with
 `cost="flies"` the relaxed cost of a trajectory is the multilinear extension of the true cost: its gradient in the
 control of one spider at one stage, at a corner, is what another move of this spider at this stage would save.
 
-Not exact, and why:
+The relaxation is not exact in these cases:
 
-* soft controls that depend on the relaxed state: a spider would know where it is, the relaxed one knows its chances;
-* `cost="stages"`: that *some* fly lives is reckoned as if flies lived independently of one another (exact with one);
-* random arrivals: a newcomer takes a slot whose fly is dead more likely than not, and what was left of that one goes.
+* soft controls that depend on the relaxed state: a true spider knows where it is, the relaxed one only probabilities;
+* `cost="stages"`: the chance that *some* fly lives is computed as if flies lived independently (exact with one fly);
+* random arrivals: a new fly takes a slot whose fly is probably dead, and the remaining chance of that fly is lost.
 
 All three are exact at the corners, which straight-through samples never leave.
 
@@ -40,21 +41,21 @@ from seriatim.problems.spiders_and_flies._flies import Luck
 from seriatim.problems.spiders_and_flies._hunt import Hunt
 from seriatim.problems.spiders_and_flies._terrain import MOVES, Terrain
 
-# Fewer living flies than this, on average, are rounding: the hunt is over.
+# An expected number of living flies below this is rounding: the hunt is over.
 OVER = 1e-3
-# A move that is possible with less chance than this is not offered: rounding at a corner leaves such chances.
+# A move that is possible with less chance than this is not admissible: rounding at a corner leaves such chances.
 POSSIBLE = 1e-3
 
 
 @record
 class RelaxedHunt:
-    """A hunt in probabilities. Made of a `Hunt`, it says the same, in zeros and ones.
+    """A hunt in probabilities. If it is made from a `Hunt`, it says the same in zeros and ones.
 
     Attributes:
         spiders: the chance that a spider is in a cell, `[m, height, width]`.
-        untouched: the chance that it is, and has not met this fly, `[m, n, height, width]`; nothing for a fly that is
-            dead or has not arrived.
-        flies: (row, column), `[n, 2]`: what flies do is the disturbance's, not the spiders'.
+        untouched: the chance that it is in a cell and has not met this fly, `[m, n, height, width]`; 0 for a fly that
+            is dead or has not arrived.
+        flies: (row, column), `[n, 2]`: the disturbance alone moves flies, so their cells are certain.
         stage: the number of this stage, where arrivals are scheduled; otherwise None.
         active: which spiders are at work, `[m]`; None: all.
     """
@@ -115,7 +116,7 @@ def relax(model: Any, state: Hunt) -> RelaxedHunt:
 
 
 def possible_moves(model: Any, state: RelaxedHunt) -> Bool[Array, "m 5"]:
-    """Say which moves are possible from somewhere a spider may be; an absent one stays."""
+    """Say which moves are possible from any cell in which a spider may be; an absent spider stays."""
     chance = jnp.einsum("mhw,khw->mk", state.spiders, _open_moves(model.terrain).astype(float))
     moves = (chance > POSSIBLE).at[:, 0].set(True)
     return moves if state.active is None else moves & (state.active[:, None] | (jnp.arange(len(MOVES)) == 0))
@@ -126,10 +127,10 @@ def relaxed_stage(model: Any, state: RelaxedHunt, control: Float[Array, "m 5"], 
     open_moves = _open_moves(model.terrain)
     spiders = _spread(state.spiders, control, open_moves)
     untouched = _missed(model, state, _spread(state.untouched, control, open_moves), state.flies)
-    # A slot is free or not: at a corner this is exact, in between the likelier holds.
+    # A slot must be free or not. At a corner this is exact; in between, the likelier case is taken.
     flies, lives = state.flies, _alive(untouched) > 0.5
     if disturbance.moves is not None:
-        # Dead flies move too, which changes nothing: nothing is left of them to meet.
+        # Dead flies move too. This changes nothing, because their `untouched` is 0.
         flies = jnp.where(flies[:, :1] >= 0, model.terrain.step(flies, disturbance.moves), flies)
     stage = None if state.stage is None else state.stage + 1
     if disturbance.arrivals is not None:
@@ -157,7 +158,7 @@ def _at(terrain: Terrain, positions: Int[Array, "k 2"]) -> Bool[Array, "k height
 
 
 def _open_moves(terrain: Terrain) -> Bool[Array, "5 height width"]:
-    """Say of each move from which cells it is possible."""
+    """Mark for each move the cells from which it is possible."""
     rows, columns = jnp.indices((terrain.height, terrain.width))
     moves = terrain.moves(jnp.stack([rows.ravel(), columns.ravel()], axis=1))
     return moves.T.reshape(len(MOVES), terrain.height, terrain.width)
@@ -174,7 +175,7 @@ def _spread(
     shape = (mass.shape[0], *(1,) * (mass.ndim - 3), *mass.shape[-2:])
     after = mass * stays.reshape(shape)
     for move, way in enumerate(MOVES[1:], 1):
-        # Nothing rolls over the border, where no move leads out.
+        # `roll` carries nothing over the border, because no move is possible there.
         after = after + jnp.roll(mass * shares[:, move].reshape(shape), way, axis=(-2, -1))
     return after
 
@@ -182,6 +183,6 @@ def _spread(
 def _missed(
     model: Any, state: RelaxedHunt, untouched: Float[Array, "m n height width"], flies: Int[Array, "n 2"]
 ) -> Float[Array, "m n height width"]:
-    """Keep the part of each spider that does not meet the fly where it is."""
+    """Set the chance of each spider to 0 in the cell in which it meets the fly."""
     met = _at(model.terrain, flies)[None]
     return jnp.where(met if state.active is None else met & state.active[:, None, None, None], 0, untouched)

@@ -1,7 +1,7 @@
-"""Arrivals and departures by an operator's word: they keep the shapes of a state, so that nothing recompiles.
+"""Arrivals and departures by an operator: they keep the shapes of a state, so that nothing is compiled again.
 
 Outside compiled code a change that cannot be made is refused in one sentence. Inside `jit` and `vmap` values cannot be
-read: there, a newcomer without a free place does not come, an absent one cannot go, and cells are taken on trust.
+read. There a new fly or spider without a free place does not come, an absent one cannot go, and cells are not checked.
 """
 
 import operator
@@ -66,7 +66,7 @@ def spider_goes(game: Any, state: Hunt, agent: Any) -> Hunt:
 
 
 def _check_spider(game: Any, state: Hunt, cell: Any, agent: Any) -> None:
-    """Refuse a spider that works already, or a cell where it cannot stand."""
+    """Refuse a spider that is at work already, or a cell in which it cannot stand."""
     active = np.asarray(state.active)
     _check_cell("with_spider", game, cell)
     if agent is not None:
@@ -90,7 +90,7 @@ def _require_room(field: str, most: int | None, what: str) -> None:
 
 
 def _require_one(name: str, state: Any) -> None:
-    """Refuse what is no state, and many states at once."""
+    """Refuse a value that is no state, and many states at once."""
     if not isinstance(state, Hunt):
         raise InputError(f"{name}: state={state!r} is none; give one of the model's, such as model.initial_state(key).")
     shape = np.shape(state.alive)
@@ -101,12 +101,12 @@ def _require_one(name: str, state: Any) -> None:
 
 
 def _known(*values: Any) -> bool:
-    """Say whether values can be read, as they cannot inside compiled code."""
+    """Say whether values can be read; inside compiled code they cannot."""
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(values))
 
 
 def _whole(value: Any, kind: Any) -> Any:
-    """Return whole numbers of one type, whatever a caller has, so that one program serves all callers."""
+    """Return whole numbers in one type, whatever type the caller gives, so that one program serves all callers."""
     return jnp.asarray(value).astype(kind) if not _known(value) else np.asarray(value, kind)
 
 
@@ -123,7 +123,7 @@ def _check_cell(name: str, game: Any, cell: Any) -> None:
 
 
 def _check_there(name: str, what: str, number: Any, there: Bool[np.ndarray, " n"], state: str) -> None:
-    """Refuse a number that is not among those of whom something is true."""
+    """Refuse a number whose entry is not marked True."""
     among = np.flatnonzero(there).tolist()
     try:
         found = operator.index(number) in among

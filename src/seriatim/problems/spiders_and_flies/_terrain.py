@@ -1,7 +1,7 @@
-"""The ground of a grid world: which moves are open, how far two cells are apart, and which move leads there.
+"""The terrain of a grid world: open moves, distances between cells, and the first moves of shortest paths.
 
-An open grid answers in closed form (Manhattan distance), which vectorises better than any table. Around obstacles the
-answers are looked up in distance fields, computed once. Positions are (row, column); moves are
+On an open grid these have a closed form (Manhattan distance), which vectorises better than any table. With obstacles
+they are looked up in distance fields, which are computed once. Positions are (row, column); moves are
 
     0 stay   1 up   2 down   3 left   4 right
 
@@ -24,9 +24,9 @@ from seriatim.problems._distance_fields import UNREACHABLE, distance_fields
 from seriatim.problems.spiders_and_flies._nearest import first_move_to_nearest
 
 MOVES = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
-# Half the size is twice the speed: arithmetic is done on as many numbers as fit into a vector register.
+# Numbers of half the size are twice as fast: a vector register holds twice as many of them.
 NARROW = np.int16
-# The most cells of a grid: 32 times its rows and columns (`_nearest`) and a little fit into 32 bits, even in one row.
+# The most cells of a grid: even for cells in one row, the numbers of `_nearest`, about 32 times as large, fit 32 bits.
 MAX_CELLS = 50_000_000
 
 
@@ -36,7 +36,7 @@ def position_type(height: int, width: int) -> Any:
 
 
 def course_type(longest: int) -> Any:
-    """Return the type of courses: 16 bits where all to a distance of `longest` fit and one more stays free, else 32."""
+    """Return the type of courses: 16 bits if all up to the distance `longest` and one larger number fit, else 32."""
     return np.int16 if 8 * longest + 8 < np.iinfo(np.int16).max else np.int32
 
 
@@ -51,7 +51,7 @@ class Terrain:
         number: the place in `cells` of each cell of the grid (`row * width + column`), `[grid]`; 0 if out of play.
         open_moves: with walls, bit k says whether move k is possible, `[grid]`; None on an open grid.
         courses: with walls, the course from every cell to each target, `[targets, grid]`; None on an open grid.
-        target: with walls, the place in `courses` of a cell that is a target, `[grid]`.
+        target: with walls, the place in `courses` of each cell that is a target, `[grid]`.
     """
 
     cells: Int[Array, "F 2"]
@@ -76,7 +76,7 @@ class Terrain:
         """Say which moves are possible at each position; staying always is."""
         row, column = positions[:, 0], positions[:, 1]
         if self.open_moves is None:
-            # The first is staying, which is possible on all of the grid.
+            # The first entry is staying, which is possible everywhere.
             inside = (row >= 0, row > 0, row < self.height - 1, column > 0, column < self.width - 1)
             return jnp.stack(inside, axis=1)
         bits = self.open_moves[self.cell(positions)]
@@ -91,7 +91,7 @@ class Terrain:
             row = jnp.clip(row + down, 0, self.height - 1)
             column = jnp.clip(column + right, 0, self.width - 1)
             return jnp.stack([row, column], axis=1)
-        # All numbers of one width: vector operations then need no conversions.
+        # All numbers have one width, so that vector operations need no conversions.
         bits = self.open_moves[self.cell(positions)].astype(row.dtype)
         free = (bits >> moves.astype(row.dtype)) & 1
         return jnp.stack([row + free * down, column + free * right], axis=1)
@@ -116,11 +116,11 @@ class Terrain:
         return jnp.where(nearest < none, nearest & 7, 0)
 
     def no_course(self) -> int:
-        """Return what no course exceeds: how far a target is that cannot be reached, or is none."""
+        """Return a number that no course exceeds; it stands for a target that cannot be reached or does not count."""
         return int(np.iinfo(self._course_type()).max)
 
     def _course_type(self) -> Any:
-        # On an open grid the farthest are a corner and (-1, -1), where flies are that have not arrived.
+        # On an open grid the largest distance is that from a corner to (-1, -1), the place of flies not yet arrived.
         return course_type(self.height + self.width) if self.courses is None else self.courses.dtype
 
 
@@ -148,9 +148,9 @@ def walled_terrain(
     """Return a grid with walls.
 
     Args:
-        passable: where one may be.
+        passable: the cells that are no walls.
         in_play: the cells in play, `row * width + column`.
-        targets: the cells to which courses are known.
+        targets: the cells to which courses are kept.
     """
     height, width = passable.shape
     number = np.zeros(passable.size, np.int32)
@@ -175,7 +175,7 @@ def walled_terrain(
 def neighbours(passable: Bool[np.ndarray, "height width"]) -> Int[np.ndarray, "grid 5"]:
     """Return the cell that each move leads to from each cell: the cell itself where the move is not possible."""
     height, width = passable.shape
-    # A frame of walls, so that the border needs no case of its own.
+    # A frame of walls around the grid makes the border an ordinary case.
     framed = np.pad(passable, 1)
     here = np.arange(height * width, dtype=np.int32).reshape(height, width)
     ahead = []
@@ -189,10 +189,10 @@ def _courses(ahead: Int[np.ndarray, "cells 5"], targets: Int[np.ndarray, " n"]) 
     distance = distance_fields(ahead[:, 1:], targets)
     reached = distance != UNREACHABLE
     longest = int(distance.max(where=reached, initial=0))
-    # Half the memory where distances are short, as they are on all but the largest mazes.
+    # The type takes half the memory if distances are short, as they are in all but the largest mazes.
     dtype = course_type(longest)
     move = np.zeros(distance.shape, np.int8)
-    # Backwards, so that the first of the moves that begin a shortest path is written last.
+    # Moves are written backwards, so that the first one that begins a shortest path is written last.
     for k in range(4, 0, -1):
         move[np.take(distance, ahead[:, k], axis=1) < distance] = k
     return np.where(reached, 8 * np.where(reached, distance, 0) + move, np.iinfo(dtype).max).astype(dtype)

@@ -5,11 +5,11 @@ Each spider gets the numbers
     own row, own column (of 1, across the grid), then for every cell within `vision` moves, in the order of `window`:
     living flies there  |  other spiders there  |  whether it is a wall or outside
 
-A window around oneself knows no names: it does not matter which fly or spider is where, and any number of them fits.
-Walls do not hide what is behind them. An absent spider sees nothing, and is not seen.
+Flies and spiders have no identity in this window: only their numbers in each cell count, so it fits any number of them.
+Walls do not hide the cells behind them. An absent spider sees nothing, and is not seen.
 
-Of a relaxed state the same numbers are expectations, and differentiable. Flies are seen by what a spider has not
-touched, so the chance to be near a fly and the chance that it lives are not taken for independent, as they are not.
+For a relaxed state the same numbers are expectations, and differentiable. Those of flies are computed from `untouched`,
+because the chance that a spider is near a fly and the chance that the fly lives are not independent.
 """
 
 import math
@@ -28,7 +28,7 @@ def window(terrain: Terrain, vision: float | int | None) -> Int[np.ndarray, "cel
     """List the cells a spider sees, by (rows, columns) from its own, row by row.
 
     Args:
-        terrain: the grid; what is never inside it from any cell is left out.
+        terrain: the grid; offsets that lead out of it from every cell are left out.
         vision: moves on an open grid; None is everything.
     """
     reach = terrain.height + terrain.width if vision is None else min(vision, terrain.height + terrain.width)
@@ -39,7 +39,7 @@ def window(terrain: Terrain, vision: float | int | None) -> Int[np.ndarray, "cel
 
 
 def observe(model: Any, state: Hunt | RelaxedHunt) -> Float[Array, "m k"]:
-    """Return what each spider sees, as k = 2 + 3 * cells numbers."""
+    """Return the view of each spider, as k = 2 + 3 * cells numbers."""
     cells = window(model.terrain, model.vision)
     parts = _expected(model, state, cells) if isinstance(state, RelaxedHunt) else _seen(model, state, cells)
     seen = jnp.concatenate(parts, axis=1)
@@ -47,8 +47,8 @@ def observe(model: Any, state: Hunt | RelaxedHunt) -> Float[Array, "m k"]:
 
 
 def _seen(model: Any, state: Hunt, cells: Int[np.ndarray, "cells 2"]) -> list[Float[Array, "m _"]]:
-    """Count around each spider."""
-    # In int32, because sums of cells and offsets may leave the range of short numbers.
+    """Count flies, other spiders and walls in the window of each spider."""
+    # Numbers are int32, because sums of cells and offsets may exceed the range of narrow types.
     spiders, flies = state.spiders.astype(jnp.int32), state.flies.astype(jnp.int32)
     around = spiders[:, None] + cells
     there = jnp.ones(model.num_agents, bool) if state.active is None else state.active
@@ -65,7 +65,7 @@ def _expected(model: Any, state: RelaxedHunt, cells: Int[np.ndarray, "cells 2"])
     """Take the expectation of what `_seen` counts, spiders being independent."""
     there = state.spiders if state.active is None else jnp.where(state.active[:, None, None], state.spiders, 0)
     framed, (up, left) = _framed_walls(model, cells)
-    # All spiders but oneself.
+    # All spiders except the one that looks.
     others = jnp.pad(jnp.sum(there, axis=0) - there, ((0, 0), (up, up), (left, left)))
     spiders = _in_window(others, state.spiders, cells)
     walls = _in_window(jnp.broadcast_to(framed, others.shape), state.spiders, cells)
@@ -73,14 +73,14 @@ def _expected(model: Any, state: RelaxedHunt, cells: Int[np.ndarray, "cells 2"])
 
 
 def _expected_flies(state: RelaxedHunt, cells: Int[np.ndarray, "cells 2"]) -> Float[Array, "m cells"]:
-    """Add up, over flies, the chance that a spider stands so that it sees the fly there, and nobody has met it."""
+    """Add up, over flies, the chance that a spider has the fly in a cell of its window and no spider has met it."""
     m, n, height, width = state.untouched.shape
-    # Where a spider must stand to have the fly at each cell of its window.
+    # The cells in which a spider must stand to have the fly at each cell of its window.
     stand = state.flies.astype(jnp.int32)[:, None] - cells
     inside = jnp.all((stand >= 0) & (stand < jnp.array([height, width], jnp.int32)), axis=-1)
     row, column = jnp.clip(stand[..., 0], 0, height - 1), jnp.clip(stand[..., 1], 0, width - 1)
     chance = jnp.where(inside, state.untouched[:, jnp.arange(n)[:, None], row, column], 0)
-    # One's own part is in `chance`, which is of a fly that this spider has not met.
+    # The spider's own factor is in `chance` already: it is the chance that this spider has not met the fly.
     oneself = jnp.eye(m, dtype=bool)[:, :, None]
     by_others = jnp.prod(jnp.where(oneself, 1, state.not_met[None]), axis=1)
     return jnp.einsum("mnk,mn->mk", chance, by_others)
@@ -89,7 +89,7 @@ def _expected_flies(state: RelaxedHunt, cells: Int[np.ndarray, "cells 2"]) -> Fl
 def _framed_walls(
     model: Any, cells: Int[np.ndarray, "cells 2"]
 ) -> tuple[Float[Array, "framed_height framed_width"], tuple[int, int]]:
-    """Put a wall around the grid, as broad as spiders see; return it with its breadth, in rows and columns."""
+    """Put a wall around the grid, as broad as the vision; return the grid and the breadth in rows and columns."""
     terrain = model.terrain
     reach = int(cells[:, 0].max()), int(cells[:, 1].max())
     walls = jnp.zeros((terrain.height, terrain.width), bool) if model.walls is None else model.walls
@@ -103,8 +103,8 @@ def _in_window(
 ) -> Float[Array, "m cells"]:
     """Return, for each cell d of the window, the sum over x of `weight[x] image[x + d]`.
 
-    A convolution, but a library's takes twice as long on images of 10 x 10 cells, and its derivative five times. Here
-    the image is shifted sideways once for each column of the window, and sliced for each row.
+    This is a convolution, but a library's takes twice as long on images of 10 x 10 cells, and its derivative five times
+    as long. Here the image is shifted sideways once for each column of the window, and sliced for each row.
     """
     height, width = weight.shape[1:]
     up, left = (image.shape[1] - height) // 2, (image.shape[2] - width) // 2
