@@ -97,7 +97,7 @@ def _made_when_called(make: Callable[[], Any]) -> Any:
 
 
 # Errors that users' mistakes raise outside of their own code. The error of a callback is a ValueError at times.
-_OF_USERS = (jax.errors.JaxRuntimeError, jax.errors.UnexpectedTracerError, OverflowError, ValueError)
+_OF_USERS = (jax.errors.JaxRuntimeError, jax.errors.UnexpectedTracerError, OverflowError, ValueError, TypeError)
 
 
 def _users_mistake(error: Exception, leaves: list[Any]) -> InputError | None:
@@ -105,7 +105,9 @@ def _users_mistake(error: Exception, leaves: list[Any]) -> InputError | None:
     if isinstance(error, OverflowError):
         large = [leaf for leaf in leaves if isinstance(leaf, int) and not fits(leaf)]
         return InputError(f"{large[0]} is a whole number too large for JAX; give a float.") if large else None
-    if isinstance(error, jax.errors.UnexpectedTracerError):
+    # An array of a trace that was kept outside of it: JAX notices when it is used, or when the program is lowered.
+    kept = isinstance(error, TypeError) and "No constant handler" in str(error) and "Tracer" in str(error)
+    if kept or isinstance(error, jax.errors.UnexpectedTracerError):
         return InputError(remembered("A method of the model or a policy", error))
     said = raised_inside(error)
     if said is None:

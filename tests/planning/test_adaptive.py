@@ -355,7 +355,10 @@ def test_a_proposal_decides_what_is_compared():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     [
-        (lambda: st.InTurn(allocation="racing"), r"allocation='racing': give Uniform\(\) or Halving\(\)"),
+        (
+            lambda: st.InTurn(allocation="racing"),
+            r"allocation='racing': give st.Halving\(\), or st.planning.Uniform\(\)",
+        ),
         (lambda: st.BestFirst(candidates=3), r"candidates=3: give Sampled\(number\), or None"),
         (lambda: st.Sampled(2.5), "number=2.5: a turn compares the present control and at least one other"),
         (lambda: st.Sampled(1), "number=1: a turn compares the present control and at least one other"),

@@ -1,5 +1,7 @@
 """States and keys of which no decision can be made: one sentence; and what must not be mistaken for such."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -133,3 +135,18 @@ def test_a_state_that_leads_the_base_policy_astray_is_named_beside_it():
     planner = st.OneAtATimeRollout(STRICT, lambda state, key: jnp.zeros(state["queues"].shape, jnp.int32))
     with pytest.raises(st.InputError, match=r"returned an array of shape \(3,\).* state\['queues'\] has shape \(3,\)"):
         planner.decide(GOOD | {"queues": jnp.ones(3)}, KEY)
+
+
+@pytest.mark.parametrize("within", ["jit", "scan", "vmap"])
+@pytest.mark.parametrize("way", ["call", "decide"])
+def test_within_a_program_that_is_still_traced_a_state_is_explained_too(way, within):
+    """Simulations are traced when the outer program is lowered; the sentence comes where the planner is asked."""
+    wrong = {name: jnp.zeros((5,)) if leaf.ndim else leaf for name, leaf in GOOD.items()}
+    asked = functools.partial(ask, st.OneAtATimeRollout, way)
+    run = {
+        "jit": lambda: jax.jit(asked)(wrong, KEY),
+        "scan": lambda: jax.lax.scan(lambda c, key: (c, asked(c, key)), wrong, jax.random.split(KEY, 2)),
+        "vmap": lambda: jax.vmap(asked, (None, 0))(wrong, jax.random.split(KEY, 2)),
+    }
+    with pytest.raises(st.InputError, match=r"has shape \(5,\), where Queues has \(2,\)"):
+        run[within]()

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -27,6 +28,8 @@ def as_floats(name: str, values: Any) -> Float[Array, "..."]:
         given = jnp.asarray(values)
     except (TypeError, ValueError):
         raise InputError(f"{name} are {type(values).__name__}, which is no array of numbers; give one.") from None
+    if jnp.issubdtype(given.dtype, jax.dtypes.extended):
+        raise InputError(f"{name} are random keys of shape {given.shape}; give numbers.")
     if jnp.issubdtype(given.dtype, jnp.complexfloating):
         raise InputError(f"{name} are {given.dtype} numbers; give real ones.")
     return given if jnp.issubdtype(given.dtype, jnp.floating) else given.astype(float)

@@ -117,6 +117,9 @@ class Anytime:
         self._slowness = 1.0
         self._clock, self._pieces = clock, PIECES
 
+    def __repr__(self) -> str:
+        return f"Anytime({self.planner!r})"
+
     @property
     def model(self) -> Model:
         """The planner's model of the world."""

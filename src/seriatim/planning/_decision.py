@@ -15,7 +15,7 @@ from seriatim._record import with_fields
 from seriatim.model import Key, Model, State
 from seriatim.planning._choice import gain
 from seriatim.planning._search import Reference
-from seriatim.planning._state_diagnostics import with_state_diagnostics
+from seriatim.planning._state_diagnostics import require_served, with_state_diagnostics
 from seriatim.policy import Decision, Policy
 from seriatim.simulation._engine import CompiledEngine, Engine, compiled_engine
 from seriatim.simulation._settings import DEFAULT_SAMPLES, Simulation, num_samples
@@ -72,7 +72,7 @@ def control_alone(planner: Any, info: State, key: Key) -> Int[Array, " m"]:
         InputError: as `require_admissible_base`.
     """
     control, admissible = _control_alone(planner, info, key)
-    if not (isinstance(admissible, jax.core.Tracer) or _is_true(admissible)):
+    if isinstance(admissible, jax.core.Tracer) or not _is_true(admissible):
         require_admissible_base(planner, info, key, admissible)
     return control
 
@@ -97,7 +97,10 @@ def require_admissible_base(planner: Any, info: State, key: Key, admissible: Any
     Raises:
         InputError: naming the agent and its control, or the joint control.
     """
-    if isinstance(admissible, jax.core.Tracer) or _is_true(admissible):
+    if isinstance(admissible, jax.core.Tracer):
+        require_served(planner.model, info)
+        return
+    if _is_true(admissible):
         return
     base_control = base_control_of(planner.model, planner.base, info, planner_keys(key).base)
     reason = why_not_allowed(planner.model, info, base_control) or f"{base_control}, which may not be applied"

@@ -224,4 +224,4 @@ def _check_savings(candidates: Sampled | None, allocation: Allocation) -> None:
     if candidates is not None and not isinstance(candidates, Sampled):
         raise InputError(f"candidates={candidates!r}: give Sampled(number), or None to compare all controls.")
     if not isinstance(allocation, (Uniform, Halving)):
-        raise InputError(f"allocation={allocation!r}: give Uniform() or Halving().")
+        raise InputError(f"allocation={allocation!r}: give st.Halving(), or st.planning.Uniform() for all samples.")

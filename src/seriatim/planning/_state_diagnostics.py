@@ -34,3 +34,21 @@ def with_state_diagnostics(program: F) -> F:
             raise
 
     return call  # type: ignore[return-value]
+
+
+def require_served(model: Any, info: Any) -> None:
+    """Refuse a state that the model does not serve, where a decision is part of a program that is still being traced.
+
+    The simulations of such a decision are traced when that program is lowered, and what they raise is said there, far
+    from this call.
+
+    Raises:
+        InputError: a method of the model fails at the state, or returns what the protocol does not allow.
+    """
+    try:
+        require_stage(model, info)
+    except InputError as problem:
+        difference = difference_to_start(model, info, types=True)
+        if difference is None:
+            raise
+        raise InputError(f"{problem} {difference}") from problem
