@@ -779,7 +779,7 @@ def _():
 def _():
     model = models.loaded(models.RELAY, ".dpomdp")
     own = exact_own_beliefs(st.beliefs.ExactFilter(model), model.base_policy())
-    world = st.beliefs.InformationModel(model, own, arrival=0)
+    world = st.beliefs.InformationModel(model, own, arrival=0.0)
     return episode(world, plans_apart(model.base_policy(), own), 4)
 
 

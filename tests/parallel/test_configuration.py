@@ -157,7 +157,7 @@ def seen(shared, inputs, keys):
 @pytest.mark.slow
 def test_options_hold_on_ray():
     """One worker is given work under one configuration after another."""
-    ray, keys = Ray(workers=1), jnp.arange(2)
+    ray, keys, zeros = Ray(workers=1), jax.random.split(jax.random.key(0), 2), jnp.zeros(2)
     others = {name: value for name, value in OTHERS.items() if name not in (*HERE, "jax_disable_jit")}
     for name, other in others.items():
         with as_before():
@@ -166,6 +166,6 @@ def test_options_hold_on_ray():
             wanted = {known: value_of(known) for known in OTHERS if known not in HERE}
             assert over_keys(seen, keys, shared=wanted, part=2, on=ray).all(), name
     with jax.enable_x64():
-        found = over_keys(lambda shared, _, keys: keys + shared, jnp.zeros(2), shared=jnp.float64(2.0**-40), on=ray)
+        found = over_keys(lambda shared, x, _: x + shared, keys, shared=jnp.float64(2.0**-40), inputs=zeros, on=ray)
     assert found.dtype == np.float64
-    assert over_keys(lambda shared, _, keys: keys + 2.0**-40, jnp.zeros(2), on=ray).dtype == np.float32
+    assert over_keys(lambda shared, x, _: x + 2.0**-40, keys, inputs=zeros, on=ray).dtype == np.float32

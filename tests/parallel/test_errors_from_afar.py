@@ -166,7 +166,7 @@ def test_another_cluster_than_the_one_that_is_connected_is_refused(started, addr
 
 @pytest.mark.slow
 def test_errors_arrive_through_ray_at_once():
-    ray, keys = Ray(workers=2), jnp.arange(6)
+    ray, keys = Ray(workers=2), jax.random.split(jax.random.key(0), 6)
     over_keys(lambda shared, inputs, keys: keys, keys, part=2, on=ray)  # workers are there
     began = time.monotonic()
     for function, kind, said in [*AS_RAISED, *((function, RemoteError, said) for function, said in IN_WORDS)]:
