@@ -36,9 +36,12 @@ def test_old_methods_say_where_they_are(kind, name):
         planner.colour  # noqa: B018
 
 
-@pytest.mark.parametrize("old", ["sequential", "speculative", "auto"])
-def test_an_old_schedule_is_answered(old, without_type_checks):
-    with pytest.raises(st.InputError, match=rf"schedule='{old}': give InTurn\(...\), Speculative\(...\) or BestFirst"):
+@pytest.mark.parametrize(
+    ("old", "seen"),
+    [*((name, repr(name)) for name in ("sequential", "speculative", "auto")), (st.InTurn, "InTurn, a class")],
+)
+def test_what_is_no_schedule_is_answered(old, seen, without_type_checks):
+    with pytest.raises(st.InputError, match=rf"schedule={seen}: give InTurn\(...\), Speculative\(...\) or BestFirst"):
         without_type_checks(lambda: st.OneAtATimeRollout(MODEL, BASE, schedule=old))
 
 

@@ -139,7 +139,22 @@ def contest(
     # The usual case, without the bookkeeping of alternatives that were dropped.
     if len(rounds) == 1:
         costs = yield Ask(controls, like=reference, needed=chooses)
-        return _of_use(_one_round(costs, reference, anchor, allowed, significance), chooses)
+        found = _one_round(costs, reference, anchor, allowed, significance)
+    else:
+        found = yield from _many_rounds(rounds, reference, anchor, controls, allowed, significance)
+    return _of_use(found, chooses)
+
+
+def _many_rounds(
+    rounds: tuple[Round, ...],
+    reference: Float[Array, " samples"],
+    anchor: Float[Array, " samples"],
+    controls: Int[Array, "n m"],
+    allowed: Bool[Array, " n"],
+    significance: Float[Array, ""] | float,
+) -> Asking[Contest]:
+    """Compare round by round, and drop the alternatives that trail."""
+    chooses = jnp.any(allowed)
     truncated = jnp.zeros((), jnp.int32)
     still_in = jnp.arange(controls.shape[0], dtype=jnp.int32)
     known = jnp.zeros((controls.shape[0], 0), reference.dtype)
@@ -165,7 +180,7 @@ def contest(
     q_factors = q_factors.at[still_in].set(choice.q_factors)
     present = jnp.mean(reference)
     compared = are_comparable(present - q_factors, present, q_factors)
-    found = Contest(
+    return Contest(
         # The place among the finalists, as a place among all alternatives.
         best=jnp.where(stays, -1, still_in[choice.best]),
         samples=chosen_samples(choice.best, reference, known),
@@ -176,7 +191,6 @@ def contest(
         incomparable=jnp.sum(allowed & ~compared, dtype=jnp.int32),
         truncated=truncated,
     )
-    return _of_use(found, chooses)
 
 
 def _of_use(found: Contest, chooses: Bool[Array, ""]) -> Contest:

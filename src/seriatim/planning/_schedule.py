@@ -211,7 +211,8 @@ class Speculative:
 def check_schedule(schedule: Any, num_agents: int) -> None:
     """Refuse what is no schedule, or not one of so many agents."""
     if not isinstance(schedule, (InTurn, Speculative, BestFirst)):
-        raise InputError(f"schedule={schedule!r}: give InTurn(...), Speculative(...) or BestFirst(...).")
+        seen = f"{schedule.__name__}, a class" if isinstance(schedule, type) else repr(schedule)
+        raise InputError(f"schedule={seen}: give InTurn(...), Speculative(...) or BestFirst(...).")
     if not isinstance(schedule, BestFirst):
         check_order(schedule.order, num_agents)
 
