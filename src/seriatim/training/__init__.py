@@ -15,6 +15,7 @@ from seriatim.training._labels import visited
 from seriatim.training._policy_gradient import PolicyGradient
 from seriatim.training._policy_iteration import PolicyIteration
 from seriatim.training._trained import trained_policy, trained_value
+from seriatim.training.runs._checkpoint import load_checkpoint, save_checkpoint
 from seriatim.training.runs._loop import Diverged, Trainer, train
 from seriatim.training.runs._plot import plot_runs
 from seriatim.training.runs._run import Run, runs_in
@@ -28,8 +29,10 @@ __all__ = [
     "Trainer",
     "completion_network",
     "fit_completion",
+    "load_checkpoint",
     "plot_runs",
     "runs_in",
+    "save_checkpoint",
     "train",
     "trained_policy",
     "trained_value",
